@@ -1,0 +1,53 @@
+# Everything here also works without make: each target is the command or two below it.
+.DEFAULT_GOAL := help
+.PHONY: help demo serve test check fix docs bench lock wheel clean setup-run setup-check setup-test
+
+# The first Python 3.11+ found; `make PYTHON=/path/to/python demo` takes another.
+PYTHON ?= $(shell for name in python3 python3.11 python3.12 python3.13 python3.14 python; do \
+	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$name; break; }; done)
+BIN := .venv/bin
+
+help: ## List what can be done here
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+
+demo: setup-run ## Set up, load a company when the database is empty, and serve it on this machine
+	@exec $(BIN)/xrm demo --serve
+
+serve: setup-run ## Serve the site in this folder
+	@exec $(BIN)/xrm serve
+
+test: setup-test ## Run every test: unit, contract on both databases, API, browser (ARGS="tests/kernel -x" for some)
+	$(BIN)/pytest $(ARGS)
+
+check: setup-check ## Check style, types, layers, and that the generated references are up to date
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python tools/reference.py --check
+
+fix: setup-check ## Mend what can be mended by a program: style, format, generated references
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/python tools/reference.py
+
+docs: setup-check ## Write docs/reference from the code
+	$(BIN)/python tools/reference.py
+
+bench: setup-test ## Measure requests against a hand-written limit on the same database
+	$(BIN)/python -m benchmarks $(ARGS)
+
+lock: ## Resolve the dependencies again and write the lock files (ARGS=--upgrade takes newer ones)
+	sh tools/lock.sh $(ARGS)
+
+wheel: setup-run ## Build the wheel, front-end files included, into dist/
+	$(BIN)/python -m hatchling build --target wheel
+
+clean: ## Remove what set-up and tools made; a site's database stays
+	rm -rf .venv .cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf xrm/web/static/vendor
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+setup-run setup-check setup-test: setup-%:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed and was not found." >&2; exit 1; }
+	@$(PYTHON) tools/bootstrap.py $*

@@ -1,0 +1,36 @@
+"""xrm: a metadata kernel that makes a running business system of YAML.
+
+This is the public face: all that a plugin may import. It loads neither Piccolo nor Litestar.
+"""
+
+from xrm.errors import Conflict, Forbidden, Invalid, Issue, NotFound, XrmError
+from xrm.kernel.change import Actor, Change
+from xrm.kernel.hooks import Action, Command, Context, Handlers, Importer, ImportReport, hookimpl
+from xrm.kernel.values import Lookup, Money, Ref
+from xrm.metadata.model import Choice, Field
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Action",
+    "Actor",
+    "Change",
+    "Choice",
+    "Command",
+    "Conflict",
+    "Context",
+    "Field",
+    "Forbidden",
+    "Handlers",
+    "ImportReport",
+    "Importer",
+    "Invalid",
+    "Issue",
+    "Lookup",
+    "Money",
+    "NotFound",
+    "Ref",
+    "XrmError",
+    "__version__",
+    "hookimpl",
+]

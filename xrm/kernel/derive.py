@@ -1,0 +1,108 @@
+"""What the kernel fills in by itself: defaults, formulas, labels and search text."""
+
+from __future__ import annotations
+
+import re
+import string
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from typing import Any
+from uuid import UUID
+
+from xrm.kernel.change import Actor
+from xrm.kernel.expression import Expression
+from xrm.kernel.store.folding import fold
+from xrm.kernel.values import Money, Parsing, Ref, parse
+from xrm.metadata.model import Entity, Field
+
+MAX_LABEL = 300  # characters
+MAX_SEARCH = 2_000  # characters
+
+Read = Callable[[tuple[str, ...]], Any]
+
+
+def reader(values: Mapping[str, Any], actor: Actor) -> Read:
+    """Return the function by which an expression reads one record's Python values and ``user.*``."""
+
+    def read(path: tuple[str, ...]) -> Any:
+        if path[0] == "user" and "user" not in values:
+            return _user(actor, path[1])
+        value = values.get(path[0])
+        if isinstance(value, Money):
+            return value.currency if len(path) == 2 else value.amount
+        if isinstance(value, Ref):
+            return value.entity if len(path) == 2 else value.id
+        return value
+
+    return read
+
+
+def _user(actor: Actor, name: str) -> Any:
+    return {"id": actor.id, "name": actor.name}.get(name) or actor.user.get(name)
+
+
+def default(field: Field, actor: Actor, now: datetime, parsing: Parsing) -> Any:
+    """Return the Python value a new record starts with in `field`, or None."""
+    named = {"$user.id": actor.id, "$user.unit": actor.user.get("unit"), "$today": now.date(), "$now": now}
+    if isinstance(field.default, str) and field.default in named:
+        return named[field.default]
+    return parse(field, field.default, parsing)
+
+
+def fit(field: Field, value: Any, values: Mapping[str, Any], parsing: Parsing) -> Any:
+    """Return an expression's result as a value of `field`: rounded half up to its scale, money with a currency."""
+    if value is None or field.type not in ("decimal", "percent", "money"):
+        return value
+    try:
+        number = Decimal(value).quantize(Decimal(1).scaleb(-field.scale), ROUND_HALF_UP)
+    except InvalidOperation:
+        return None
+    if field.type != "money":
+        return number
+    return Money(number, next((v.currency for v in values.values() if isinstance(v, Money)), parsing.currency))
+
+
+def formulas(
+    entity: Entity, compiled: Mapping[str, Expression], values: dict[str, Any], actor: Actor, now: datetime, parsing: Parsing
+) -> None:
+    """Compute the formula fields of a record in place; `compiled` is in order of dependence."""
+    for name, expression in compiled.items():
+        values[name] = fit(entity.fields[name], expression.evaluate(reader(values, actor), now), values, parsing)
+
+
+def label(entity: Entity, values: Mapping[str, Any], labels: Mapping[str, str]) -> str:
+    """Return the record's name for people; `labels` holds those of the records it points to, by field."""
+    parts: list[str] = []
+    for text, names, _, _ in string.Formatter().parse(entity.label):
+        parts.append(text)
+        if names:
+            parts.append(next((t for n in names.split("|") if (t := _shown(entity, values, labels, n))), ""))
+    return re.sub(r"\s+", " ", "".join(parts)).strip(" ,;–-")[:MAX_LABEL] or str(values.get("id", ""))
+
+
+def _shown(entity: Entity, values: Mapping[str, Any], labels: Mapping[str, str], name: str) -> str:
+    value = values.get(name)
+    field = entity.fields.get(name)
+    if value is None or field is None:
+        return ""
+    if field.type == "choice":
+        return next((c.title for c in field.choices if c.name == value), str(value))
+    if isinstance(value, (UUID, Ref)) and field.type == "relation":
+        return labels.get(name, "")
+    if isinstance(value, Money):
+        return f"{value.amount} {value.currency}"
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def search_text(entity: Entity, values: Mapping[str, Any]) -> str | None:
+    """Return the folded text the search box looks into; telephone numbers also as bare digits."""
+    words: list[str] = []
+    for name in entity.search:
+        value = values.get(name)
+        if value is None:
+            continue
+        words.append(" ".join(value) if isinstance(value, tuple) else str(value))
+        if entity.fields[name].type == "phone":
+            words.append(re.sub(r"\D", "", str(value)))
+    return (fold("\n".join(words)) or "")[:MAX_SEARCH] or None

@@ -1,0 +1,181 @@
+"""The functions of the language, as a table; a plugin adds to it with `with_functions`.
+
+A `Function` says which values it takes and what comes out, and how it is computed in Python and on PostgreSQL. On
+SQLite whatever has no SQL of its own is computed in Python, see sqlite.py. Both ``f(x, y)`` and ``x.f(y)`` call it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Any
+
+from xrm.kernel.expression import functions_sql as sql
+from xrm.kernel.expression import letters
+from xrm.kernel.expression.arithmetic import bounded_int, rounded
+from xrm.kernel.expression.functions_sql import Native, Writer
+from xrm.kernel.expression.tree import Literal, Node
+from xrm.kernel.expression.types import BOOL, DATE, DATETIME, INT, MAX_SCALE, NULL, TEXT, Type, common, decimal
+
+Returns = Callable[[Sequence[Node]], Type]
+
+
+class Mismatch(Exception):
+    """Raised by `Function.returns`: the argument `index` is not what is wanted."""
+
+    def __init__(self, index: int, reason: str) -> None:
+        self.index, self.reason = index, reason
+        super().__init__(reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function of the language.
+
+    Attributes:
+        name: As it is written.
+        summary: One sentence for the reference.
+        parameters: Per parameter the names of the types it takes.
+        returns: Type of the result, from the arguments; may raise Mismatch.
+        python: The value, from the values of the arguments.
+        postgresql: SQL, which must be null when an argument is (unless `nulls` is ``given``).
+        sqlite: SQL for arguments that are columns or constants; else, and if None, `python` computes it.
+        optional: How many of the last parameters may be left out.
+        repeated: Whether the last parameter may be given again and again; all arguments are brought to one type.
+        nulls: ``strict``: null (or false) when an argument is null; ``given``: `python` is given None.
+        moment: ``now`` or ``today`` for a function that is a parameter of the evaluation.
+    """
+
+    name: str
+    summary: str
+    parameters: tuple[tuple[str, ...], ...]
+    returns: Returns
+    python: Callable[..., Any]
+    postgresql: Writer
+    sqlite: Native | None = None
+    optional: int = 0
+    repeated: bool = False
+    nulls: str = "strict"
+    moment: str = ""
+
+
+def with_functions(base: Mapping[str, Function], added: Iterable[Function]) -> Mapping[str, Function]:
+    """Return `base` with `added` functions.
+
+    Raises:
+        ValueError: there is a function of that name already.
+    """
+    table = dict(base)
+    for function in added:
+        if function.name in table:
+            raise ValueError(f"there is a function {function.name} already")
+        table[function.name] = function
+    return MappingProxyType(table)
+
+
+# --- types of results
+
+
+def _always(type: Type) -> Returns:
+    return lambda args: type
+
+
+def _like_first(args: Sequence[Node]) -> Type:
+    return args[0].type
+
+
+def _like_all(args: Sequence[Node]) -> Type:
+    found = NULL
+    for arg in args:
+        found = common(found, arg.type) or found
+    return found
+
+
+def _of_round(args: Sequence[Node]) -> Type:
+    if len(args) == 1:
+        return INT
+    digits = args[1]
+    if not isinstance(digits, Literal) or not 0 <= digits.value <= MAX_SCALE:
+        raise Mismatch(1, f"the number of digits must be written as a number from 0 to {MAX_SCALE}")
+    return args[0].type if args[0].type == INT else decimal(digits.value)
+
+
+# --- values in Python
+
+
+def _round(value: Decimal | int, digits: int = -1) -> Decimal | int:
+    if isinstance(value, int):
+        return value
+    return int(rounded(value, 0)) if digits < 0 else rounded(value, digits)
+
+
+def _days(a: date, b: date) -> int:
+    return (_day(a) - _day(b)).days
+
+
+def _day(value: date) -> date:
+    return value.date() if isinstance(value, datetime) else value
+
+
+def _coalesce(*values: Any) -> Any:
+    return next((value for value in values if value is not None), None)
+
+
+def _abs(value: Any) -> Any:
+    return bounded_int(abs(value)) if isinstance(value, int) else value.copy_abs()
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or (isinstance(value, (str, tuple, list)) and not value)
+
+
+def _given() -> None:
+    """Stand in for now() and today(), whose value the backends take from the moment they are given."""
+
+
+# --- the table
+
+_TEXT, _NUMBER, _DAY = ("text",), ("int", "decimal"), ("date", "datetime")
+_ORDERED = ("int", "decimal", "date", "datetime", "time")
+_ANY = ("text", "int", "decimal", "bool", "date", "time", "datetime", "uuid", "null")
+
+
+_TABLE = (
+    Function("startsWith", "Whether the text begins with the other.", (_TEXT, _TEXT), _always(BOOL), str.startswith,
+             sql.template("starts_with({0}, {1})"), Native(sql.lite_starts_with)),
+    Function("endsWith", "Whether the text ends with the other.", (_TEXT, _TEXT), _always(BOOL), str.endswith,
+             sql.template("starts_with(reverse({0}), reverse({1}))"),
+             Native(sql.template("(substr({0}, length({0}) - length({1}) + 1) = {1})"))),
+    Function("contains", "Whether the other is part of the text.", (_TEXT, _TEXT), _always(BOOL), str.__contains__,
+             sql.template("(strpos({0}, {1}) > 0)"), Native(sql.template("(instr({0}, {1}) > 0)"))),
+    Function("lower", "The text in lower case.", (_TEXT,), _always(TEXT), letters.lower,
+             sql.pg_case("lower", letters.UPPER, letters.LOWER)),
+    Function("upper", "The text in upper case.", (_TEXT,), _always(TEXT), letters.upper,
+             sql.pg_case("upper", letters.LOWER, letters.UPPER)),
+    Function("size", "Number of characters of a text, or of texts in a set.", (("text", "texts"),), _always(INT), len,
+             sql.pg_size, Native(sql.template("length({0})"), sql.of_text)),
+    Function("isEmpty", "Whether there is no value, no character or no text in the set.", ((*_ANY, "texts", "json"),),
+             _always(BOOL), _is_empty, sql.pg_is_empty, Native(sql.is_empty, sql.not_of_texts), nulls="given"),
+    Function("coalesce", "The first of the values that is not null.", (_ANY, _ANY), _like_all, _coalesce,
+             sql.coalesce, Native(sql.coalesce, sql.of_one_type), repeated=True, nulls="given"),
+    Function("min", "The smallest of the values; null when one of them is.", (_ORDERED, _ORDERED), _like_all, min,
+             sql.pg_extreme("min"), repeated=True),
+    Function("max", "The largest of the values; null when one of them is.", (_ORDERED, _ORDERED), _like_all, max,
+             sql.pg_extreme("max"), repeated=True),
+    Function("abs", "The number without its sign.", (_NUMBER,), _like_first, _abs, sql.pg_abs),
+    Function("round", "The number with so many digits after the point (none: a whole number), half away from zero.",
+             (_NUMBER, ("int",)), _of_round, _round, sql.pg_round, optional=1),
+    Function("days", "Days from the second date to the first; of a time its date in UTC.", (_DAY, _DAY), _always(INT),
+             _days, sql.pg_days),
+    Function("year", "The year of a date; of a time in UTC.", (_DAY,), _always(INT), lambda value: value.year,
+             sql.pg_part("YEAR")),
+    Function("month", "The month of a date, 1 to 12; of a time in UTC.", (_DAY,), _always(INT),
+             lambda value: value.month, sql.pg_part("MONTH")),
+    Function("today", "The date of the evaluation.", (), _always(DATE), _given, sql.template(""), moment="today"),
+    Function("now", "The time of the evaluation.", (), _always(DATETIME), _given, sql.template(""), moment="now"),
+)
+
+FUNCTIONS: Mapping[str, Function] = with_functions({}, _TABLE)

@@ -1,0 +1,235 @@
+"""Kernel: one running site. It opens the database, keeps the generation in force, and holds the one door, `records`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from xrm.errors import Unavailable, XrmError
+from xrm.kernel import apply as applying
+from xrm.kernel import journal
+from xrm.kernel.change import Actor
+from xrm.kernel.ddl import index_name
+from xrm.kernel.expression import ExpressionError, types
+from xrm.kernel.expression import compile as compile_expression
+from xrm.kernel.expression.sqlite_functions import sqlite_functions
+from xrm.kernel.hooks import Handlers
+from xrm.kernel.impact import assess
+from xrm.kernel.journal import Generation
+from xrm.kernel.live import Live
+from xrm.kernel.paths import OwnScope, RecordScope, type_of
+from xrm.kernel.plan import Plan, propose
+from xrm.kernel.plugins import Plugins, load_plugins
+from xrm.kernel.recompute import affected, recompute
+from xrm.kernel.records import Records
+from xrm.kernel.store.schema import Schema
+from xrm.kernel.store.store import Store, StoreOptions, open_store
+from xrm.kernel.values import Parsing
+from xrm.metadata.findings import Complaint, ExpressionUse
+from xrm.metadata.load import read_layer
+from xrm.metadata.merge import Review, build, review
+from xrm.metadata.model import Model, Source
+from xrm.settings import Settings
+
+BUILTIN = Path(__file__).parent.parent / "builtin"
+WATCH_SECONDS = 1.0  # how often a process looks whether another one applied a new generation
+
+log = logging.getLogger("xrm.kernel")
+
+
+def utc_now() -> datetime:
+    """Return the current time, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+class Kernel:
+    """A running site.
+
+    Attributes:
+        settings: How it runs.
+        store: Its database.
+        plugins: Its plugins.
+        records: The door through which every read and write of records passes.
+        clock: The only source of the current time.
+    """
+
+    def __init__(self, settings: Settings, store: Store, plugins: Plugins, clock: Callable[[], datetime]) -> None:
+        self.settings, self.store, self.plugins, self.clock = settings, store, plugins, clock
+        self.records = Records(self)
+        self._live: Live | None = None
+        self._watching: asyncio.Task[None] | None = None
+        self._applying = asyncio.Lock()
+
+    @classmethod
+    async def open(cls, settings: Settings, clock: Callable[[], datetime] = utc_now) -> Kernel:
+        """Open a site's database and put the generation in its journal in force, if there is one.
+
+        Raises:
+            Unavailable: the database cannot be reached.
+            ModelError: a plugin's definitions in the journal cannot be read.
+        """
+        options = StoreOptions(read_timeout=settings.statement_seconds, synchronous=settings.synchronous)
+        store = open_store(settings.database_url, sqlite_functions(), options)
+        await store.start()
+        kernel = cls(settings, store, load_plugins(settings.folder, settings.plugins, BUILTIN), clock)
+        try:
+            await kernel.refresh()
+        except BaseException:
+            await store.close()
+            raise
+        return kernel
+
+    async def close(self) -> None:
+        """Stop watching and close the database."""
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.gather(self._watching, return_exceptions=True)
+        await self.store.close()
+
+    @property
+    def live(self) -> Live:
+        """The generation in force.
+
+        Raises:
+            Unavailable: no model was applied yet.
+        """
+        if self._live is None:
+            raise Unavailable("No model is in force yet: run `xrm apply`.")
+        return self._live
+
+    @property
+    def ready(self) -> bool:
+        """Whether a model is in force."""
+        return self._live is not None
+
+    @property
+    def model(self) -> Model:
+        """The model in force."""
+        return self.live.model
+
+    @property
+    def parsing(self) -> Parsing:
+        """What reading a value may need to know of the site."""
+        return Parsing(currency=self.settings.currency)
+
+    # --- definitions ---
+
+    def sources(self, replaced: Sequence[Source] = ()) -> tuple[Source, ...]:
+        """Return the definition files of all layers as they are now; `replaced` site files stand for those on disk.
+
+        A replacing file with an empty text is a file that is not there.
+        """
+        site = {s.file: s for s in read_layer("site", self.settings.folder / "entities", "entities/")}
+        site |= {s.file: s for s in replaced}
+        own = (site[name] for name in sorted(site) if site[name].text.strip())
+        return (*self.plugins.sources(), *own)
+
+    def review(self, sources: Sequence[Source]) -> Review:
+        """Return the model the sources define, with every finding."""
+        return review(sources, check_expression)
+
+    def read_model(self, sources: Sequence[Source]) -> Model:
+        """Return the model the sources define.
+
+        Raises:
+            ModelError: with every finding.
+        """
+        return build(sources, check_expression)
+
+    # --- plan, apply ---
+
+    async def plan(self, sources: Sequence[Source]) -> Plan:
+        """Return what it would take to put `sources` in force, with its impact on the records."""
+        return await assess(self.store, propose(self.read_model(sources), await journal.current(self.store), self.parsing))
+
+    async def apply(
+        self, actor: Actor, sources: Sequence[Source], consent: frozenset[str] = frozenset(), expected_hash: str = ""
+    ) -> applying.Applied:
+        """Put `sources` in force in the database and in this process. See `xrm.kernel.apply.apply`."""
+        async with self._applying:
+            model = self.read_model(sources)
+
+            async def data_step(before: Generation | None, after: Generation) -> None:
+                old = self.read_model(before.sources) if before else None
+                live = self._make_live(after, model)
+                for entity in affected(old, model):
+                    await recompute(self.store, live, entity)
+
+            applied = await applying.apply(
+                self.store, model, actor, consent=consent, expected_hash=expected_hash, data_step=data_step,
+                parsing=self.parsing, clock=self.clock,
+            )
+            if applied.changed or self._live is None:
+                self._live = self._make_live(applied.generation, model)
+            return applied
+
+    async def history(self) -> list[Generation]:
+        """Return the generations, newest first."""
+        return await journal.history(self.store)
+
+    # --- the generation in force ---
+
+    async def refresh(self) -> None:
+        """Put the journal's newest generation in force in this process, if it is not yet."""
+        if not await journal.exists(self.store):
+            return
+        number = await journal.generation_number(self.store)
+        if number == 0 or (self._live is not None and self._live.generation == number):
+            return
+        generation = await journal.current(self.store)
+        if generation is not None:
+            self._live = self._make_live(generation, self.read_model(generation.sources))
+            await self.store.tables_changed()
+
+    def watch(self) -> None:
+        """Follow what other processes apply, in the background, until `close`."""
+        self._watching = asyncio.create_task(self._watch(), context=contextvars.Context())
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            try:
+                await self.refresh()
+            except XrmError as error:
+                log.warning("The model in force could not be looked up: %s", error)
+
+    def _make_live(self, generation: Generation, model: Model) -> Live:
+        handlers = Handlers()
+        self.plugins.manager.hook.handlers(registry=handlers)
+        live = Live(
+            generation.number, model, self.store.dialect, self.parsing, handlers, self.plugins.collect("actions"),
+            unique_fields(generation.schema, model),
+        )
+        _ = live.entities  # compile all now, not in the first request
+        return live
+
+
+def unique_fields(schema: Schema, model: Model) -> dict[str, tuple[str, ...]]:
+    """Return which fields each unique index is about, by the index's name in the database."""
+    found: dict[str, tuple[str, ...]] = {}
+    for table in schema.tables.values():
+        entity = model.entity(table.name)
+        names = {column.id: column.name for column in table.columns}
+        for index in table.indexes:
+            if index.unique and entity is not None:
+                columns = (names[c] for c in index.columns)
+                found[index_name(table.id, index)] = tuple(n for n in columns if n in entity.fields)
+    return found
+
+
+def check_expression(model: Model, use: ExpressionUse) -> list[Complaint]:
+    """Judge an expression of the model: what metadata calls back, since the language is the kernel's."""
+    entity = model.entities[use.entity]
+    scope = RecordScope(model, entity) if use.purpose in ("filter", "where") else OwnScope(model, entity)
+    field = entity.fields.get(use.field)
+    expected = types.BOOL if use.expected == "boolean" and field is None else type_of(field) if field else None
+    try:
+        compile_expression(use.source, scope, None if expected is None or expected.numeric else expected)
+    except ExpressionError as error:
+        return [Complaint(error.reason, error.position, error.hint)]
+    return []
+

@@ -1,0 +1,121 @@
+"""One generation of the model, compiled and ready: immutable, swapped by one assignment.
+
+Whoever works with a `Live` keeps it to the end of the request, so a request begun on one generation ends on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from graphlib import CycleError, TopologicalSorter
+from types import MappingProxyType
+from typing import Any
+
+from xrm.errors import Issue, ModelError
+from xrm.kernel.expression import Expression, types
+from xrm.kernel.expression import compile as compile_expression
+from xrm.kernel.hooks import Action, Handlers
+from xrm.kernel.paths import OwnScope, RecordScope, type_of
+from xrm.kernel.policy import Policy, label_fields
+from xrm.kernel.rows import RowStatements
+from xrm.kernel.rules import CompiledCheck
+from xrm.kernel.store.codec import Dialect
+from xrm.kernel.values import Parsing
+from xrm.metadata.model import Entity, Model, Transition, empty
+
+MAX_STATEMENTS = 4000  # cached per generation
+
+
+@dataclass(frozen=True)
+class LiveEntity:
+    """One entity with everything that is made once per generation."""
+
+    entity: Entity
+    formulas: Mapping[str, Expression]  # in order of dependence
+    checks: tuple[CompiledCheck, ...]
+    guards: Mapping[str, Expression]  # transition → guard
+    sets: Mapping[str, Mapping[str, Expression]]  # transition → field → value
+    actions: Mapping[str, Action]
+    conditions: Mapping[str, Expression]  # action → when
+    rows: RowStatements
+    label_fields: tuple[str, ...]
+
+    def transition(self, name: str) -> Transition | None:
+        """Return the transition called `name`, or None."""
+        workflow = self.entity.workflow
+        return next((t for t in workflow.transitions if t.name == name), None) if workflow else None
+
+
+@dataclass(frozen=True)
+class Live:
+    """A running generation."""
+
+    generation: int
+    model: Model
+    dialect: Dialect
+    parsing: Parsing
+    handlers: Handlers
+    actions: Sequence[Action] = ()
+    unique_fields: Mapping[str, tuple[str, ...]] = field(default_factory=empty)  # index name → fields
+    statements: dict[Any, Any] = field(default_factory=dict)  # bounded cache, see `cached`
+
+    @cached_property
+    def policy(self) -> Policy:
+        """The compiled policy of this generation."""
+        return Policy(self.model, lambda entity, source: compile_expression(source, RecordScope(self.model, entity), types.BOOL))
+
+    @cached_property
+    def entities(self) -> Mapping[str, LiveEntity]:
+        """The compiled entities, by name."""
+        return MappingProxyType({e.name: self._compile(e) for e in self.model.entities.values() if not e.removed})
+
+    def cached(self, key: Any, make: Any) -> Any:
+        """Return what `make` returned for `key` before, or now."""
+        found = self.statements.get(key)
+        if found is None:
+            found = make()
+            if len(self.statements) >= MAX_STATEMENTS:
+                self.statements.clear()
+            self.statements[key] = found
+        return found
+
+    def _compile(self, entity: Entity) -> LiveEntity:
+        scope = OwnScope(self.model, entity)
+        actions = {a.name: a for a in self.actions if a.entity == entity.name}
+        workflow = entity.workflow
+        moves = workflow.transitions if workflow else ()
+        return LiveEntity(
+            entity=entity,
+            formulas=_ordered(entity, {f.name: _value(scope, f.formula, f.name) for f in entity.fields.values() if f.formula}),
+            checks=tuple(_check(scope, check) for check in entity.checks),
+            guards={t.name: compile_expression(t.guard, scope, types.BOOL) for t in moves if t.guard},
+            sets={t.name: {n: _value(scope, s, n) for n, s in t.set.items()} for t in moves if t.set},
+            actions=actions,
+            conditions={a.name: compile_expression(a.when, scope, types.BOOL) for a in actions.values() if a.when},
+            rows=RowStatements(entity, self.dialect),
+            label_fields=label_fields(entity),
+        )
+
+
+def _value(scope: OwnScope, source: str, name: str) -> Expression:
+    field = scope.entity.fields[name]
+    expected = type_of(field)
+    return compile_expression(source, scope, None if expected.numeric else expected)
+
+
+def _check(scope: OwnScope, check: Any) -> CompiledCheck:
+    when = compile_expression(check.when, scope, types.BOOL) if check.when else None
+    require = compile_expression(check.require, scope, types.BOOL)
+    names = sorted(path[0] for path in require.paths if path[0] in scope.entity.fields)
+    return CompiledCheck(check, when, require, check.field or (names[0] if names else ""))
+
+
+def _ordered(entity: Entity, formulas: Mapping[str, Expression]) -> Mapping[str, Expression]:
+    """Return the formulas so that each comes after those it uses."""
+    graph = {n: {p[0] for p in e.paths if p[0] in formulas} for n, e in formulas.items()}
+    try:
+        return {name: formulas[name] for name in TopologicalSorter(graph).static_order()}
+    except CycleError as error:
+        names = ", ".join(error.args[1])
+        raise ModelError(issues=[Issue(entity.name, "formula_cycle", f"These formulas need each other: {names}.")]) from None

@@ -1,0 +1,102 @@
+"""Field paths such as ``customer.country``: what they mean in a model, for expressions, lists and filters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from xrm.kernel.expression import types
+from xrm.kernel.expression.types import Type
+from xrm.kernel.values import TYPES
+from xrm.metadata.model import Entity, Field, Model
+
+MAX_HOPS = 3  # relations one path may cross
+
+USER: Mapping[str, Type] = {
+    "id": types.UUID,
+    "email": types.TEXT,
+    "name": types.TEXT,
+    "unit": types.UUID,
+    "teams": types.list_of(types.UUID),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """A resolved path: the relations it crosses and the field at its end.
+
+    Attributes:
+        hops: Relation fields crossed, in order, each with the entity it leads to.
+        entity: The entity of the last field.
+        field: The last field.
+        part: "currency" or "entity" for the second column of money and polymorphic relations, else empty.
+    """
+
+    hops: tuple[tuple[Field, Entity], ...]
+    entity: Entity
+    field: Field
+    part: str = ""
+
+    @property
+    def column(self) -> str:
+        """Name of the column at the end."""
+        return f"{self.field.name}_{self.part}" if self.part else self.field.name
+
+
+def resolve(model: Model, entity: Entity, path: tuple[str, ...]) -> Path | None:
+    """Return what `path` means from `entity`, or None when there is no such field."""
+    hops: list[tuple[Field, Entity]] = []
+    for position, name in enumerate(path):
+        field = entity.fields.get(name)
+        if field is None or field.name == "search":
+            return None
+        rest = path[position + 1 :]
+        if not rest:
+            return Path(tuple(hops), entity, field)
+        if field.type == "money" and rest == ("currency",) or field.polymorphic and rest == ("entity",):
+            return Path(tuple(hops), entity, field, rest[0])
+        target = model.entity(field.to[0]) if field.type == "relation" and not field.polymorphic else None
+        if target is None or len(hops) == MAX_HOPS:
+            return None
+        hops.append((field, target))
+        entity = target
+    return None
+
+
+def type_of(field: Field, part: str = "") -> Type:
+    """Return a field's type in the expression language."""
+    if part:
+        return types.TEXT
+    name = TYPES[field.type].expression
+    return types.decimal(field.scale) if name == "decimal" else Type(name)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordScope:
+    """What an expression over one entity's records may name: its fields, fields across relations, and ``user.*``."""
+
+    model: Model
+    entity: Entity
+
+    def type_of(self, path: tuple[str, ...]) -> Type | None:
+        """Return the type of what `path` names, or None."""
+        if path[0] == "user" and "user" not in self.entity.fields:
+            return USER.get(path[1]) if len(path) == 2 else None
+        found = resolve(self.model, self.entity, path)
+        return type_of(found.field, found.part) if found else None
+
+    def names(self) -> Iterable[str]:
+        """Return the names to suggest when one is mistyped."""
+        return (*(f.name for f in self.entity.fields.values() if f.name != "search"), *(f"user.{n}" for n in USER))
+
+
+@dataclass(frozen=True, slots=True)
+class OwnScope(RecordScope):
+    """The same without relations: for formulas, checks, guards, evaluated on the one record being written."""
+
+    def type_of(self, path: tuple[str, ...]) -> Type | None:
+        """Return the type of what `path` names, or None."""
+        found = RecordScope.type_of(self, path)
+        is_user = path[0] == "user" and "user" not in self.entity.fields
+        own = len(path) == 1 or is_user or (len(path) == 2 and path[1] in ("currency", "entity"))
+        return found if own else None

@@ -1,0 +1,472 @@
+"""Reading: filter, sort, page, expand labels, aggregate → one SQL statement, cached per roles and shape.
+
+Values that differ from call to call (who asks, the page's cursor, the searched words) are `Var`s, so that the text of a
+statement is made once per generation, set of roles and shape of query.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from xrm.errors import Invalid, Issue, Malformed
+from xrm.kernel.change import Actor
+from xrm.kernel.expression import Expression, ExpressionError, types
+from xrm.kernel.expression import compile as compile_expression
+from xrm.kernel.paths import Path, resolve
+from xrm.kernel.policy import Access, Rule, visibility
+from xrm.kernel.store.folding import fold
+from xrm.kernel.store.schema import ColumnType
+from xrm.kernel.store.sql import Binder, Statement, Var, quote
+from xrm.kernel.values import TYPES, columns
+from xrm.kernel.visible import ReadableScope, Visible, readable
+from xrm.metadata.model import Entity, Field
+
+if TYPE_CHECKING:
+    from xrm.kernel.live import Live
+
+MAX_PAGE = 1000
+MAX_COUNT = 10_000  # counting stops there: "10,000+"
+MAX_WORDS = 6  # of a search
+HIDDEN = frozenset({"search", "deleted_at", "deleted_by"})
+RESTRICTED = {"_restricted": True}
+
+TEXT = ColumnType("text")
+INT = ColumnType("int")
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What to list.
+
+    Attributes:
+        filter: An expression over the record, or empty.
+        sort: Field paths, "-" in front for descending; the id is always the last key.
+        fields: Field paths to return; empty = every readable field.
+        search: Words that must all occur in the entity's search fields.
+        limit: Records per page, 1 to 1000.
+        after: The cursor a page before returned as `next`.
+        offset: Records to skip (slower than `after`).
+        trash: "live" records (default), or the "deleted" ones.
+    """
+
+    filter: str = ""
+    sort: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
+    search: str = ""
+    limit: int = 50
+    after: str = ""
+    offset: int = 0
+    trash: str = "live"
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many records a query finds; counting stops at `MAX_COUNT`."""
+
+    value: int
+    exact: bool
+
+
+@dataclass(slots=True)
+class Page:
+    """One page of records, as the API sends them, and the cursor of the next."""
+
+    records: list[dict[str, Any]]
+    next: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One value of an answer: its name, where in the row it stands, and how it is shown."""
+
+    name: str
+    index: int
+    show: Callable[[Any], Any] | None
+    kind: str = "plain"  # plain | money | relation | restricted | pointer
+    label: int = 0  # index of the label, the currency or the entity
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One sort key: its SQL is in the statement; its value in a row makes the cursor."""
+
+    type: ColumnType
+    index: int
+    descending: bool
+    nullable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """A statement with what is needed to read its rows."""
+
+    statement: Statement
+    slots: tuple[Slot, ...]
+    keys: tuple[Key, ...] = ()
+    masks: tuple[tuple[int, tuple[str, ...]], ...] = ()  # index of "may read" → the fields it rules
+
+    def record(self, row: Any) -> dict[str, Any]:
+        """Return a row as the JSON-ready record."""
+        shown: dict[str, Any] = {}
+        for slot in self.slots:
+            value = row[slot.index]
+            if value is not None and slot.show is not None:
+                value = slot.show(value)
+            shown[slot.name] = value if slot.kind == "plain" or value is None else _compound(slot, value, row)
+        if self.masks:
+            masked = [name for index, names in self.masks if not row[index] for name in names if name in shown]
+            if masked:
+                shown["_masked"] = masked
+        return shown
+
+
+def _compound(slot: Slot, value: Any, row: Any) -> Any:
+    other = row[slot.label]
+    if slot.kind == "money":
+        return {"amount": value, "currency": other}
+    if slot.kind == "pointer":
+        return {"entity": other, "id": value}
+    return RESTRICTED if other is None or slot.kind == "restricted" else {"id": value, "label": other}
+
+
+def variables(actor: Actor, now: datetime) -> dict[str, Any]:
+    """Return the values of the Vars every statement may use."""
+    moment = now.astimezone(UTC)
+    return {
+        "user.id": actor.id,
+        "user.email": actor.user.get("email"),
+        "user.name": actor.name,
+        "user.unit": actor.user.get("unit"),
+        "now": moment,
+        "today": moment.date(),
+    }
+
+
+def compile_filter(live: Live, actor: Actor, entity: Entity, source: str) -> Expression:
+    """Return the filter as a typed condition over what the actor may read.
+
+    Raises:
+        Invalid: it is not an expression, or not a condition; the Issue's path is ``filter``.
+    """
+    try:
+        return compile_expression(source, ReadableScope(live, entity, actor), types.BOOL)
+    except ExpressionError as error:
+        raise Invalid("The filter is not valid", [replace(error.issue(), path="filter")]) from None
+
+
+class Selector:
+    """Builds the statements of one entity for one actor's roles."""
+
+    def __init__(self, live: Live, actor: Actor, access: Access) -> None:
+        self.live, self.actor, self.access, self.entity = live, actor, access, access.entity
+        self.binder = Binder(live.dialect)
+        self.visible = Visible(live, actor, self.binder)
+        self.selected: list[str] = []
+        self.joins: list[str] = []
+
+    # --- parts ---
+
+    def conditions(self, query: Query, words: int) -> list[str]:
+        """Return what must hold for a row to be found."""
+        found = [f't."deleted_at" IS {"NOT " if query.trash == "deleted" else ""}NULL']
+        if rows := self.visible.rows(self.access.rules, self.entity, "t"):
+            found.append(rows)
+        if query.filter:
+            condition = compile_filter(self.live, self.actor, self.entity, query.filter)
+            found.append(condition.sql(self.binder, lambda path: self.visible.path(self.entity, "t", path)))
+        found.extend(self._word(number) for number in range(words))
+        return found
+
+    def _word(self, number: int) -> str:
+        word = self.binder.bind(Var(f"word.{number}", TEXT), TEXT)
+        if visibility(self.access, "search") is not None:
+            texts = [self.visible.column(self.access, "t", "search", "search")]
+        else:
+            names = [n for n in self.entity.search if self.access.gives(n) is not None]
+            texts = [self.live.dialect.fold(self.visible.column(self.access, "t", n, n)) for n in names]
+        return "(" + (" OR ".join(f"{text} LIKE {word} ESCAPE '\\'" for text in texts) or "1 = 0") + ")"
+
+    def select(self, sql: str) -> int:
+        """Add a column to the statement and return its place in the row."""
+        self.selected.append(sql)
+        return len(self.selected) - 1
+
+    def slot(self, name: str) -> Slot | None:
+        """Add the value of a field path; None when the actor may never read it."""
+        parts = tuple(name.split("."))
+        path = resolve(self.live.model, self.entity, parts)
+        if path is None or not readable(self.live, self.actor, self.entity, path):
+            return None
+        sql = self.visible.path(self.entity, "t", parts)
+        first = columns(path.field)[0].type
+        index = self.select(sql)
+        show = self.live.dialect.jsonable(TEXT if path.part else first)
+        if path.field.type == "money" and not path.part:
+            return Slot(name, index, show, "money", self.select(self._second(parts, "currency")))
+        if path.field.polymorphic and not path.part:
+            return Slot(name, index, show, "pointer", self.select(self._second(parts, "entity")))
+        if path.field.type == "relation" and not path.part:
+            return self._labelled(name, path, index, sql, show)
+        return Slot(name, index, show)
+
+    def _second(self, parts: tuple[str, ...], part: str) -> str:
+        return self.visible.path(self.entity, "t", (*parts, part))
+
+    def _labelled(self, name: str, path: Path, index: int, sql: str, show: Callable[[Any], Any] | None) -> Slot:
+        target = self.live.model.entities[path.field.to[0]]
+        access = self.visible.access(target)
+        if access is None or visibility(access, "label") is None:
+            return Slot(name, index, show, "restricted", index)
+        alias = self.visible.alias()
+        self.joins.append(f"LEFT JOIN {quote(target.name)} {alias} ON {self.visible.joined(target, alias, sql)}")
+        return Slot(name, index, show, "relation", self.select(self.visible.column(access, alias, "label", "label")))
+
+    def slots(self, names: tuple[str, ...]) -> tuple[Slot, ...]:
+        """Add the asked fields (all readable ones when none is named), always with id and version.
+
+        Raises:
+            Invalid: a name is unknown, or never readable for the actor: the two look the same.
+        """
+        wanted = names or tuple(n for n in self.entity.fields if n not in HIDDEN)
+        found: list[Slot] = []
+        issues: list[Issue] = []
+        for name in dict.fromkeys(("id", "version", *wanted)):
+            slot = self.slot(name)
+            if slot is not None:
+                found.append(slot)
+            elif names:
+                issues.append(Issue("fields", "unknown_field", f"There is no field {name!r}."))
+        if issues:
+            raise Invalid("Some fields are unknown", issues)
+        return tuple(found)
+
+    def masks(self, slots: tuple[Slot, ...]) -> tuple[tuple[int, tuple[str, ...]], ...]:
+        """Add a "may read" column per group of fields that are withheld on some rows."""
+        groups: dict[tuple[Rule, ...], list[str]] = {}
+        for slot in slots:
+            giving = visibility(self.access, slot.name) if slot.name in self.entity.fields else ()
+            if giving:
+                groups.setdefault(giving, []).append(slot.name)
+        return tuple(
+            (self.select(f"CASE WHEN {self.visible.rows(rules, self.entity, 't')} THEN 1 ELSE 0 END"), tuple(names))
+            for rules, names in groups.items()
+        )
+
+    def keys(self, sort: tuple[str, ...]) -> tuple[tuple[Key, str], ...]:
+        """Return the sort keys with their SQL; the id is the last.
+
+        Raises:
+            Invalid: a key is unknown or cannot be sorted by.
+        """
+        found = [self._key(name) for name in sort]
+        return (*found, (Key(ColumnType("uuid"), self.select('t."id"'), False, False), 't."id"'))
+
+    def _key(self, name: str) -> tuple[Key, str]:
+        descending = name.startswith("-")
+        parts = tuple(name.lstrip("-").split("."))
+        path = resolve(self.live.model, self.entity, parts)
+        if path is None or not readable(self.live, self.actor, self.entity, path):
+            raise Invalid("The list cannot be sorted so", [Issue("sort", "unknown_field", f"There is no field {name!r}.")])
+        if not TYPES[path.field.type].ordered:
+            raise Invalid("The list cannot be sorted so", [Issue("sort", "not_sortable", f"{name!r} has no order.")])
+        if path.field.type == "relation" and not path.field.polymorphic and not path.part:
+            parts, path = (*parts, "label"), resolve(self.live.model, self.entity, (*parts, "label")) or path
+            if not readable(self.live, self.actor, self.entity, path):
+                raise Invalid("The list cannot be sorted so", [Issue("sort", "unknown_field", f"There is no field {name!r}.")])
+        sql = self.visible.path(self.entity, "t", parts)
+        kind = TEXT if path.part else columns(path.field)[0].type
+        nullable = not (path.field.system and path.field.name in ("created_at", "updated_at", "version", "id") and not path.hops)
+        return Key(kind, self.select(sql), descending, nullable), sql
+
+    def statement(self, where: list[str], tail: str) -> Statement:
+        """Return the finished statement over the entity's table."""
+        joins = (" " + " ".join(self.joins)) if self.joins else ""
+        text = f"SELECT {', '.join(self.selected)} FROM {quote(self.entity.name)} t{joins} WHERE {' AND '.join(where)}{tail}"
+        return self.binder.statement(text)
+
+
+def order_by(keys: tuple[tuple[Key, str], ...]) -> str:
+    """Return the ORDER BY clause: null is the least value on both databases."""
+    terms = []
+    for key, sql in keys:
+        nulls = "" if not key.nullable else " NULLS LAST" if key.descending else " NULLS FIRST"
+        terms.append(f"{sql}{' DESC' if key.descending else ''}{nulls}")
+    return " ORDER BY " + ", ".join(terms)
+
+
+def beyond(keys: tuple[tuple[Key, str], ...], nulls: tuple[bool, ...], binder: Binder) -> str:
+    """Return the condition "after the cursor" (keyset paging); `nulls` says which of its values are null."""
+    alternatives: list[str] = []
+    equal: list[str] = []
+    for number, ((key, sql), null) in enumerate(zip(keys, nulls, strict=True)):
+        mark = "" if null else binder.bind(Var(f"after.{number}", key.type), key.type)
+        if null:
+            later = "" if key.descending else f"{sql} IS NOT NULL"
+        elif key.descending:
+            later = f"({sql} < {mark} OR {sql} IS NULL)" if key.nullable else f"{sql} < {mark}"
+        else:
+            later = f"{sql} > {mark}"
+        if later:
+            alternatives.append("(" + " AND ".join([*equal, later]) + ")")
+        equal.append(f"{sql} IS NULL" if null else f"{sql} = {mark}")
+    return "(" + " OR ".join(alternatives) + ")"
+
+
+# --- cursors ------------------------------------------------------------------------------------------------------
+
+
+def write_cursor(keys: tuple[Key, ...], row: Any) -> str:
+    """Return the place of a row in its list as an opaque text."""
+    values = [row[key.index] for key in keys]
+    return base64.urlsafe_b64encode(msgspec.json.encode(values)).decode().rstrip("=")
+
+
+def read_cursor(text: str, keys: tuple[ColumnType, ...]) -> list[Any]:
+    """Return the values of a cursor as Python values.
+
+    Raises:
+        Malformed: it is not a cursor of this list.
+    """
+    try:
+        raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        values = msgspec.json.decode(raw)
+        if not isinstance(values, list) or len(values) != len(keys):
+            raise ValueError
+        return [msgspec.convert(v, _CURSOR[k.name] | None, strict=False) for v, k in zip(values, keys, strict=True)]
+    except (ValueError, binascii.Error, msgspec.MsgspecError, RecursionError):
+        raise Malformed("`after` is not a cursor of this list", hint="use `next` of the page before") from None
+
+
+def _cursor_types() -> Mapping[str, Any]:
+    from datetime import date, time
+    from decimal import Decimal
+    from uuid import UUID
+
+    return {
+        "text": str, "int": int, "bool": bool, "date": date, "time": time, "datetime": datetime, "uuid": UUID, "decimal": Decimal,
+    }
+
+
+_CURSOR = _cursor_types()
+
+
+def search_words(text: str) -> tuple[str, ...]:
+    """Return the folded words of a search; a word of digits loses its leading zeros and signs, as telephone numbers do."""
+    words = (fold(word) or "" for word in text.split()[:MAX_WORDS])
+    return tuple(w for w in (_digits(word) for word in words) if w)
+
+
+def _digits(word: str) -> str:
+    if re.fullmatch(r"[+(]*[\d()/.\-]{3,}", word):
+        return re.sub(r"\D", "", word).lstrip("0")
+    return word
+
+
+# --- aggregates ----------------------------------------------------------------------------------------------------
+
+_VALUE = re.compile(r"(count)|(sum|avg|min|max)\(([a-z_][a-z0-9_.]*)\)")
+_BUCKETS = {"year": ("%Y", "YYYY"), "month": ("%Y-%m", "YYYY-MM"), "day": ("%Y-%m-%d", "YYYY-MM-DD")}
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What to add up.
+
+    Attributes:
+        group: Field paths; of a date also ``close_date.month``, ``.year`` or ``.day``.
+        values: ``count``, ``sum(amount)``, ``avg(…)``, ``min(…)``, ``max(…)``.
+        filter: As in `Query`.
+        search: As in `Query`.
+    """
+
+    group: tuple[str, ...] = ()
+    values: tuple[str, ...] = ("count",)
+    filter: str = ""
+    search: str = ""
+    limit: int = field(default=1000)
+
+
+def totals_selection(selector: Selector, totals: Totals, words: int) -> Selection:
+    """Return the statement of an aggregate.
+
+    Raises:
+        Invalid: a group or value is unknown.
+    """
+    slots: list[Slot] = []
+    groups: list[str] = []
+    for name in totals.group:
+        slot, sql = _group(selector, name)
+        slots.append(slot)
+        groups.append(sql)
+    slots.extend(_value(selector, text) for text in totals.values)
+    where = selector.conditions(Query(filter=totals.filter), words)
+    limit = selector.binder.bind(totals.limit, INT)
+    tail = f" GROUP BY {', '.join(groups)} ORDER BY {', '.join(groups)} LIMIT {limit}" if groups else ""
+    return Selection(selector.statement(where, tail), tuple(slots))
+
+
+def _group(selector: Selector, name: str) -> tuple[Slot, str]:
+    stem, _, bucket = name.rpartition(".")
+    if bucket in _BUCKETS and stem:
+        path, sql = _aggregated(selector, stem, "group")
+        if path.field.type in ("date", "datetime"):
+            sql = _bucket(selector.live.dialect.name, path.field, sql, bucket)
+            return Slot(name, selector.select(sql), None), sql
+    path, sql = _aggregated(selector, name, "group")
+    kind = TEXT if path.part else columns(path.field)[0].type
+    return Slot(name, selector.select(sql), selector.live.dialect.jsonable(kind)), sql
+
+
+def _bucket(dialect: str, field: Field, sql: str, bucket: str) -> str:
+    sqlite, postgres = _BUCKETS[bucket]
+    if dialect == "sqlite":
+        return f"strftime('{sqlite}', {sql})"
+    zone = " AT TIME ZONE 'UTC'" if field.type == "datetime" else ""
+    return f"to_char({sql}{zone}, '{postgres}')"
+
+
+def _value(selector: Selector, text: str) -> Slot:
+    match = _VALUE.fullmatch(text)
+    if match is None:
+        raise Invalid("The totals are not valid", [Issue("values", "unknown_value", f"{text!r} is not a total.",
+                                                         "count, sum(field), avg(field), min(field) or max(field)")])
+    if match[1]:
+        return Slot(text, selector.select("count(*)"), None)
+    path, sql = _aggregated(selector, match[3], "values")
+    kind = columns(path.field)[0].type
+    numeric = kind.name in ("int", "decimal")
+    if match[2] in ("sum", "avg") and not numeric:
+        raise Invalid("The totals are not valid", [Issue("values", "not_a_number", f"{match[3]!r} is not a number.")])
+    if match[2] == "avg":
+        return Slot(text, selector.select(_average(selector, sql, kind)), lambda value: f"{value:.6f}")
+    show = selector.live.dialect.jsonable(kind)
+    if match[2] == "sum" and kind.name == "int":
+        return Slot(text, selector.select(f"sum({sql})"), int)
+    return Slot(text, selector.select(f"{match[2]}({sql})"), show)
+
+
+def _average(selector: Selector, sql: str, kind: ColumnType) -> str:
+    if selector.live.dialect.name == "sqlite":
+        return f"avg({sql}) / {10**kind.scale}.0"
+    return f"avg({sql})"
+
+
+def _aggregated(selector: Selector, name: str, where: str) -> tuple[Path, str]:
+    parts = tuple(name.split("."))
+    path = resolve(selector.live.model, selector.entity, parts)
+    if path is None or not readable(selector.live, selector.actor, selector.entity, path):
+        raise Invalid("The totals are not valid", [Issue(where, "unknown_field", f"There is no field {name!r}.")])
+    return path, selector.visible.path(selector.entity, "t", parts)
+
+
+def pointer_field(entity: Entity, slot: Slot) -> Field | None:
+    """Return the polymorphic field of a slot, or None."""
+    return entity.fields.get(slot.name) if slot.kind == "pointer" else None

@@ -1,0 +1,265 @@
+"""The reading half of the records door: get, list, count, aggregate, history. Every statement comes from query.py."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from xrm.errors import Invalid, Issue, Malformed, NotFound
+from xrm.kernel import query as q
+from xrm.kernel.change import Actor
+from xrm.kernel.policy import Access, visibility
+from xrm.kernel.query import Count, Page, Query, Selection, Selector, Totals
+from xrm.kernel.store.sql import Binder, Statement, Var, quote
+from xrm.kernel.store.schema import ColumnType
+from xrm.kernel.visible import Visible
+
+if TYPE_CHECKING:
+    from xrm.kernel.kernel import Kernel
+    from xrm.kernel.live import Live
+
+UUID_TYPE = ColumnType("uuid")
+ID = Var("id", UUID_TYPE)
+
+
+def demand(live: Live, actor: Actor, entity: str, action: str) -> Access:
+    """Return what the actor may do with an entity by an action.
+
+    Raises:
+        NotFound: no such entity for the actor: real, removed or forbidden look the same.
+    """
+    access = live.policy.access(actor, entity, action)
+    if access is None:
+        raise NotFound(f"There is no entity {entity!r}.")
+    return access
+
+
+def roles_key(actor: Actor) -> Any:
+    """Return what statements are cached by: actors of the same roles share them."""
+    return "system" if actor.is_system else actor.roles
+
+
+class Reading:
+    """Reads records as one actor may see them."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+
+    async def get(self, actor: Actor, entity: str, id: UUID, fields: tuple[str, ...] = ()) -> dict[str, Any]:
+        """Return one record, JSON-ready.
+
+        Raises:
+            NotFound: there is none, it is in the trash, or the actor may not read it.
+        """
+        live = self._kernel.live
+        access = demand(live, actor, entity, "read")
+        selection = live.cached(("get", entity, roles_key(actor), fields), lambda: _get_selection(live, actor, access, fields))
+        rows = await self._fetch(live, actor, selection.statement, {"id": id})
+        if not rows:
+            raise NotFound(f"There is no {access.entity.title} with this id.")
+        records = [selection.record(rows[0])]
+        await self._pointers(live, actor, selection, records)
+        return records[0]
+
+    async def list(self, actor: Actor, entity: str, query: Query) -> Page:
+        """Return one page of records.
+
+        Raises:
+            NotFound: no such entity for the actor.
+            Invalid: filter, sort or fields name what is not there.
+            Malformed: limit, offset or cursor out of range.
+        """
+        live = self._kernel.live
+        access = demand(live, actor, entity, "restore" if query.trash == "deleted" else "read")
+        _bounds(query)
+        words = q.search_words(query.search)
+        cursor = self._cursor(live, actor, access, query)
+        nulls = tuple(v is None for v in cursor)
+        key = ("list", entity, roles_key(actor), query.filter, query.sort, query.fields, query.trash, len(words), nulls)
+        selection = live.cached(key, lambda: _list_selection(live, actor, access, query, len(words), nulls))
+        rows = await self._fetch(live, actor, selection.statement, {
+            **{f"word.{n}": f"%{live.dialect.like_escape(w)}%" for n, w in enumerate(words)},
+            **{f"after.{n}": v for n, v in enumerate(cursor)},
+            "limit": query.limit + 1, "offset": query.offset,
+        })
+        page = Page([selection.record(row) for row in rows[: query.limit]])
+        if len(rows) > query.limit:
+            page.next = q.write_cursor(selection.keys, _cursor_row(live, selection, rows[query.limit - 1]))
+        await self._pointers(live, actor, selection, page.records)
+        return page
+
+    async def count(self, actor: Actor, entity: str, query: Query) -> Count:
+        """Return how many records a query finds, counted up to 10,000."""
+        live = self._kernel.live
+        access = demand(live, actor, entity, "read")
+        words = q.search_words(query.search)
+        key = ("count", entity, roles_key(actor), query.filter, query.trash, len(words))
+        statement = live.cached(key, lambda: _count_statement(live, actor, access, query, len(words)))
+        rows = await self._fetch(live, actor, statement, {
+            f"word.{n}": f"%{live.dialect.like_escape(w)}%" for n, w in enumerate(words)
+        })
+        found = int(rows[0][0])
+        return Count(min(found, q.MAX_COUNT), found <= q.MAX_COUNT)
+
+    async def aggregate(self, actor: Actor, entity: str, totals: Totals) -> Sequence[dict[str, Any]]:
+        """Return one row per group: the group's values and the totals asked for."""
+        live = self._kernel.live
+        access = demand(live, actor, entity, "read")
+        words = q.search_words(totals.search)
+        key = ("totals", entity, roles_key(actor), totals.group, totals.values, totals.filter, totals.limit, len(words))
+        selection = live.cached(
+            key, lambda: q.totals_selection(Selector(live, actor, access), totals, len(words))
+        )
+        rows = await self._fetch(live, actor, selection.statement, {
+            f"word.{n}": f"%{live.dialect.like_escape(w)}%" for n, w in enumerate(words)
+        })
+        return [selection.record(row) for row in rows]
+
+    async def history(self, actor: Actor, entity: str, id: UUID) -> Sequence[dict[str, Any]]:
+        """Return what happened to a record, newest first, as far as the actor may read its fields now."""
+        live = self._kernel.live
+        access = demand(live, actor, entity, "read")
+        shown = await self._readable_now(live, actor, access, id)
+        rows = await self._kernel.store.fetch(self._history_text(), [live.dialect.encode(UUID_TYPE, id), entity])
+        decode = live.dialect.jsonable
+        moment, key, data = decode(ColumnType("datetime")), decode(UUID_TYPE), decode(ColumnType("json"))
+        return [
+            {
+                "id": _show(key, row[0]), "changeset": _show(key, row[1]), "at": _show(moment, row[2]),
+                "actor": {"id": _show(key, row[3]), "label": row[4]}, "source": row[5], "reason": row[6],
+                "kind": row[7], "action": row[8], "version": row[9],
+                "before": _only(_show(data, row[10]), shown), "after": _only(_show(data, row[11]), shown),
+            }
+            for row in rows
+        ]
+
+    async def visible_ids(self, actor: Actor, entity: str, ids: Sequence[UUID]) -> Mapping[str, str]:
+        """Return id → label of those of `ids` the actor may read; both as text."""
+        live = self._kernel.live
+        access = live.policy.access(actor, entity, "read")
+        if access is None or not ids:
+            return {}
+        size = next(n for n in (1, 10, 50, 200, 1000) if len(ids) <= n)
+        statement = live.cached(
+            ("labels", entity, roles_key(actor), size), lambda: _labels_statement(live, actor, access, size)
+        )
+        padded = [*ids, *([ids[0]] * (size - len(ids)))]
+        rows = await self._fetch(live, actor, statement, {f"id.{n}": id for n, id in enumerate(padded)})
+        return {str(row[0]): row[1] or "" for row in rows}
+
+    # --- parts ---
+
+    async def _fetch(self, live: Live, actor: Actor, statement: Statement, values: Mapping[str, Any]) -> Sequence[Any]:
+        known = {**q.variables(actor, self._kernel.clock()), **values}
+        return await self._kernel.store.fetch(statement.text, statement.arguments(live.dialect, known))
+
+    async def _pointers(self, live: Live, actor: Actor, selection: Selection, records: list[dict[str, Any]]) -> None:
+        """Give polymorphic relations their labels: one statement per entity pointed to, not per record."""
+        names = [slot.name for slot in selection.slots if slot.kind == "pointer"]
+        wanted: dict[str, set[str]] = {}
+        for record in records:
+            for name in names:
+                if record.get(name):
+                    wanted.setdefault(record[name]["entity"] or "", set()).add(record[name]["id"])
+        labels = {e: await self.visible_ids(actor, e, [UUID(i) for i in sorted(ids)]) for e, ids in wanted.items()}
+        for record in records:
+            for name in names:
+                if pointer := record.get(name):
+                    label = labels[pointer["entity"] or ""].get(pointer["id"])
+                    record[name] = q.RESTRICTED if label is None else {**pointer, "label": label}
+
+    def _cursor(self, live: Live, actor: Actor, access: Access, query: Query) -> list[Any]:
+        if not query.after:
+            return []
+        if len(query.after) > 4000:
+            raise Malformed("`after` is not a cursor of this list")
+        types = live.cached(
+            ("keys", access.entity.name, roles_key(actor), query.sort),
+            lambda: tuple(key.type for key, _ in Selector(live, actor, access).keys(query.sort)),
+        )
+        return q.read_cursor(query.after, types)
+
+    async def _readable_now(self, live: Live, actor: Actor, access: Access, id: UUID) -> frozenset[str]:
+        record = await self.get(actor, access.entity.name, id)
+        withheld = set(record.get("_masked", ()))
+        return frozenset(n for n in access.entity.fields if visibility(access, n) is not None and n not in withheld)
+
+    def _history_text(self) -> str:
+        mark = self._kernel.store.dialect.placeholder
+        return (
+            'SELECT c."id", c."changeset", s."at", s."actor", s."actor_name", s."source", s."reason", c."kind", c."action",'
+            ' c."version", c."before", c."after" FROM "xrm_change" c JOIN "xrm_changeset" s ON s."id" = c."changeset"'
+            f' WHERE c."record" = {mark(1, UUID_TYPE)} AND c."entity" = {mark(2, ColumnType("text"))}'
+            ' ORDER BY c."version" DESC LIMIT 500'
+        )
+
+
+def _show(convert: Any, value: Any) -> Any:
+    return value if value is None or convert is None else convert(value)
+
+
+def _only(values: Any, names: frozenset[str]) -> dict[str, Any]:
+    return {n: v for n, v in (values or {}).items() if n in names}
+
+
+def _bounds(query: Query) -> None:
+    if not 1 <= query.limit <= q.MAX_PAGE:
+        raise Malformed(f"`limit` must be from 1 to {q.MAX_PAGE}")
+    if not 0 <= query.offset <= 1_000_000:
+        raise Malformed("`offset` must be from 0 to 1,000,000", hint="use `after`, it is faster")
+    if len(query.sort) > 5 or len(query.fields) > 200 or len(query.search) > 200:
+        raise Malformed("Too many sort keys, fields or search characters")
+    if query.trash not in ("live", "deleted"):
+        raise Invalid(issues=[Issue("trash", "unknown_value", "It is live or deleted.")])
+
+
+def _get_selection(live: Live, actor: Actor, access: Access, fields: tuple[str, ...]) -> Selection:
+    selector = Selector(live, actor, access)
+    slots = selector.slots(fields)
+    masks = selector.masks(slots)
+    where = [f't."id" = {selector.binder.bind(ID, UUID_TYPE)}', *selector.conditions(Query(), 0)]
+    return Selection(selector.statement(where, ""), slots, masks=masks)
+
+
+def _list_selection(
+    live: Live, actor: Actor, access: Access, query: Query, words: int, nulls: tuple[bool, ...]
+) -> Selection:
+    selector = Selector(live, actor, access)
+    slots = selector.slots(query.fields)
+    masks = selector.masks(slots)
+    keys = selector.keys(query.sort)
+    where = selector.conditions(query, words)
+    if nulls:
+        where.append(q.beyond(keys, nulls, selector.binder))
+    limit = selector.binder.bind(Var("limit", q.INT), q.INT)
+    offset = selector.binder.bind(Var("offset", q.INT), q.INT)
+    tail = f"{q.order_by(keys)} LIMIT {limit} OFFSET {offset}"
+    return Selection(selector.statement(where, tail), slots, tuple(key for key, _ in keys), masks)
+
+
+def _cursor_row(live: Live, selection: Selection, row: Any) -> list[Any]:
+    """Return a row whose sort values are JSON-ready."""
+    shown = list(row)
+    for key in selection.keys:
+        convert = live.dialect.jsonable(key.type)
+        if convert is not None and shown[key.index] is not None:
+            shown[key.index] = convert(row[key.index])
+    return shown
+
+
+def _count_statement(live: Live, actor: Actor, access: Access, query: Query, words: int) -> Statement:
+    selector = Selector(live, actor, access)
+    where = " AND ".join(selector.conditions(query, words))
+    inner = f"SELECT 1 FROM {quote(access.entity.name)} t WHERE {where} LIMIT {q.MAX_COUNT + 1}"
+    return selector.binder.statement(f"SELECT count(*) FROM ({inner}) counted")
+
+
+def _labels_statement(live: Live, actor: Actor, access: Access, size: int) -> Statement:
+    binder = Binder(live.dialect)
+    visible = Visible(live, actor, binder)
+    ids = ", ".join(binder.bind(Var(f"id.{n}", UUID_TYPE), UUID_TYPE) for n in range(size))
+    rows = visible.rows(access.rules, access.entity, "t")
+    shown = visible.column(access, "t", "label", "label") if visibility(access, "label") is not None else "NULL"
+    text = f'SELECT t."id", {shown} FROM {quote(access.entity.name)} t WHERE t."id" IN ({ids}) AND t."deleted_at" IS NULL'
+    return binder.statement(text + (f" AND {rows}" if rows else ""))

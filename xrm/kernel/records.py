@@ -1,0 +1,147 @@
+"""Records: the one door through which every read and write passes.
+
+A write is taken through seven stations (see writing.py): receive (the edge), open, permit, parse, consult, check, store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from xrm.kernel.change import Actor
+from xrm.kernel.query import Count, Page, Query, Totals
+from xrm.kernel.reading import Reading
+from xrm.kernel.writing import Act, Writing
+
+if TYPE_CHECKING:
+    from xrm.kernel.kernel import Kernel
+
+Record = dict[str, Any]
+
+
+class Records:
+    """Every read and write of records, for any actor. Values go in and come out as the API's JSON data."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._reading = Reading(kernel)
+        self._writing = Writing(kernel)
+        self.get = self._reading.get
+        self.list = self._reading.list
+        self.count = self._reading.count
+        self.aggregate = self._reading.aggregate
+        self.history = self._reading.history
+        self.visible_ids = self._reading.visible_ids
+        self.delete = self._writing.delete
+
+    def act(self, actor: Actor, reason: str = "", idempotency_key: str = "") -> AbstractAsyncContextManager[Act]:
+        """Return a context whose writes make one change-set and take effect together or not at all."""
+        return self._writing.act(actor, reason, idempotency_key)
+
+    async def create(self, actor: Actor, entity: str, values: Mapping[str, Any]) -> Record:
+        """Create a record and return it as the actor sees it.
+
+        Raises:
+            NotFound: no such entity for the actor, or they may not create one.
+            Invalid: values are refused; all of them at once.
+            Conflict: a unique value is there already.
+            Forbidden: the actor's rules do not cover the new record.
+        """
+        async with self._writing.act(actor):
+            return await self._shown(actor, entity, await self._writing.create(actor, entity, values))
+
+    async def update(
+        self, actor: Actor, entity: str, id: UUID, values: Mapping[str, Any], version: int | None = None
+    ) -> Record:
+        """Change some fields of a record and return it.
+
+        Raises:
+            Precondition: `version` is given and is not the record's.
+            NotFound, Forbidden, Invalid, Conflict: as in `create`.
+        """
+        async with self._writing.act(actor):
+            await self._writing.update(actor, entity, id, values, version)
+            return await self._shown(actor, entity, id)
+
+    async def restore(self, actor: Actor, entity: str, id: UUID) -> Record:
+        """Take a record out of the trash and return it."""
+        async with self._writing.act(actor):
+            await self._writing.restore(actor, entity, id)
+            return await self._shown(actor, entity, id)
+
+    async def run(
+        self, actor: Actor, entity: str, id: UUID, action: str, values: Mapping[str, Any], version: int | None = None
+    ) -> Record:
+        """Make a transition or run a plugin's action, and return the record."""
+        async with self._writing.act(actor):
+            await self._writing.run(actor, entity, id, action, values, version)
+            return await self._shown(actor, entity, id)
+
+    async def create_many(self, actor: Actor, entity: str, rows: Iterable[Mapping[str, Any]]) -> Sequence[UUID]:
+        """Create records in one act, all or none, and return their ids."""
+        async with self._writing.act(actor):
+            return [await self._writing.create(actor, entity, values) for values in rows]
+
+    def bound(self, actor: Actor) -> Bound:
+        """Return this door for one actor, as plugins get it."""
+        return Bound(self, actor)
+
+    async def _shown(self, actor: Actor, entity: str, id: UUID) -> Record:
+        return await self.get(actor, entity, id)
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """The records door for one actor: what plugins work with. Joins the act it is used in."""
+
+    door: Records
+    actor: Actor
+
+    async def get(self, entity: str, id: UUID | str) -> Record:
+        """Return one record."""
+        return await self.door.get(self.actor, entity, _id(id))
+
+    async def list(
+        self, entity: str, filter: str = "", sort: tuple[str, ...] = (), limit: int = 50, after: str = "", search: str = ""
+    ) -> Page:
+        """Return one page of records."""
+        return await self.door.list(self.actor, entity, Query(filter, sort, (), search, limit, after))
+
+    async def find(self, entity: str, filter: str) -> Record | None:
+        """Return the first record for which `filter` holds, or None."""
+        page = await self.list(entity, filter, limit=1)
+        return page.records[0] if page.records else None
+
+    async def count(self, entity: str, filter: str = "") -> Count:
+        """Return how many records there are for which `filter` holds."""
+        return await self.door.count(self.actor, entity, Query(filter))
+
+    async def aggregate(self, entity: str, totals: Totals) -> Sequence[Record]:
+        """Return totals per group."""
+        return await self.door.aggregate(self.actor, entity, totals)
+
+    async def create(self, entity: str, values: Mapping[str, Any]) -> Record:
+        """Create a record and return it."""
+        return await self.door.create(self.actor, entity, values)
+
+    async def create_many(self, entity: str, rows: Iterable[Mapping[str, Any]]) -> Sequence[UUID]:
+        """Create records, all or none, and return their ids."""
+        return await self.door.create_many(self.actor, entity, rows)
+
+    async def update(self, entity: str, id: UUID | str, values: Mapping[str, Any]) -> Record:
+        """Change some fields of a record and return it."""
+        return await self.door.update(self.actor, entity, _id(id), values)
+
+    async def delete(self, entity: str, id: UUID | str) -> None:
+        """Put a record into the trash."""
+        await self.door.delete(self.actor, entity, _id(id))
+
+    async def run(self, entity: str, id: UUID | str, action: str, values: Mapping[str, Any]) -> Record:
+        """Make a transition or run an action, and return the record."""
+        return await self.door.run(self.actor, entity, _id(id), action, values)
+
+
+def _id(id: UUID | str) -> UUID:
+    return id if isinstance(id, UUID) else UUID(id)

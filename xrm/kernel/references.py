@@ -1,0 +1,177 @@
+"""What a record points to and what points to it: look up, check, release."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from xrm.errors import Conflict, Issue
+from xrm.kernel import query as q
+from xrm.kernel.change import SYSTEM, Change
+from xrm.kernel.store.schema import ColumnType
+from xrm.kernel.store.sql import Binder, Statement, Var, quote
+from xrm.kernel.values import Lookup, Ref, Refused, columns, parse
+from xrm.kernel.visible import Visible
+from xrm.metadata.model import Entity, Field, Inverse
+
+if TYPE_CHECKING:
+    from xrm.kernel.kernel import Kernel
+    from xrm.kernel.live import Live, LiveEntity
+    from xrm.kernel.writing import Act, Writing
+
+UUID_TYPE = ColumnType("uuid")
+TEXT = ColumnType("text")
+MAX_RELEASE = 10_000  # records one delete may take along or change
+
+
+class References:
+    """Keeps pointers true."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+
+    async def resolve(self, act: Act, entity: Entity, values: dict[str, Any], issues: list[Issue]) -> None:
+        """Replace each `Lookup` in `values` by the id of the record it names."""
+        for name, value in list(values.items()):
+            if isinstance(value, Lookup):
+                found = await self._look_up(act, value)
+                if isinstance(found, UUID):
+                    values[name] = Ref(value.entity, found) if entity.fields[name].polymorphic else found
+                else:
+                    issues.append(Issue(name, *found))
+                    del values[name]
+
+    async def _look_up(self, act: Act, wanted: Lookup) -> UUID | tuple[str, str, str]:
+        live = act.live
+        target = live.model.entity(wanted.entity)
+        access = live.policy.access(act.actor, wanted.entity, "read")
+        field = target.fields.get(wanted.key) if target else None
+        if target is None or access is None or field is None or access.gives(wanted.key) is None:
+            return "unknown_field", f"{wanted.entity} has no field {wanted.key!r}.", ""
+        if not (field.unique or (wanted.key,) in target.unique or field.type == "auto_number"):
+            return "not_unique_key", f"{field.title} does not tell records apart.", "use the id or a unique field"
+        try:
+            value = parse(field, wanted.value, live.parsing)
+        except Refused as refused:
+            return refused.code, refused.message, refused.hint
+        key = ("lookup", wanted.entity, wanted.key, "system" if act.actor.is_system else act.actor.roles)
+        statement = live.cached(key, lambda: _lookup_statement(live, act, target, field))
+        known = {**q.variables(act.actor, act.changes.at), "key": value}
+        rows = await self._kernel.store.fetch(statement.text, statement.arguments(live.dialect, known))
+        if len(rows) != 1:
+            return "no_such_record", f"There is no {target.title} with this {field.title}.", ""
+        decode = live.dialect.decode(UUID_TYPE)
+        found: UUID = decode(rows[0][0]) if decode else rows[0][0]
+        return found
+
+    async def check(self, act: Act, change: Change, issues: list[Issue]) -> None:
+        """Add an Issue per relation that was given a target which does not exist for the actor."""
+        told = {issue.path for issue in issues}
+        for field in change.entity.relations():
+            value = change.after.get(field.name)
+            moved = change.kind == "restore" or change.changes(field.name)
+            if field.system or value is None or field.name in told or not moved:
+                continue
+            target = value.entity if isinstance(value, Ref) else field.to[0]
+            actor_sees = await self._exists(act, target, value.id if isinstance(value, Ref) else value, field)
+            if not actor_sees:
+                issues.append(Issue(field.name, "no_such_record", f"{field.title}: there is no such record."))
+
+    async def _exists(self, act: Act, entity: str, id: UUID, field: Field) -> bool:
+        live = act.live
+        actor = SYSTEM if id == act.actor.id and entity == "user" else act.actor  # everybody may name themselves
+        access = live.policy.access(actor, entity, "read")
+        if access is None:
+            return False
+        key = ("exists", entity, "system" if actor.is_system else actor.roles)
+        statement = live.cached(key, lambda: _exists_statement(live, act, access.entity, actor.is_system))
+        known = {**q.variables(actor, act.changes.at), "id": id}
+        return bool(await self._kernel.store.fetch(statement.text, statement.arguments(live.dialect, known)))
+
+    async def release(self, act: Act, writing: Writing, entity: Entity, id: UUID) -> None:
+        """Before a delete: refuse, clear or take along what points to the record, as each relation says.
+
+        Raises:
+            Conflict: a relation with ``on_delete: restrict`` still points here.
+        """
+        held: list[str] = []
+        for end in act.live.model.inverses.get(entity.name, ()):
+            field = act.live.model.entities[end.entity].fields[end.field]
+            pointing = await self._pointing(act, end, field, entity, id)
+            if pointing and field.on_delete == "restrict":
+                held.append(self._title(act, end))
+            for other in pointing if field.on_delete == "clear" else ():
+                await writing.update(SYSTEM, end.entity, other, {end.field: None})
+            for other in pointing if field.on_delete == "cascade" else ():
+                await writing.delete(act.actor, end.entity, other)
+        if held:
+            raise Conflict("Other records still point to this one.", [
+                Issue("", "in_use", f"It is used by {title}.", "change or delete those first") for title in dict.fromkeys(held)
+            ])
+
+    async def _pointing(self, act: Act, end: Inverse, field: Field, entity: Entity, id: UUID) -> Sequence[UUID]:
+        live = act.live
+        statement = live.cached(("pointing", end.entity, end.field), lambda: _pointing_statement(live, end, field, entity.name))
+        known = {"id": id, "entity": entity.name}
+        rows = await self._kernel.store.fetch(statement.text, statement.arguments(live.dialect, known))
+        if len(rows) > MAX_RELEASE:
+            raise Conflict(f"More than {MAX_RELEASE:,} records point to this one.")
+        decode = live.dialect.decode(UUID_TYPE)
+        return [decode(row[0]) if decode else row[0] for row in rows]
+
+    def _title(self, act: Act, end: Inverse) -> str:
+        known = act.live.policy.access(act.actor, end.entity, "read")
+        return known.entity.plural if known else "records you may not see"
+
+    async def labels(self, act: Act, prepared: LiveEntity, change: Change) -> Mapping[str, str]:
+        """Return the labels of the records that the record's own label names."""
+        found: dict[str, str] = {}
+        for name in prepared.label_fields:
+            field = prepared.entity.fields.get(name)
+            value = change.after.get(name)
+            if field is None or field.type != "relation" or value is None:
+                continue
+            target, id = (value.entity, value.id) if isinstance(value, Ref) else (field.to[0], value)
+            labels = await self._kernel.records.visible_ids(SYSTEM, target, [id])
+            found[name] = labels.get(str(id), "")
+        return found
+
+    async def next_number(self, act: Act, entity: Entity, field: Field) -> str:
+        """Return the next value of an auto-number field: counted in the transaction, so gapless."""
+        mark = self._kernel.store.dialect.placeholder(1, TEXT)
+        rows = await self._kernel.store.fetch(
+            f'INSERT INTO "xrm_sequence" ("name", "value") VALUES ({mark}, 1) ON CONFLICT ("name")'
+            ' DO UPDATE SET "value" = "xrm_sequence"."value" + 1 RETURNING "value"', [f"{entity.name}.{field.name}"],
+        )
+        pattern = field.number or "{0}"
+        return re.sub(r"\{(0+)\}", lambda zeros: f"{rows[0][0]:0{len(zeros[1])}d}", pattern)
+
+
+def _lookup_statement(live: Live, act: Act, target: Entity, field: Field) -> Statement:
+    binder = Binder(live.dialect)
+    visible = Visible(live, act.actor, binder)
+    kind = columns(field)[0].type
+    key = binder.bind(Var("key", kind), kind)
+    shown = visible.path(target, "t", (field.name,))
+    rows = visible.joined(target, "t", 't."id"')
+    return binder.statement(
+        f'SELECT t."id" FROM {quote(target.name)} t WHERE t."deleted_at" IS NULL AND {shown} = {key} AND {rows} LIMIT 2'
+    )
+
+
+def _exists_statement(live: Live, act: Act, entity: Entity, trusted: bool) -> Statement:
+    binder = Binder(live.dialect)
+    visible = Visible(live, SYSTEM if trusted else act.actor, binder)
+    rows = visible.joined(entity, "t", binder.bind(Var("id", UUID_TYPE), UUID_TYPE))
+    lock = " FOR SHARE OF t" if live.dialect.name == "postgresql" else ""
+    return binder.statement(f'SELECT 1 FROM {quote(entity.name)} t WHERE t."deleted_at" IS NULL AND {rows}{lock}')
+
+
+def _pointing_statement(live: Live, end: Inverse, field: Field, entity: str) -> Statement:
+    binder = Binder(live.dialect)
+    where = [f't.{quote(field.name)} = {binder.bind(Var("id", UUID_TYPE), UUID_TYPE)}', 't."deleted_at" IS NULL']
+    if field.polymorphic:
+        where.append(f't.{quote(field.name + "_entity")} = {binder.bind(Var("entity", TEXT), TEXT)}')
+    return binder.statement(f'SELECT t."id" FROM {quote(end.entity)} t WHERE {" AND ".join(where)} LIMIT {MAX_RELEASE + 1}')

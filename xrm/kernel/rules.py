@@ -1,0 +1,154 @@
+"""Station 4 and 6: values as sent → Python values, and what must hold of a record. All findings at once."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from xrm.errors import Issue
+from xrm.kernel.change import Actor, Change
+from xrm.kernel.derive import Read, reader
+from xrm.kernel.expression import Expression
+from xrm.kernel.hooks import Action
+from xrm.kernel.policy import Access, Rule
+from xrm.kernel.values import Parsing, Refused, parse
+from xrm.metadata.model import Check, Entity, State, Transition, Workflow
+
+
+def parse_all(
+    entity: Entity, sent: Mapping[str, Any], known: frozenset[str], parsing: Parsing, issues: list[Issue]
+) -> dict[str, Any]:
+    """Return the Python values of what was sent; each problem becomes an Issue named after its field.
+
+    `known` are the fields the actor may know of: any other name, real or not, is an unknown field.
+    """
+    values: dict[str, Any] = {}
+    for name, value in sent.items():
+        field = entity.fields.get(name)
+        if field is None or name not in known:
+            issues.append(Issue(name, "unknown_field", f"{entity.title} has no field {name!r}.", _near(name, known)))
+        elif not field.writable:
+            issues.append(Issue(name, "read_only", f"{field.title} cannot be written."))
+        else:
+            try:
+                values[name] = parse(field, value, parsing)
+            except Refused as refused:
+                issues.append(refused.issue(name))
+    return values
+
+
+def parse_action(action: Action, sent: Mapping[str, Any], parsing: Parsing, issues: list[Issue]) -> dict[str, Any]:
+    """Return the Python values of what was sent to a plugin's action."""
+    fields = {f.name: f for f in action.fields}
+    values: dict[str, Any] = {}
+    for name in sent.keys() - fields.keys():
+        issues.append(Issue(name, "unknown_field", f"{action.title} asks for no {name!r}.", _near(name, frozenset(fields))))
+    for field in action.fields:
+        try:
+            values[field.name] = parse(field, sent.get(field.name), parsing)
+        except Refused as refused:
+            issues.append(refused.issue(field.name))
+            continue
+        if field.required and values[field.name] is None:
+            issues.append(Issue(field.name, "required", f"{field.title} is needed."))
+    return values
+
+
+def _near(name: str, known: frozenset[str]) -> str:
+    found = difflib.get_close_matches(name, known, 1)
+    return f"did you mean {found[0]!r}?" if found else ""
+
+
+def permitted(entity: Entity, access: Access, holding: tuple[Rule, ...], names: Iterable[str], issues: list[Issue]) -> None:
+    """Add an Issue per field the actor may read but not write on this row (`holding`: the rules that hold for it)."""
+    allowed = frozenset().union(*(rule.write for rule in holding)) if holding else frozenset()
+    for name in names:
+        if name not in allowed:
+            issues.append(Issue(name, "not_permitted", f"You may not change {entity.fields[name].title}."))
+
+
+def required(entity: Entity, change: Change, issues: list[Issue]) -> None:
+    """Add an Issue per required field without a value."""
+    told = {issue.path for issue in issues}
+    for field in entity.fields.values():
+        if field.required and not field.system and field.name not in told and change.after.get(field.name) is None:
+            issues.append(Issue(field.name, "required", f"{field.title} is needed."))
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledCheck:
+    """A `Check` with its expressions ready."""
+
+    check: Check
+    when: Expression | None
+    require: Expression
+    field: str
+
+
+def checks(compiled: tuple[CompiledCheck, ...], change: Change, actor: Actor, now: datetime, issues: list[Issue]) -> None:
+    """Add an Issue per check that does not hold; those of severity warn and debt become warnings of the change."""
+    read = reader(change.after, actor)
+    for rule in compiled:
+        if rule.when is not None and not rule.when.evaluate(read, now):
+            continue
+        if rule.require.evaluate(read, now):
+            continue
+        if rule.check.severity == "block":
+            issues.append(Issue(rule.field, "check_failed", rule.check.message))
+        else:
+            change.warnings.append(Issue(rule.field, "check_failed", rule.check.message, severity="warning"))
+
+
+# --- workflow ------------------------------------------------------------------------------------------------------
+
+
+def find_move(workflow: Workflow, change: Change, actor: Actor, issues: list[Issue]) -> Transition | None:
+    """Return the transition a write makes, or None when the state stays.
+
+    A record may be created in any state that some transition leads to; that transition's rules then apply.
+    """
+    before, after = change.before.get(workflow.field), change.after.get(workflow.field)
+    if before == after or (not change.before and after == workflow.initial):
+        return None
+    if change.before:
+        moves = tuple(t for t in workflow.moves(before or workflow.initial) if t.target == after)
+    else:
+        moves = tuple(t for t in workflow.transitions if t.target == after)
+    if change.action and any(t.name == change.action for t in moves):
+        moves = tuple(t for t in moves if t.name == change.action)
+    if not moves:
+        issues.append(Issue(workflow.field, "transition_not_allowed", f"There is no move to {_state(workflow, after)} from here.",
+                            _targets(workflow, before)))
+        return None
+    allowed = next((t for t in moves if may_move(t, actor)), None)
+    if allowed is None:
+        issues.append(Issue(workflow.field, "transition_not_permitted", f"You may not move this to {_state(workflow, after)}."))
+    return allowed
+
+
+def may_move(transition: Transition, actor: Actor) -> bool:
+    """Whether the actor has a role the transition asks for."""
+    return actor.is_system or not transition.roles or bool(actor.roles & set(transition.roles))
+
+
+def _state(workflow: Workflow, name: Any) -> str:
+    state: State | None = workflow.state(name)
+    return state.title if state else repr(name)
+
+
+def _targets(workflow: Workflow, before: Any) -> str:
+    titles = [_state(workflow, t.target) for t in workflow.moves(before or workflow.initial)]
+    return "possible: " + ", ".join(titles) if titles else "this is a final state"
+
+
+def check_move(entity: Entity, move: Transition, guard: Expression | None, read: Read, now: datetime, issues: list[Issue]) -> None:
+    """Add an Issue per field the move asks for that is empty, and one if its guard does not hold."""
+    for name in move.ask:
+        if read((name,)) is None:
+            issues.append(Issue(name, "required", f"{entity.fields[name].title} is needed for {move.title!r}."))
+    if guard is not None and not guard.evaluate(read, now):
+        workflow = entity.workflow
+        issues.append(Issue(workflow.field if workflow else "", "guard_failed", f"{move.title!r} is not possible: {move.guard}"))

@@ -1,0 +1,1 @@
+"""The database of a site: engines, tables, codecs. Start reading at store.py."""

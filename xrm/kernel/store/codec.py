@@ -1,0 +1,426 @@
+"""How a Python value is kept in a column, on each database: the only place that knows.
+
+    type      Python               SQLite                               PostgreSQL
+    text      str                  TEXT                                 text COLLATE "C"
+    int       int, 64 bit          INTEGER                              bigint
+    decimal   Decimal              INTEGER, value * 10^scale            numeric(precision, scale)
+    bool      bool                 INTEGER 0, 1                         boolean
+    date      date                 TEXT 2026-01-31                      date
+    time      time, naive          TEXT 13:05:00.000000                 time
+    datetime  datetime, aware      TEXT 2026-01-31T13:05:00.000000Z     timestamptz
+    uuid      UUID                 TEXT, canonical                      uuid
+    json      any JSON value       TEXT                                 jsonb
+    texts     list or tuple of str TEXT, JSON array                     text[]
+
+The text forms on SQLite are of fixed width, so they sort as their values do; text sorts by code point on both.
+`Dialect.encode` refuses what is not of the type, so that a wrong value cannot be stored through it. The decoders
+never raise: a cell that was damaged from outside (SQLite keeps any type in any column) reads as None.
+"""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time
+from decimal import Context, Decimal, Inexact, InvalidOperation
+from types import MappingProxyType
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from xrm.kernel.store.schema import ColumnType
+
+MAX_PRECISION = 18  # digits of a decimal: what a 64-bit integer holds whatever the digits are
+
+Converter = Callable[[Any], Any]
+
+_EXACT = Context(prec=64, traps=[Inexact, InvalidOperation])
+_JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+# --- is it of the type? Each returns the plain value, or raises TypeError (kind) or ValueError (range).
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"text wanted, not {type(value).__name__}")
+    if "\0" in value:
+        raise ValueError("text may not hold the NUL character")
+    if not value.isascii():
+        value.encode()  # a lone surrogate is a UnicodeEncodeError, which is a ValueError
+    return value if type(value) is str else str.__str__(value)
+
+
+def _int(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"integer wanted, not {type(value).__name__}")
+    if not -(2**63) <= value < 2**63:
+        raise ValueError("integer does not fit into 64 bits")
+    return int(value)
+
+
+def _precision(column: ColumnType) -> int:
+    precision = column.precision or MAX_PRECISION
+    if precision > MAX_PRECISION or not 0 <= column.scale <= precision:
+        raise ValueError(f"decimal({precision},{column.scale}): at most {MAX_PRECISION} digits, scale within them")
+    return precision
+
+
+def _scaled(value: Any, column: ColumnType) -> int:
+    """Return a decimal as the whole number of its smallest units, exactly."""
+    if not isinstance(value, (Decimal, int)) or isinstance(value, bool):
+        raise TypeError(f"decimal wanted, not {type(value).__name__}")
+    number = Decimal(value)
+    whole = _precision(column) - column.scale
+    if not number.is_finite() or (number and number.adjusted() >= whole):
+        raise ValueError(f"decimal does not fit: at most {whole} digits before the point")
+    try:
+        shifted = _EXACT.scaleb(number, column.scale)
+    except (Inexact, InvalidOperation):
+        shifted = None
+    units = 0 if shifted is None else int(shifted)
+    if units != shifted:
+        raise ValueError(f"decimal does not fit: at most {column.scale} digits after the point")
+    return units
+
+
+def _decimal(value: Any, column: ColumnType) -> Decimal:
+    return _EXACT.scaleb(Decimal(_scaled(value, column)), -column.scale)
+
+
+def _bool(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"boolean wanted, not {type(value).__name__}")
+    return value
+
+
+def _date(value: Any) -> date:
+    if not isinstance(value, date) or isinstance(value, datetime):
+        raise TypeError(f"date wanted, not {type(value).__name__}")
+    return value
+
+
+def _time(value: Any) -> time:
+    if not isinstance(value, time):
+        raise TypeError(f"time wanted, not {type(value).__name__}")
+    if value.tzinfo is not None:
+        raise ValueError("a time of day has no time zone")
+    return value
+
+
+def _datetime(value: Any) -> datetime:
+    if not isinstance(value, datetime):
+        raise TypeError(f"date and time wanted, not {type(value).__name__}")
+    if value.tzinfo is UTC:
+        return value
+    if value.utcoffset() is None:
+        raise ValueError("date and time need a time zone")
+    try:
+        return value.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("date and time out of range") from error
+
+
+def _uuid(value: Any) -> UUID:
+    if not isinstance(value, UUID):
+        raise TypeError(f"UUID wanted, not {type(value).__name__}")
+    return value
+
+
+def _holds_nul(value: Any) -> bool:
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, dict):
+        return any(_holds_nul(key) or _holds_nul(inner) for key, inner in value.items())
+    return isinstance(value, (list, tuple)) and any(map(_holds_nul, value))
+
+
+def _json(value: Any) -> str:
+    try:
+        text = _JSON.encode(value)
+    except RecursionError as error:
+        raise ValueError("JSON is nested too deeply") from error
+    if "\\u0000" in text and _holds_nul(value):
+        raise ValueError("JSON may not hold the NUL character")
+    if not text.isascii():
+        text.encode()
+    return text
+
+
+def _texts(value: Any) -> list[str]:
+    if not isinstance(value, (list, tuple)):
+        raise TypeError(f"list of texts wanted, not {type(value).__name__}")
+    return [_text(inner) for inner in value]
+
+
+# --- from the stored form; each takes None and gives None
+
+
+def _read_json(stored: Any) -> Any:
+    if stored is None:
+        return None
+    try:
+        return msgspec.json.decode(stored)
+    except (msgspec.DecodeError, TypeError, RecursionError):
+        return None
+
+
+def _read_texts(stored: Any) -> list[str] | None:
+    found = _read_json(stored)
+    good = isinstance(found, list) and all(type(inner) is str for inner in found)
+    return found if good else None
+
+
+def _read_tuple(stored: Any) -> tuple[str, ...] | None:
+    found = _read_texts(stored)
+    return None if found is None else tuple(found)
+
+
+def _read_int(stored: Any) -> int | None:
+    return stored if type(stored) is int else None
+
+
+def _read_text(stored: Any) -> str | None:
+    return stored if type(stored) is str else None
+
+
+def _read_bool(stored: Any) -> bool | None:
+    return stored == 1 if type(stored) is int and 0 <= stored <= 1 else None
+
+
+def _reader(parse: Callable[[str], Any]) -> Converter:
+    def read(stored: Any) -> Any:
+        try:
+            return None if stored is None else parse(stored)
+        except (ValueError, TypeError, AttributeError):
+            return None
+
+    return read
+
+
+def _zoned(text: str) -> datetime | None:
+    found = datetime.fromisoformat(text)
+    return found.astimezone(UTC) if found.tzinfo else None
+
+
+def _decimal_reader(scale: int) -> Converter:
+    def read(stored: Any) -> Decimal | None:
+        return _EXACT.scaleb(Decimal(stored), -scale) if type(stored) is int else None
+
+    return read
+
+
+def _decimal_text(scale: int) -> Converter:
+    """Return a converter of smallest units to plain digits: 1230 → "12.30"."""
+    unit = 10**scale
+
+    def show(stored: Any) -> str | None:
+        if type(stored) is not int:
+            return None
+        whole, rest = divmod(abs(stored), unit)
+        sign = "-" if stored < 0 else ""
+        return f"{sign}{whole}.{rest:0{scale}d}" if scale else f"{sign}{whole}"
+
+    return show
+
+
+def _short_time(text: str) -> str:
+    return text.removesuffix(".000000")
+
+
+def _shown(show: Converter) -> Converter:
+    def convert(stored: Any) -> Any:
+        return None if stored is None else show(stored)
+
+    return convert
+
+
+def _utc_text(value: datetime) -> str:
+    return value.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+# --- the two dialects
+
+
+@dataclass(frozen=True)
+class Dialect(ABC):
+    """How one database writes down types, values and placeholders. See the table at the top of the module."""
+
+    name: str
+
+    def encode(self, type: ColumnType, value: Any) -> Any:
+        """Return `value` as the argument of a statement; None stays None.
+
+        Raises:
+            TypeError: the value is of another type.
+            ValueError: it is of the type but does not fit (range, digits, NUL, time zone).
+        """
+        return None if value is None else self._store(type, value)
+
+    @abstractmethod
+    def _store(self, type: ColumnType, value: Any) -> Any:
+        """Return the stored form of a value that is not None."""
+
+    @abstractmethod
+    def decode(self, type: ColumnType) -> Converter | None:
+        """Return what makes a Python value of a stored one; None means it is one already."""
+
+    @abstractmethod
+    def jsonable(self, type: ColumnType) -> Converter | None:
+        """Return what makes the API's JSON of a stored value (texts, numbers, lists); None means it is that already."""
+
+    @abstractmethod
+    def placeholder(self, number: int, type: ColumnType) -> str:
+        """Return the place of the argument `number`, counted from 1."""
+
+    @abstractmethod
+    def column_type(self, type: ColumnType) -> str:
+        """Return the type as CREATE TABLE wants it.
+
+        Raises:
+            ValueError: a decimal of more than 18 digits.
+        """
+
+    @abstractmethod
+    def literal(self, value: Any, type: ColumnType) -> str:
+        """Return `value` as SQL text, for DDL, where arguments are not allowed. Raises as `encode` does."""
+
+    @abstractmethod
+    def fold(self, sql: str) -> str:
+        """Return SQL for the folded form of a text (see folding.py); equal results on both databases."""
+
+    @staticmethod
+    def like_escape(text: str) -> str:
+        r"""Return `text` with the wildcards of LIKE made plain; write ``LIKE … ESCAPE '\'``."""
+        return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+_SQLITE_STORE: Mapping[str, Converter] = MappingProxyType({
+    "text": _text,
+    "int": _int,
+    "bool": lambda value: int(_bool(value)),
+    "date": lambda value: _date(value).isoformat(),
+    "time": lambda value: _time(value).isoformat(timespec="microseconds"),
+    "datetime": lambda value: _utc_text(_datetime(value)),
+    "uuid": lambda value: str(_uuid(value)),
+    "json": _json,
+    "texts": lambda value: _JSON.encode(_texts(value)),
+})
+_SQLITE_READ: Mapping[str, Converter] = MappingProxyType({
+    "text": _read_text,
+    "int": _read_int,
+    "bool": _read_bool,
+    "date": _reader(date.fromisoformat),
+    "time": _reader(time.fromisoformat),
+    "datetime": _reader(_zoned),
+    "uuid": _reader(UUID),
+    "json": _read_json,
+    "texts": _read_tuple,
+})
+_SQLITE_SHOW: Mapping[str, Converter] = MappingProxyType({
+    "text": _read_text,
+    "int": _read_int,
+    "bool": _read_bool,
+    "date": _read_text,
+    "time": _reader(_short_time),
+    "datetime": _read_text,
+    "uuid": _read_text,
+    "json": _read_json,
+    "texts": _read_texts,
+})
+_SQLITE_INTEGERS = frozenset({"int", "bool", "decimal"})
+
+
+@dataclass(frozen=True)
+class _Sqlite(Dialect):
+    name: str = field(default="sqlite")
+
+    def _store(self, type: ColumnType, value: Any) -> Any:
+        return _scaled(value, type) if type.name == "decimal" else _SQLITE_STORE[type.name](value)
+
+    def decode(self, type: ColumnType) -> Converter | None:
+        return _decimal_reader(type.scale) if type.name == "decimal" else _SQLITE_READ[type.name]
+
+    def jsonable(self, type: ColumnType) -> Converter | None:
+        return _decimal_text(type.scale) if type.name == "decimal" else _SQLITE_SHOW[type.name]
+
+    def placeholder(self, number: int, type: ColumnType) -> str:
+        return f"?{number}"
+
+    def column_type(self, type: ColumnType) -> str:
+        if type.name == "decimal":
+            _precision(type)
+        return "INTEGER" if type.name in _SQLITE_INTEGERS else "TEXT"
+
+    def literal(self, value: Any, type: ColumnType) -> str:
+        stored = self.encode(type, value)
+        if stored is None:
+            return "NULL"
+        return _quoted(stored) if isinstance(stored, str) else str(stored)
+
+    def fold(self, sql: str) -> str:
+        return f"fold({sql})"
+
+
+_POSTGRES_TYPES: Mapping[str, str] = MappingProxyType({
+    "text": "text", "int": "bigint", "decimal": "numeric", "bool": "boolean", "date": "date", "time": "time",
+    "datetime": "timestamptz", "uuid": "uuid", "json": "jsonb", "texts": "text[]",
+})
+_POSTGRES_STORE: Mapping[str, Converter] = MappingProxyType({
+    "text": _text, "int": _int, "bool": _bool, "date": _date, "time": _time, "datetime": _datetime, "uuid": _uuid,
+    "json": _json, "texts": _texts,
+})
+_POSTGRES_READ: Mapping[str, Converter] = MappingProxyType({"json": _read_json, "texts": _shown(tuple)})
+_POSTGRES_SHOW: Mapping[str, Converter] = MappingProxyType({
+    "decimal": _shown(lambda value: format(value, "f")),
+    "date": _shown(date.isoformat),
+    "time": _shown(time.isoformat),
+    "datetime": _shown(_utc_text),
+    "uuid": _shown(str),
+    "json": _read_json,
+})
+
+
+@dataclass(frozen=True)
+class _Postgres(Dialect):
+    name: str = field(default="postgresql")
+
+    def _store(self, type: ColumnType, value: Any) -> Any:
+        return _decimal(value, type) if type.name == "decimal" else _POSTGRES_STORE[type.name](value)
+
+    def decode(self, type: ColumnType) -> Converter | None:
+        return _POSTGRES_READ.get(type.name)
+
+    def jsonable(self, type: ColumnType) -> Converter | None:
+        return _POSTGRES_SHOW.get(type.name)
+
+    def placeholder(self, number: int, type: ColumnType) -> str:
+        return f"${number}::{_POSTGRES_TYPES[type.name]}"
+
+    def column_type(self, type: ColumnType) -> str:
+        if type.name == "decimal":
+            return f"numeric({_precision(type)},{type.scale})"
+        collation = ' COLLATE "C"' if type.name in ("text", "texts") else ""
+        return _POSTGRES_TYPES[type.name] + collation
+
+    def literal(self, value: Any, type: ColumnType) -> str:
+        stored = self.encode(type, value)
+        if stored is None:
+            return "NULL"
+        if isinstance(stored, list):
+            return f"ARRAY[{','.join(map(_quoted, stored))}]::text[]"
+        return f"{_quoted(str(stored))}::{_POSTGRES_TYPES[type.name]}"
+
+    def fold(self, sql: str) -> str:
+        return f"xrm_fold({sql})"
+
+
+SQLITE: Dialect = _Sqlite()
+POSTGRESQL: Dialect = _Postgres()

@@ -1,0 +1,128 @@
+"""Field paths and rows as one actor may see them, as SQL: the masked columns of the policy.
+
+A raw column reaches a statement here or nowhere. `Visible` is made per statement; the statement is cached per set of roles,
+since what differs between two actors of the same roles is a `Var`.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from xrm.kernel.change import SYSTEM, Actor
+from xrm.kernel.expression.types import Type
+from xrm.kernel.paths import USER, Path, RecordScope, resolve
+from xrm.kernel.policy import USER_ID, Access, Rule, predicate, visibility
+from xrm.kernel.store.sql import Binder, Var, quote
+from xrm.metadata.model import Entity
+
+if TYPE_CHECKING:
+    from xrm.kernel.live import Live
+
+
+class ReadableScope(RecordScope):
+    """What the actor may name: a field they may never read is as unknown as one that does not exist."""
+
+    __slots__ = ("_actor", "_live")
+
+    def __init__(self, live: Live, entity: Entity, actor: Actor) -> None:
+        super().__init__(live.model, entity)
+        object.__setattr__(self, "_live", live)
+        object.__setattr__(self, "_actor", actor)
+
+    def type_of(self, path: tuple[str, ...]) -> Type | None:
+        """Return the type of what `path` names, or None."""
+        found = resolve(self.model, self.entity, path)
+        if found is not None and not readable(self._live, self._actor, self.entity, found):
+            return None
+        return RecordScope.type_of(self, path)
+
+    def names(self) -> Iterable[str]:
+        """Return the names to suggest when one is mistyped."""
+        return tuple(n for n in RecordScope.names(self) if n.startswith("user.") or self.type_of((n,)))
+
+
+def readable(live: Live, actor: Actor, entity: Entity, path: Path) -> bool:
+    """Whether the actor may read every field on a path, on some rows at least."""
+    start = entity
+    for relation, target in path.hops:
+        access = live.policy.access(actor, start.name, "read")
+        if access is None or visibility(access, relation.name) is None:
+            return False
+        start = target
+    access = live.policy.access(actor, start.name, "read")
+    return access is not None and visibility(access, path.field.name) is not None
+
+
+class Visible:
+    """Puts what one actor may see into one statement."""
+
+    def __init__(self, live: Live, actor: Actor, binder: Binder) -> None:
+        self.live, self.actor, self.binder = live, actor, binder
+        self._numbers = itertools.count()
+
+    def access(self, entity: Entity) -> Access | None:
+        """Return what the actor may read of an entity."""
+        return self.live.policy.access(self.actor, entity.name, "read")
+
+    def alias(self) -> str:
+        """Return a table alias not used before in this statement."""
+        return f"a{next(self._numbers)}"
+
+    def rows(self, rules: tuple[Rule, ...], entity: Entity, alias: str) -> str:
+        """Return the condition "one of the rules holds for this row", or empty when it always does."""
+        if any(rule.unconditional for rule in rules):
+            return ""
+        trusted = Visible(self.live, SYSTEM, self.binder)
+        trusted._numbers = self._numbers
+        return predicate(rules, self.binder, alias, entity, lambda path: trusted.path(entity, alias, path))
+
+    def column(self, access: Access, alias: str, name: str, column: str) -> str:
+        """Return a column of a field as the actor sees it: raw, or null on the rows where it is withheld.
+
+        Raises:
+            LookupError: the actor may never read it.
+        """
+        giving = visibility(access, name)
+        if giving is None:
+            raise LookupError(name)
+        raw = f"{alias}.{quote(column)}"
+        if not giving:
+            return raw
+        return f"CASE WHEN {self.rows(giving, access.entity, alias)} THEN {raw} END"
+
+    def path(self, entity: Entity, alias: str, path: tuple[str, ...]) -> str:
+        """Return the SQL of a field path, or of ``user.*``; across a relation only rows the actor may read count."""
+        if path[0] == "user" and "user" not in entity.fields:
+            return self._user(path[1])
+        found = resolve(self.live.model, entity, path)
+        access = self.access(entity)
+        if found is None or access is None:
+            raise LookupError(".".join(path))
+        if not found.hops:
+            return self.column(access, alias, found.field.name, found.column)
+        relation, target = found.hops[0]
+        inner = self.alias()
+        pointer = self.column(access, alias, relation.name, relation.name)
+        shown = self.path(target, inner, path[1:])
+        return f"(SELECT {shown} FROM {quote(target.name)} {inner} WHERE {self.joined(target, inner, pointer)})"
+
+    def joined(self, target: Entity, alias: str, pointer: str) -> str:
+        """Return the condition that joins the record `pointer` names, if the actor may read it.
+
+        Raises:
+            LookupError: the actor may read no record of the target.
+        """
+        access = self.access(target)
+        if access is None:
+            raise LookupError(target.name)
+        rows = self.rows(access.rules, target, alias)
+        return f'{alias}."id" = {pointer}' + (f" AND {rows}" if rows else "")
+
+    def _user(self, name: str) -> str:
+        if name == "teams":
+            user = self.binder.bind(USER_ID, USER_ID.type)
+            return f'SELECT m."team" FROM "team_member" m WHERE m."member" = {user} AND m."deleted_at" IS NULL'
+        kind = USER[name].column
+        return self.binder.bind(Var(f"user.{name}", kind), kind)

@@ -1,0 +1,126 @@
+"""Cross-references of a whole model: every name must lead somewhere, every option must fit.
+
+What a single file gets wrong is found when it is read (`load`, `grammar`); what layers get wrong among each other when
+they are put together (`merge`). Here the complete model is looked at, one subject per module.
+"""
+
+from __future__ import annotations
+
+from xrm.errors import Issue
+from xrm.metadata.check_fields import NOT_INDEXABLE, check_fields
+from xrm.metadata.check_roles import check_role
+from xrm.metadata.check_views import check_label, check_search, check_views
+from xrm.metadata.check_workflow import check_workflow
+from xrm.metadata.findings import Complaint, ExpressionCheck, ExpressionUse, Findings, field_place, place_of
+from xrm.metadata.model import Entity, Inverse, Model
+from xrm.metadata.names import RESERVED_ENTITIES, RESERVED_PREFIXES, SYSTEM_FIELDS
+
+__all__ = ["Complaint", "ExpressionCheck", "ExpressionUse", "check"]
+
+
+def check(
+    model: Model,
+    expressions: ExpressionCheck | None = None,
+    uncertain: frozenset[str] = frozenset(),
+) -> list[Issue]:
+    """Return everything that is wrong with a model.
+
+    Args:
+        model: A complete model, as `merge.build` makes it.
+        expressions: Judges formulas and conditions; None leaves them unread.
+        uncertain: Names of definitions that could not be read in full. What refers to their missing parts is not
+            held against anybody: the reason was noted already.
+    """
+    findings = Findings(model, expressions, uncertain)
+    for entity in model.entities.values():
+        _name(findings, entity)
+        if not entity.removed:
+            _entity(findings, entity)
+    _former(findings)
+    _inverses(findings)
+    for role in model.roles.values():
+        check_role(findings, role)
+    return findings.issues
+
+
+def _entity(findings: Findings, entity: Entity) -> None:
+    check_fields(findings, entity)
+    check_label(findings, entity)
+    check_search(findings, entity)
+    _groups(findings, entity)
+    _rules(findings, entity)
+    check_workflow(findings, entity)
+    check_views(findings, entity)
+
+
+def _name(findings: Findings, entity: Entity) -> None:
+    name, place = entity.name, place_of(entity, "")
+    if name in RESERVED_ENTITIES or name.startswith(RESERVED_PREFIXES):
+        findings.add(place, "reserved_name", f"{name!r} is a name of the platform", "choose another name")
+    if entity.workflow is not None and entity.workflow.field in SYSTEM_FIELDS:
+        message = f"every record has a field {entity.workflow.field!r} already"
+        findings.add(place_of(entity, "workflow.field"), "reserved_name", message, "choose another name")
+
+
+def _groups(findings: Findings, entity: Entity) -> None:
+    for kind, groups in (("unique", entity.unique), ("indexes", entity.indexes)):
+        for number, group in enumerate(groups):
+            for index, name in enumerate(group):
+                _indexed(findings, entity, name, f"{kind}.{number}.{index}")
+                if name in group[:index]:
+                    findings.add(
+                        place_of(entity, f"{kind}.{number}.{index}"),
+                        "duplicate_item",
+                        f"{name!r} is in the group twice",
+                    )
+    for field in entity.fields.values():
+        if (field.unique or field.index) and field.type in NOT_INDEXABLE:
+            option = "unique" if field.unique else "index"
+            message = f"values of type {field.type} cannot be {'unique' if field.unique else 'indexed'}"
+            findings.add(field_place(entity, field, option), "not_indexable", message)
+
+
+def _indexed(findings: Findings, entity: Entity, name: str, path: str) -> None:
+    place = place_of(entity, path)
+    field = findings.field(entity, name, place)
+    if field is not None and field.type in NOT_INDEXABLE:
+        findings.add(place, "not_indexable", f"{name!r} is of type {field.type}: it cannot be indexed")
+
+
+def _rules(findings: Findings, entity: Entity) -> None:
+    for index, rule in enumerate(entity.checks):
+        path = f"checks.{index}"
+        if rule.field:
+            findings.field(entity, rule.field, place_of(entity, f"{path}.field"))
+        for key, source in (("when", rule.when), ("require", rule.require)):
+            findings.expression(ExpressionUse(entity.name, source, "check"), place_of(entity, f"{path}.{key}"))
+
+
+def _former(findings: Findings) -> None:
+    claimed: dict[str, Entity] = {}
+    for entity in (entity for entity in findings.model.entities.values() if entity.was):
+        place = place_of(entity, "was")
+        if entity.was in findings.model.entities:
+            findings.add(place, "was_conflict", f"the former name {entity.was!r} is the name of an entity now")
+        elif entity.was in claimed:
+            findings.add(place, "was_conflict", f"{claimed[entity.was].name!r} was {entity.was!r} already")
+        claimed.setdefault(entity.was, entity)
+
+
+def _inverses(findings: Findings) -> None:
+    for target, ends in findings.model.inverses.items():
+        taken: dict[str, Inverse] = {}
+        for end in (end for end in ends if end.name):
+            _inverse(findings, findings.model.entities[target], end, taken)
+
+
+def _inverse(findings: Findings, target: Entity, end: Inverse, taken: dict[str, Inverse]) -> None:
+    entity = findings.model.entities[end.entity]
+    place = field_place(entity, entity.fields[end.field], "inverse")
+    first = taken.setdefault(end.name, end)
+    if end.name in target.fields:
+        message = f"{target.name!r} has a field {end.name!r} already"
+        findings.add(place, "name_clash", message, "choose another name for the inverse")
+    elif first is not end:
+        message = f"{target.name!r} has a list {end.name!r} already, of {first.entity}.{first.field}"
+        findings.add(place, "name_clash", message, "choose another name for the inverse")

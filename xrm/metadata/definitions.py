@@ -1,0 +1,256 @@
+"""Nodes → dataclasses: a merged definition in normal form becomes an `Entity`, `Trait` or `Role`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from xrm.errors import Issue
+from xrm.metadata import system
+from xrm.metadata.codes import found
+from xrm.metadata.model import (
+    Check,
+    Choice,
+    Entity,
+    Field,
+    Grant,
+    Origin,
+    Role,
+    Section,
+    State,
+    Trait,
+    Transition,
+    View,
+    Workflow,
+)
+from xrm.metadata.names import plural_of, title_of
+from xrm.metadata.nodes import Node, origins_below
+
+_RENAMED = {"class": "field_class"}
+_SPECIAL = frozenset({"choices", "to", "default", "backfill"})
+_PERCENT = {"precision": 7, "scale": 2}
+VIEW_KINDS = ("list", "form", "board")
+
+
+def field_of(name: str, node: Node) -> Field:
+    """Return a field; its type is empty when none is written."""
+    value = node.value
+    plain = {_RENAMED.get(key, key): child.value for key, child in value.items() if key not in _SPECIAL}
+    plain.setdefault("type", "")
+    plain.setdefault("title", title_of(name))
+    if plain["type"] == "percent":
+        plain = {**_PERCENT, **plain}
+    for key in ("default", "backfill"):
+        if key in value:
+            plain[key] = value[key].plain()
+    if "choices" in value:
+        plain["choices"] = tuple(_choice(key, child) for key, child in value["choices"].value.items())
+    if "to" in value:
+        plain["to"] = tuple(item.value for item in value["to"].value)
+    return Field(name, **plain, origin=node.key_origin, origins=MappingProxyType(dict(origins_below(node))))
+
+
+def _choice(name: str, node: Node) -> Choice:
+    return Choice(name, _text(node, "title") or title_of(name), _text(node, "color"))
+
+
+def _text(node: Node, key: str, default: str = "") -> str:
+    child = node.get(key)
+    return default if child is None else str(child.value)
+
+
+def _flag(node: Node, key: str) -> bool:
+    child = node.get(key)
+    return child is not None and child.value is True
+
+
+def _children(node: Node, key: str) -> Mapping[str, Node]:
+    child = node.get(key)
+    return child.value if child is not None else {}
+
+
+def _items(node: Node, key: str) -> list[Node]:
+    child = node.get(key)
+    return child.value if child is not None else []
+
+
+def _names(node: Node, key: str) -> tuple[str, ...]:
+    return tuple(item.value for item in _items(node, key))
+
+
+def trait_of(name: str, node: Node, origin: Origin) -> Trait:
+    """Return a trait from its normal form."""
+    fields = {key: field_of(key, child) for key, child in _children(node, "fields").items()}
+    return Trait(name, MappingProxyType(fields), _flag(node, "timeline"), origin)
+
+
+def entity_of(name: str, node: Node, origin: Origin, traits: list[Trait], issues: list[Issue]) -> Entity:
+    """Return a complete entity: own fields, the workflow's, those of its traits, and the system's, in this order.
+
+    Args:
+        name: Its name.
+        node: Its definition in normal form, with all extensions laid over it.
+        origin: Where its name is written.
+        traits: Those it uses and that exist.
+        issues: Takes a note of what does not fit together.
+    """
+    workflow = _workflow(node)
+    fields = _fields(node, workflow, traits, issues)
+    title = _text(node, "title") or title_of(name)
+    timeline = node.get("timeline")
+    return Entity(
+        name,
+        title,
+        _text(node, "plural") or plural_of(title),
+        MappingProxyType(fields),
+        label=_text(node, "label") or ("{name}" if "name" in fields else "{id}"),
+        description=_text(node, "description"),
+        icon=_text(node, "icon"),
+        group=_text(node, "group"),
+        uses=_names(node, "uses"),
+        unique=_groups(node, "unique"),
+        indexes=_groups(node, "indexes"),
+        search=_names(node, "search"),
+        checks=tuple(_check(item) for item in _items(node, "checks")),
+        workflow=workflow,
+        views=MappingProxyType({key: _view(key, child, workflow) for key, child in _children(node, "views").items()}),
+        timeline=timeline.value if timeline is not None else any(trait.timeline for trait in traits),
+        was=_text(node, "was"),
+        removed=_flag(node, "removed"),
+        origin=origin,
+        origins=MappingProxyType(dict(origins_below(node, without=frozenset({"fields"})))),
+    )
+
+
+def _groups(node: Node, key: str) -> tuple[tuple[str, ...], ...]:
+    return tuple(tuple(item.value for item in group.value) for group in _items(node, key))
+
+
+def _fields(node: Node, workflow: Workflow | None, traits: list[Trait], issues: list[Issue]) -> dict[str, Field]:
+    fields: dict[str, Field] = {}
+    for name, child in _children(node, "fields").items():
+        field = field_of(name, child)
+        if name in system.FIELDS:
+            issues.append(
+                found(
+                    field.origin, "reserved_name", f"every record has a field {name!r} already", "choose another name"
+                )
+            )
+        else:
+            fields[name] = field
+    for trait in traits:
+        for name, field in trait.fields.items():
+            if name not in system.FIELDS:
+                fields.setdefault(name, field)
+    if workflow is not None and workflow.field not in system.FIELDS:
+        fields[workflow.field] = system.state_field(workflow, fields.get(workflow.field), issues)
+    return {**_own_first(fields, traits, workflow), **system.FIELDS}
+
+
+def _own_first(fields: dict[str, Field], traits: list[Trait], workflow: Workflow | None) -> dict[str, Field]:
+    """Return the fields with the workflow's before those that only traits bring."""
+    if workflow is None:
+        return fields
+    brought = {name for trait in traits for name, field in trait.fields.items() if fields.get(name) is field}
+    late = {name: field for name, field in fields.items() if name in brought}
+    return {**{name: field for name, field in fields.items() if name not in brought}, **late}
+
+
+def _check(node: Node) -> Check:
+    return Check(
+        _text(node, "require"),
+        _text(node, "message"),
+        _text(node, "when"),
+        _text(node, "severity", "block"),
+        _text(node, "field"),
+        node.origin,
+    )
+
+
+def _workflow(node: Node) -> Workflow | None:
+    written = node.get("workflow")
+    if written is None:
+        return None
+    states = tuple(_state(name, child) for name, child in _children(written, "states").items())
+    moves = tuple(_transition(name, child) for name, child in _children(written, "transitions").items())
+    initial = _text(written, "initial") or (states[0].name if states else "")
+    return Workflow(_text(written, "field", "state"), initial, states, moves, written.origin)
+
+
+def _state(name: str, node: Node) -> State:
+    probability = node.get("probability")
+    return State(
+        name,
+        _text(node, "title") or title_of(name),
+        _text(node, "final"),
+        _text(node, "color"),
+        probability.value if probability is not None else None,
+    )
+
+
+def _transition(name: str, node: Node) -> Transition:
+    settings = {key: child.value for key, child in _children(node, "set").items()}
+    return Transition(
+        name,
+        _text(node, "title") or title_of(name),
+        _names(node, "from"),
+        _text(node, "to"),
+        _names(node, "ask"),
+        _names(node, "roles"),
+        _text(node, "guard"),
+        MappingProxyType(settings),
+        node.key_origin,
+    )
+
+
+def _view(name: str, node: Node, workflow: Workflow | None) -> View:
+    kind = _text(node, "kind") or (name if name in VIEW_KINDS else "")
+    lanes = workflow.field if workflow is not None and kind == "board" else ""
+    return View(
+        name,
+        kind,
+        _text(node, "title") or ("" if name == kind else title_of(name)),
+        _names(node, "columns"),
+        _names(node, "filters"),
+        _text(node, "filter"),
+        _names(node, "sort"),
+        tuple(Section(_text(item, "title"), _names(item, "fields")) for item in _items(node, "sections")),
+        _text(node, "by") or lanes,
+        _text(node, "sum"),
+        _names(node, "card"),
+        node.key_origin,
+    )
+
+
+def role_of(name: str, node: Node, origin: Origin) -> Role:
+    """Return a role from its normal form; a grant on several entities becomes one grant for each."""
+    grants = list(_grants(node))
+    origins = dict(origins_below(node, without=frozenset({"grants"})))
+    for index, (_, written) in enumerate(grants):
+        origins.update(origins_below(written, f"grants.{index}."))
+    return Role(
+        name,
+        _text(node, "title") or title_of(name),
+        _text(node, "description"),
+        tuple(grant for grant, _ in grants),
+        _names(node, "capabilities"),
+        origin,
+        MappingProxyType(origins),
+    )
+
+
+def _grants(node: Node) -> Iterator[tuple[Grant, Node]]:
+    for item in _items(node, "grants"):
+        rows: Any = item.get("rows")
+        scope, where = "all", ""
+        if rows is not None:
+            scope, where = (
+                (rows.value, "") if isinstance(rows.value, str) else (_text(rows, "scope", "all"), _text(rows, "where"))
+            )
+        rights = item.get("fields")
+        read = _names(rights, "read") if rights is not None and rights.get("read") is not None else ("*",)
+        write = _names(rights, "write") if rights is not None and rights.get("write") is not None else read
+        for entity in item.value["entity"].value:
+            one = item.holding({**item.value, "entity": entity})
+            yield Grant(entity.value, _names(item, "actions"), scope, where, read, write, item.origin), one

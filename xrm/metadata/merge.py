@@ -1,0 +1,206 @@
+"""Definitions of all layers → one `Model`, or everything that is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from xrm.errors import Issue, ModelError
+from xrm.metadata.check import ExpressionCheck, check
+from xrm.metadata.codes import found
+from xrm.metadata.definitions import entity_of, role_of, trait_of
+from xrm.metadata.extend import Laying
+from xrm.metadata.load import Definition, Reading, read_source
+from xrm.metadata.model import Entity, Model, Source, Trait
+from xrm.metadata.names import did_you_mean
+from xrm.metadata.nodes import Node
+from xrm.metadata.normal import bare, normal
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """What became of the sources.
+
+    Attributes:
+        model: All that could be understood; only complete when `valid`.
+        issues: Errors and warnings, in the order of the files.
+    """
+
+    model: Model
+    issues: tuple[Issue, ...]
+
+    @property
+    def valid(self) -> bool:
+        """Whether nothing but warnings was found."""
+        return all(issue.severity != "error" for issue in self.issues)
+
+
+def build(sources: Sequence[Source], expressions: ExpressionCheck | None = None) -> Model:
+    """Return the model that the sources define.
+
+    Args:
+        sources: Files of all layers, in the order of the layers: builtin, plugins by their requirements, site.
+        expressions: Judges formulas and conditions; None leaves them unread.
+
+    Raises:
+        ModelError: Something is wrong; the issues say all of it, with ``file:line:column``.
+    """
+    result = review(sources, expressions)
+    if not result.valid:
+        errors = sum(issue.severity == "error" for issue in result.issues)
+        raise ModelError(f"the model is not valid: {errors} {'error' if errors == 1 else 'errors'}", result.issues)
+    return result.model
+
+
+def review(sources: Sequence[Source], expressions: ExpressionCheck | None = None) -> Review:
+    """Return what can be made of the sources together with every error and warning; never raises for bad files."""
+    readings = [read_source(source) for source in sources]
+    issues = [issue for reading in readings for issue in reading.issues]
+    uncertain = {name for reading in readings for name in reading.uncertain}
+    model = _Merge(readings, issues, uncertain).model(sources)
+    issues += check(model, expressions, frozenset(uncertain))
+    return Review(model, _ordered(issues, sources))
+
+
+def _ordered(issues: Iterable[Issue], sources: Sequence[Source]) -> tuple[Issue, ...]:
+    ranks = {source.file: rank for rank, source in enumerate(sources)}
+
+    def place(issue: Issue) -> tuple[int, int, int]:
+        file, line, column = (["", "", *issue.path.rsplit(":", 2)])[-3:]
+        digits = line.isdigit() and column.isdigit()
+        return ranks.get(file, len(ranks)), int(line) if digits else 0, int(column) if digits else 0
+
+    return tuple(sorted(dict.fromkeys(issues), key=place))
+
+
+class _Merge:
+    """One pass over all definitions; what is wrong goes into `issues`, what is incomplete into `uncertain`."""
+
+    def __init__(self, readings: Iterable[Reading], issues: list[Issue], uncertain: set[str]) -> None:
+        self.issues = issues
+        self.uncertain = uncertain
+        read = [definition for reading in readings for definition in reading.definitions]
+        layers = {layer: rank for rank, layer in enumerate(dict.fromkeys(d.node.source.layer for d in read))}
+        self.definitions = sorted(
+            (Definition(d.kind, d.name, normal(d.node, issues)) for d in read),
+            key=lambda d: layers[d.node.source.layer],
+        )
+        self.ranks = layers
+
+    def model(self, sources: Sequence[Source]) -> Model:
+        traits = {name: trait_of(name, d.node, d.origin) for name, d in self._owned("trait").items()}
+        roles = {name: role_of(name, d.node, d.origin) for name, d in self._owned("role").items()}
+        entities = self._entities(traits)
+        return Model(MappingProxyType(entities), MappingProxyType(roles), MappingProxyType(traits), tuple(sources))
+
+    def _owned(self, kind: str) -> dict[str, Definition]:
+        """Return the definitions of a kind by name, each once; those of one role in several layers add up."""
+        owned: dict[str, Definition] = {}
+        layers: set[tuple[str, str]] = set()
+        for definition in (d for d in self.definitions if d.kind == kind):
+            first = owned.setdefault(definition.name, definition)
+            layer = (definition.name, definition.node.source.layer)
+            if kind == "role" and layer not in layers:
+                owned[definition.name] = definition if first is definition else _joined(first, definition)
+            elif first is not definition:
+                self._duplicate(first, definition)
+            layers.add(layer)
+        return owned
+
+    def _duplicate(self, first: Definition, second: Definition) -> None:
+        elsewhere = second.kind == "entity" and first.node.source.layer != second.node.source.layer
+        hint = f"write extends: {second.name} to add to it" if elsewhere else "keep one of them"
+        message = f"{second.kind} {second.name!r} is defined here and at {first.origin}"
+        self.issues.append(found(second.origin, "duplicate_definition", message, hint))
+
+    def _entities(self, traits: dict[str, Trait]) -> dict[str, Entity]:
+        owned = self._owned("entity")
+        changes = self._extensions(owned)
+        nodes = {d.name: d.node for d in self.definitions if d.kind == "trait"}
+        return {name: self._entity(d, changes.get(name, []), traits, nodes) for name, d in owned.items()}
+
+    def _entity(
+        self, own: Definition, changes: list[Definition], traits: dict[str, Trait], nodes: dict[str, Node]
+    ) -> Entity:
+        used = {bare(item.value): item for d in (own, *changes) for item in _uses(d)}
+        laying = Laying({name: nodes[name] for name in used if name in nodes}, self.issues)
+        node = laying.first(own.node)
+        for change in changes:
+            node = laying.over(node, change.node)
+        laying.done()
+        if any(name in self.uncertain or name not in traits for name in used):
+            self.uncertain.add(own.name)
+        return entity_of(own.name, node, own.origin, self._traits(node, traits), self.issues)
+
+    def _traits(self, node: Node, traits: dict[str, Trait]) -> list[Trait]:
+        """Return the traits an entity uses; one that does not exist is noted, and two that bring the same field."""
+        used: list[Trait] = []
+        uses = node.get("uses")
+        for item in uses.value if uses is not None else ():
+            trait = traits.get(item.value)
+            if trait is not None:
+                self._apart(item, trait, used)
+                used.append(trait)
+            elif item.value not in self.uncertain:
+                hint = did_you_mean(item.value, traits)
+                self.issues.append(found(item.origin, "unknown_trait", f"there is no trait {item.value!r}", hint))
+        return used
+
+    def _apart(self, item: Node, trait: Trait, others: list[Trait]) -> None:
+        for other in others:
+            for name in trait.fields:
+                if name in other.fields and trait.fields[name] != other.fields[name]:
+                    message = (
+                        f"the traits {other.name!r} and {trait.name!r} both bring a field {name!r}, and they differ"
+                    )
+                    self.issues.append(found(item.origin, "trait_conflict", message, "use one of them"))
+
+    def _extensions(self, owned: dict[str, Definition]) -> dict[str, list[Definition]]:
+        """Return the extensions of each entity in the order of their layers."""
+        changes: dict[str, list[Definition]] = {}
+        for change in (d for d in self.definitions if d.kind == "extends"):
+            before = changes.setdefault(change.name, [])
+            same = next((other for other in before if other.node.source.layer == change.node.source.layer), None)
+            if same is not None:
+                self._duplicate(same, change)
+            elif self._later(change, owned):
+                before.append(change)
+                continue
+            self.uncertain.add(change.name)
+        return changes
+
+    def _later(self, change: Definition, owned: dict[str, Definition]) -> bool:
+        """Return whether an extension comes after the entity it adds to; note it when it does not."""
+        target, layer = owned.get(change.name), change.node.source.layer
+        if target is None:
+            if change.name not in self.uncertain:
+                hint = did_you_mean(change.name, owned)
+                self.issues.append(
+                    found(change.origin, "extends_unknown", f"there is no entity {change.name!r} to extend", hint)
+                )
+            return False
+        theirs = target.node.source.layer
+        if theirs == layer:
+            message = f"entity {change.name!r} is of this layer itself ({target.origin})"
+            self.issues.append(found(change.origin, "extends_own", message, "write it there"))
+        elif self.ranks[theirs] > self.ranks[layer]:
+            message = f"entity {change.name!r} comes later, from {theirs!r}"
+            self.issues.append(found(change.origin, "extends_unknown", message, f"let {layer!r} require {theirs!r}"))
+        return self.ranks[theirs] < self.ranks[layer]
+
+
+def _joined(first: Definition, second: Definition) -> Definition:
+    """Return a role with what two layers say of it: grants and capabilities of both, the title of the later one."""
+    value = {**first.node.value, **second.node.value}
+    for key in ("grants", "capabilities"):
+        lists = [node for node in (first.node.get(key), second.node.get(key)) if node is not None and node.value]
+        if lists:
+            value[key] = lists[0].holding([item for node in lists for item in node.value])
+    titled = second if second.node.get("title") is not None else first
+    return Definition("role", first.name, titled.node.holding(value))
+
+
+def _uses(definition: Definition) -> list[Node]:
+    uses = definition.node.get("uses")
+    return uses.value if uses is not None else []

@@ -1,0 +1,290 @@
+"""The words of the platform: frozen dataclasses that a site's definitions become.
+
+A `Model` is immutable and complete: traits are mixed in, extensions merged, system fields added, names checked.
+Everything above (tables, routes, pages, policy) is derived from one Model and thrown away with it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any
+
+EMPTY: Mapping[str, Any] = MappingProxyType({})
+
+
+def empty() -> Mapping[str, Any]:
+    """Return the empty mapping (a default factory: Python takes a mappingproxy for a mutable default)."""
+    return EMPTY
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a definition or one of its values was written: the layer that set it, and the place in its file."""
+
+    layer: str = ""  # "xrm.<builtin>", the plugin's name, or "site"
+    file: str = ""  # relative to the site's folder, or to the plugin's with "<plugin>/" in front
+    line: int = 0  # 1-based
+    column: int = 0  # 1-based
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}" if self.file else self.layer
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One allowed value of a choice field."""
+
+    name: str
+    title: str
+    color: str = ""  # a Bootstrap contextual name: primary, success, danger, warning, info, secondary
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One property of an entity; `type` names a registered field type (see kernel/values.py)."""
+
+    name: str
+    type: str
+    title: str
+    help: str = ""
+    required: bool = False
+    unique: bool = False
+    index: bool = False
+    read_only: bool = False  # set by formulas, hooks and transitions, never by a person
+    system: bool = False  # id, version, created_at …: kept by the kernel
+    field_class: str = "internal"  # public | internal | confidential | personal | special | secret (YAML: class)
+    default: Any = None  # JSON value, or "$user.id", "$today", "$now"
+    backfill: Any = None  # JSON value for rows that exist when the field becomes required
+    min: Any = None  # number or date, inclusive
+    max: Any = None  # number or date, inclusive; for text the greatest length in characters
+    pattern: str = ""  # regular expression the whole text must match
+    precision: int = 18  # digits of a decimal or money in all
+    scale: int = 2  # digits after the point
+    choices: tuple[Choice, ...] = ()
+    to: tuple[str, ...] = ()  # relation: target entities; ("*",) = any; more than one or "*" = polymorphic
+    on_delete: str = "restrict"  # relation: restrict | clear | cascade
+    inverse: str = ""  # relation: name of the list of these records on the target
+    formula: str = ""  # expression; the value is computed on each write and stored
+    number: str = ""  # auto_number: pattern such as "T-{00000}"
+    was: str = ""  # former name; a rename keeps its data
+    removed: bool = False  # to be dropped, with consent
+    origin: Origin = field(default=Origin(), compare=False)
+    origins: Mapping[str, Origin] = field(default_factory=empty, compare=False)  # property or path (to.0) → who set it
+
+    @property
+    def polymorphic(self) -> bool:
+        """Whether a relation may point to records of more than one entity."""
+        return self.type == "relation" and (len(self.to) > 1 or self.to == ("*",))
+
+    @property
+    def writable(self) -> bool:
+        """Whether a person may ever send a value for it."""
+        return not (self.system or self.read_only or self.formula or self.type == "auto_number")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A rule over the values of one record: when `when` holds, `require` must hold."""
+
+    require: str  # expression
+    message: str
+    when: str = ""  # expression; empty = always
+    severity: str = "block"  # block | warn | debt
+    field: str = ""  # beside which field the message shows; derived from `require` when empty
+    origin: Origin = dataclasses.field(default=Origin(), compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """One state of a workflow; `final` is empty, or the kind of end: won, lost, done."""
+
+    name: str
+    title: str
+    final: str = ""
+    color: str = ""
+    probability: int | None = None  # percent, for pipelines
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """An allowed move between states."""
+
+    name: str
+    title: str
+    sources: tuple[str, ...]  # YAML: from; ("*",) = any state but the target
+    target: str  # YAML: to
+    ask: tuple[str, ...] = ()  # fields that must be filled by the move
+    roles: tuple[str, ...] = ()  # who may; empty = whoever may update the record
+    guard: str = ""  # expression over the record as it will be
+    set: Mapping[str, str] = field(default_factory=empty)  # field → expression
+    origin: Origin = field(default=Origin(), compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Workflow:
+    """States and the allowed moves; its field is a choice field kept by the kernel."""
+
+    field: str
+    initial: str
+    states: tuple[State, ...]
+    transitions: tuple[Transition, ...]
+    origin: Origin = dataclasses.field(default=Origin(), compare=False)
+
+    def state(self, name: str) -> State | None:
+        """Return the state called `name`, or None."""
+        return next((s for s in self.states if s.name == name), None)
+
+    def moves(self, source: str) -> tuple[Transition, ...]:
+        """Return the transitions that start in `source`."""
+        return tuple(t for t in self.transitions if source in t.sources or (t.sources == ("*",) and source != t.target))
+
+    def move(self, source: str, target: str) -> Transition | None:
+        """Return the transition from `source` to `target`, or None."""
+        return next((t for t in self.moves(source) if t.target == target), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One titled group of fields in a form."""
+
+    title: str
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """How records are shown. `kind` is the name of the view type: list, form, board."""
+
+    name: str
+    kind: str
+    title: str = ""
+    columns: tuple[str, ...] = ()  # list: field paths such as "customer.name"
+    filters: tuple[str, ...] = ()  # list: fields offered as facets
+    filter: str = ""  # expression that always holds in this view
+    sort: tuple[str, ...] = ()  # "-amount" = descending
+    sections: tuple[Section, ...] = ()  # form
+    by: str = ""  # board: choice or workflow field that makes the lanes
+    sum: str = ""  # board: number or money field added up per lane
+    card: tuple[str, ...] = ()  # board: fields on a card
+    origin: Origin = field(default=Origin(), compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """A kind of thing we keep records of."""
+
+    name: str
+    title: str
+    plural: str
+    fields: Mapping[str, Field]  # own, trait and system fields, in order
+    label: str = "{id}"  # template over own fields; "{name|email}" = first that is not empty
+    description: str = ""
+    icon: str = ""
+    group: str = ""  # heading in the navigation; "-" = not shown there
+    uses: tuple[str, ...] = ()
+    unique: tuple[tuple[str, ...], ...] = ()
+    indexes: tuple[tuple[str, ...], ...] = ()
+    search: tuple[str, ...] = ()  # fields the search box looks into
+    checks: tuple[Check, ...] = ()
+    workflow: Workflow | None = None
+    views: Mapping[str, View] = field(default_factory=empty)
+    timeline: bool = False  # its record page shows activities and history
+    was: str = ""
+    removed: bool = False
+    origin: Origin = field(default=Origin(), compare=False)
+    origins: Mapping[str, Origin] = field(default_factory=empty, compare=False)  # path (views.list.sort) → who set it
+
+    @property
+    def owned(self) -> bool:
+        """Whether its records have an owner."""
+        return "owner" in self.fields
+
+    def relations(self) -> Iterator[Field]:
+        """Yield the fields that point to other records."""
+        return (f for f in self.fields.values() if f.type == "relation")
+
+
+@dataclass(frozen=True, slots=True)
+class Inverse:
+    """The far end of a relation: the list of `entity` records whose `field` points here."""
+
+    name: str
+    entity: str
+    field: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trait:
+    """A reusable set of fields and switches that an entity takes in by `uses:`."""
+
+    name: str
+    fields: Mapping[str, Field]
+    timeline: bool = False
+    origin: Origin = field(default=Origin(), compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """One permission: on these rows of this entity, these actions, these fields."""
+
+    entity: str  # an entity or "*"
+    actions: tuple[str, ...]  # read create update delete restore export import run:<action>; "*" = all
+    scope: str = "all"  # own | team | all
+    where: str = ""  # expression over the record and user.*
+    read: tuple[str, ...] = ("*",)  # field classes, "+field", "-field" or "*"
+    write: tuple[str, ...] = ("*",)
+    origin: Origin = field(default=Origin(), compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A named set of permissions."""
+
+    name: str
+    title: str
+    description: str = ""
+    grants: tuple[Grant, ...] = ()
+    capabilities: tuple[str, ...] = ()  # model.read, model.edit, users.edit; "*" = all
+    origin: Origin = field(default=Origin(), compare=False)
+    origins: Mapping[str, Origin] = field(default_factory=empty, compare=False)  # path (views.list.sort) → who set it
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One file of definitions, as text: what a generation is kept as, and rebuilt from."""
+
+    layer: str
+    file: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Model:
+    """All definitions of a site."""
+
+    entities: Mapping[str, Entity] = field(default_factory=empty)
+    roles: Mapping[str, Role] = field(default_factory=empty)
+    traits: Mapping[str, Trait] = field(default_factory=empty)
+    sources: tuple[Source, ...] = ()
+
+    def entity(self, name: str) -> Entity | None:
+        """Return the entity called `name`, or None."""
+        return self.entities.get(name)
+
+    @cached_property
+    def inverses(self) -> Mapping[str, tuple[Inverse, ...]]:
+        """Per entity, the relations that point to it (polymorphic "*" relations count for every entity)."""
+        found: dict[str, list[Inverse]] = {name: [] for name in self.entities}
+        for entity in self.entities.values():
+            for relation in entity.relations():
+                if relation.system:
+                    continue
+                targets = self.entities if relation.to == ("*",) else relation.to
+                for target in targets:
+                    if target in found:
+                        found[target].append(Inverse(relation.inverse, entity.name, relation.name))
+        return MappingProxyType({name: tuple(ends) for name, ends in found.items()})

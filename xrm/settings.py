@@ -1,0 +1,130 @@
+"""xrm.yaml and XRM_* variables → Settings.
+
+A variable wins over the file, the file over the default. Unknown keys are errors. A setting is documented by its
+line here: docs/reference/settings.md is made from it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from xrm.errors import Issue, ModelError
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How one site runs; immutable."""
+
+    folder: Path = field(default=Path("."), metadata={"help": "The site's folder; holds xrm.yaml and entities/."})
+    title: str = field(default="xrm", metadata={"help": "Name of the site, shown in the navigation."})
+    database: str = field(
+        default="sqlite:///xrm.db",
+        metadata={"help": "sqlite:///file (relative to the site's folder) or postgresql://user:password@host/name."},
+    )
+    currency: str = field(default="EUR", metadata={"help": "Currency of amounts given without one (ISO 4217)."})
+    time_zone: str = field(default="UTC", metadata={"help": "Time zone pages show times in (IANA name)."})
+    plugins: tuple[str, ...] = field(
+        default=("*",), metadata={"help": "Plugins to load, in any order; * means every plugin that is found."}
+    )
+    host: str = field(default="127.0.0.1", metadata={"help": "Address to listen on."})
+    port: int = field(default=8000, metadata={"help": "Port to listen on."})
+    allowed_hosts: tuple[str, ...] = field(
+        default=("localhost", "127.0.0.1", "[::1]"),
+        metadata={"help": "Host names requests may be addressed to; others are refused."},
+    )
+    secure_cookies: bool = field(default=False, metadata={"help": "Mark cookies Secure; set it behind TLS."})
+    session_hours: int = field(default=12, metadata={"help": "A session ends after so many hours without use."})
+    session_days: int = field(default=30, metadata={"help": "A session ends after so many days in any case."})
+    max_body: int = field(default=10_000_000, metadata={"help": "Largest request body, bytes."})
+    statement_seconds: float = field(default=5.0, metadata={"help": "Longest time one query may take, seconds."})
+    synchronous: str = field(
+        default="full", metadata={"help": "SQLite: full survives power loss, normal survives a crash of xrm only."}
+    )
+    log_level: str = field(default="info", metadata={"help": "debug, info, warning or error."})
+
+    @property
+    def database_url(self) -> str:
+        """The database with a relative SQLite path made absolute against the site's folder."""
+        prefix = "sqlite:///"
+        if not self.database.startswith(prefix):
+            return self.database
+        path = self.database.removeprefix(prefix)
+        return prefix + str((self.folder / path).resolve())
+
+
+def load_settings(folder: Path, environment: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
+    """Return the settings of the site in `folder`.
+
+    Raises:
+        ModelError: xrm.yaml or a variable is wrong; each Issue names which.
+    """
+    issues: list[Issue] = []
+    known = {f.name: f for f in dataclasses.fields(Settings) if f.name != "folder"}
+    values: dict[str, Any] = {}
+    for name, value in _file_values(folder, issues).items():
+        _take(values, known, name, value, f"xrm.yaml: {name}", issues)
+    for name in known:
+        variable = f"XRM_{name.upper()}"
+        if text := (os.environ if environment is None else environment).get(variable):
+            _take(values, known, name, text, variable, issues)
+    if issues:
+        raise ModelError("The settings are not valid", issues)
+    return Settings(folder=folder.resolve(), **{**values, **overrides})
+
+
+def _file_values(folder: Path, issues: list[Issue]) -> Mapping[str, Any]:
+    path = folder / "xrm.yaml"
+    if not path.is_file():
+        return {}
+    try:
+        found = yaml.safe_load(path.read_text("utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        issues.append(Issue("xrm.yaml", "not_yaml", str(error)))
+        return {}
+    if found is not None and not isinstance(found, dict):
+        issues.append(Issue("xrm.yaml", "not_mapping", "The file must hold `name: value` lines."))
+        return {}
+    return {str(k): v for k, v in (found or {}).items()}
+
+
+def _take(
+    values: dict[str, Any], known: Mapping[str, Any], name: str, value: Any, where: str, issues: list[Issue]
+) -> None:
+    if name not in known:
+        near = difflib.get_close_matches(name, known, 1)
+        hint = f"did you mean {near[0]!r}?" if near else "see docs/reference/settings.md"
+        issues.append(Issue(where, "unknown_setting", f"There is no setting {name!r}.", hint))
+        return
+    try:
+        values[name] = _convert(value, known[name].default)
+    except (TypeError, ValueError) as error:
+        issues.append(Issue(where, "wrong_setting", str(error)))
+
+
+def _convert(value: Any, like: Any) -> Any:
+    if isinstance(like, tuple):
+        items = value.split(",") if isinstance(value, str) else value
+        if not isinstance(items, (list, tuple)):
+            raise ValueError("must be a list")
+        return tuple(str(item).strip() for item in items)
+    if isinstance(like, bool):
+        words = {"true": True, "1": True, "false": False, "0": False}
+        if str(value).lower() not in words:
+            raise ValueError("must be true or false")
+        return words[str(value).lower()]
+    if isinstance(like, (int, float)):
+        number = type(like)(value)
+        if number <= 0:
+            raise ValueError("must be greater than 0")
+        return number
+    if not isinstance(value, (str, int, float)):
+        raise ValueError("must be one value")
+    return str(value)
