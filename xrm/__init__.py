@@ -4,7 +4,7 @@ This is the public face: all that a plugin may import. It loads neither Piccolo 
 """
 
 from xrm.errors import Conflict, Forbidden, Invalid, Issue, NotFound, XrmError
-from xrm.kernel.change import Actor, Change
+from xrm.kernel.change import SYSTEM, Actor, Change
 from xrm.kernel.hooks import Action, Command, Context, Handlers, Importer, ImportReport, hookimpl
 from xrm.kernel.values import Lookup, Money, Ref
 from xrm.metadata.model import Choice, Field
@@ -12,6 +12,7 @@ from xrm.metadata.model import Choice, Field
 __version__ = "0.1.0"
 
 __all__ = [
+    "SYSTEM",
     "Action",
     "Actor",
     "Change",

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import count
 from typing import Any
 from uuid import UUID
 
-from xrm.kernel.change import uuid7
 from xrm.kernel.ddl import index_name
 from xrm.kernel.journal import Generation
-from xrm.kernel.store.schema import Schema, Table
+from xrm.kernel.store.schema import Column, Schema, Table
 from xrm.kernel.store.sql import Binder, quote
 from xrm.kernel.store.store import Store
 from xrm.metadata.model import Entity, Field, Model, Source
 
+_NUMBERS = count(1)  # ids in the order of insertion, also within a millisecond
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 _SYSTEM = {
     "id": "uuid", "version": "integer", "created_at": "datetime", "created_by": "relation", "updated_at": "datetime",
@@ -52,9 +53,9 @@ def table_of(generation: Generation, name: str) -> Table:
     return next(t for t in generation.schema.tables.values() if t.name == name)
 
 
-async def put(store: Store, generation: Generation, name: str, **cells: Any) -> UUID:
+async def put(store: Store, generation: Generation, name: str, /, **cells: Any) -> UUID:
     """Insert a row of Python values; return its id."""
-    cells = {"id": uuid7(), "created_at": NOW, "updated_at": NOW, **cells}
+    cells = {"id": UUID(int=next(_NUMBERS)), "created_at": NOW, "updated_at": NOW, **cells}
     types = {c.name: c.type for c in table_of(generation, name).columns}
     binder = Binder(store.dialect)
     places = [binder.bind(value, types[column]) for column, value in cells.items()]
@@ -83,15 +84,14 @@ async def look(store: Store) -> dict[str, Any]:
     return await (_look_sqlite(store) if store.dialect.name == "sqlite" else _look_postgres(store))
 
 
-def expected(schema: Schema, store: Store) -> dict[str, Any]:
+async def expected(schema: Schema, store: Store) -> dict[str, Any]:
     """Return what `look` must find in a database of this schema."""
-    dialect, found = store.dialect, {}
+    found = {}
     for table in schema.tables.values():
         names = {c.id: c.name for c in table.columns}
         columns = {
             c.name: (
-                dialect.column_type(c.type).removesuffix(' COLLATE "C"'), c.null,
-                None if c.default is None else dialect.literal(c.default, c.type), c.primary,
+                store.dialect.column_type(c.type).removesuffix(' COLLATE "C"'), c.null, await _default(store, c), c.primary
             )
             for c in table.columns
         }
@@ -101,19 +101,35 @@ def expected(schema: Schema, store: Store) -> dict[str, Any]:
     return found
 
 
+async def _default(store: Store, column: Column) -> Any:
+    literal = store.dialect.literal(column.default, column.type)
+    return await _evaluated(store, None if column.default is None else literal, store.dialect.column_type(column.type))
+
+
+async def _evaluated(store: Store, expression: str | None, kind: str) -> Any:
+    """Return a default as the database reads it: how it writes it down is its own affair."""
+    if expression is None:
+        return None
+    kind = kind.removesuffix(' COLLATE "C"')
+    return (await store.fetch(f"SELECT CAST(CAST(({expression}) AS {kind}) AS text)"))[0][0]
+
+
 async def _look_sqlite(store: Store) -> dict[str, Any]:
     found = {}
-    for (name,) in await store.fetch("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'"):
-        info = await store.fetch(f"SELECT name, type, \"notnull\", dflt_value, pk FROM pragma_table_info('{name}')")
-        columns = {row[0]: (row[1], not row[2], row[3], bool(row[4])) for row in info}
+    for (table,) in await store.fetch("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'"):
+        info = await store.fetch(f"SELECT name, type, \"notnull\", dflt_value, pk FROM pragma_table_info('{table}')")
+        columns = {
+            name: (kind, not needed, await _evaluated(store, default, kind), bool(primary))
+            for name, kind, needed, default, primary in info
+        }
         indexes = {}
         for index, unique, partial in await store.fetch(
-            f"SELECT name, \"unique\", partial FROM pragma_index_list('{name}') WHERE origin = 'c'"
+            f"SELECT name, \"unique\", partial FROM pragma_index_list('{table}') WHERE origin = 'c'"
         ):
             parts = await store.fetch(f"SELECT name FROM pragma_index_info('{index}') ORDER BY seqno")
             indexes[index] = ([row[0] for row in parts], bool(unique), bool(partial))
-        keys = await store.fetch(f"SELECT \"from\", \"table\" FROM pragma_foreign_key_list('{name}')")
-        found[name] = {"columns": columns, "indexes": indexes, "keys": {tuple(row) for row in keys}}
+        keys = await store.fetch(f"SELECT \"from\", \"table\" FROM pragma_foreign_key_list('{table}')")
+        found[table] = {"columns": columns, "indexes": indexes, "keys": {tuple(row) for row in keys}}
     return found
 
 
@@ -142,12 +158,11 @@ async def _look_table(store: Store, oid: int) -> dict[str, Any]:
         " JOIN pg_attribute ON attrelid = conrelid AND attnum = conkey[1]"
         f" WHERE contype = 'f' AND conrelid = {oid}"
     )
-    short = "timestamp with time zone", "timestamptz"
-    zone = "time without time zone", "time"
+    short = {"timestamp with time zone": "timestamptz", "time without time zone": "time"}
     return {
         "columns": {
-            n: (t.replace(*short).replace(*zone), null, d and d.replace(*short).replace(*zone), primary)
-            for n, t, null, d, primary in info
+            name: (short.get(kind, kind), null, await _evaluated(store, default, kind), primary)
+            for name, kind, null, default, primary in info
         },
         "indexes": {name: (list(columns), unique, partial) for name, unique, partial, columns in indexes},
         "keys": {(column, table.strip('"')) for column, table in keys},

@@ -104,6 +104,7 @@ async def apply(
         _refuse(plan, consent)
         for operation in todo:
             await _perform(store, operation)
+        await store.tables_changed()
         await _follow_renames(store, plan)
         generation = _generation(plan, actor, clock())
         await write(store, generation)

@@ -95,6 +95,30 @@ class Action:
     when: str = ""
 
 
+class SetPassword(Protocol):
+    """What a command may do with accounts."""
+
+    async def set_password(self, user: UUID, password: str) -> None:
+        """Give a user a password."""
+
+
+class RunningSite(Protocol):
+    """What a plugin's command is given: the running site.
+
+    Attributes:
+        kernel: Its kernel; ``kernel.records.bound(actor)`` is the records door, ``kernel.clock()`` the time.
+        accounts: Passwords of users.
+    """
+
+    @property
+    def kernel(self) -> Kernel:
+        """The kernel."""
+
+    @property
+    def accounts(self) -> SetPassword:
+        """The accounts."""
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
     """A command of a plugin: ``xrm <name> …``.
@@ -103,12 +127,12 @@ class Command:
         name: As typed.
         help: One line for ``xrm --help``.
         arguments: Adds arguments to its parser.
-        run: ``async (kernel, arguments) -> exit code``.
+        run: ``async (site, arguments) -> exit code``; site is a `RunningSite`.
     """
 
     name: str
     help: str
-    run: Callable[[Kernel, Namespace], Awaitable[int]]
+    run: Callable[[Any, Namespace], Awaitable[int]]
     arguments: Callable[[ArgumentParser], None] = lambda parser: None
 
 

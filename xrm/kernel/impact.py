@@ -154,14 +154,16 @@ class _Assessor:
         return twins, samples
 
     def _term(self, step: Step, id: str) -> str:
-        """Return SQL for what a column will hold after the plan's fills."""
+        """Return SQL for what a column will hold after the plan's fills; as text, if its type changes."""
         old, new = self._old(step, id), next(c for c in self.plan.new.tables[step.table].columns if c.id == id)
-        if old is not None and not (old.null and not new.null and _fill(new) is not None):
-            return quote(old.name)
-        if _fill(new) is None:
-            return "NULL" if old is None else quote(old.name)
-        literal = self.store.dialect.literal(_fill(new), new.type)
-        return literal if old is None else f"COALESCE({quote(old.name)}, {literal})"
+        filled = _fill(new) is not None and (old is None or (old.null and not new.null))
+        literal = self.store.dialect.literal(_fill(new), new.type) if filled else "NULL"
+        if old is None:
+            return literal
+        name = quote(old.name)
+        if old.type != new.type:
+            name, literal = f"CAST({name} AS text)", f"CAST({literal} AS text)"
+        return f"COALESCE({name}, {literal})" if filled else name
 
     async def _key(self, step: Step) -> tuple[int, list[str]]:
         key = self._foreign_key(step)

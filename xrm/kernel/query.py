@@ -408,8 +408,10 @@ def totals_selection(selector: Selector, totals: Totals, words: int) -> Selectio
         groups.append(sql)
     slots.extend(_value(selector, text) for text in totals.values)
     where = selector.conditions(Query(filter=totals.filter), words)
-    limit = selector.binder.bind(totals.limit, INT)
-    tail = f" GROUP BY {', '.join(groups)} ORDER BY {', '.join(groups)} LIMIT {limit}" if groups else ""
+    tail = ""
+    if groups:
+        terms = ", ".join(groups)
+        tail = f" GROUP BY {terms} ORDER BY {terms} LIMIT {selector.binder.bind(totals.limit, INT)}"
     return Selection(selector.statement(where, tail), tuple(slots))
 
 

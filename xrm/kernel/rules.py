@@ -89,10 +89,14 @@ class CompiledCheck:
 
 
 def checks(compiled: tuple[CompiledCheck, ...], change: Change, actor: Actor, now: datetime, issues: list[Issue]) -> None:
-    """Add an Issue per check that does not hold; those of severity warn and debt become warnings of the change."""
+    """Add an Issue per check that does not hold, unless its field has one already.
+
+    Those of severity warn and debt become warnings of the change.
+    """
     read = reader(change.after, actor)
+    told = {issue.path for issue in issues}
     for rule in compiled:
-        if rule.when is not None and not rule.when.evaluate(read, now):
+        if rule.field in told or (rule.when is not None and not rule.when.evaluate(read, now)):
             continue
         if rule.require.evaluate(read, now):
             continue

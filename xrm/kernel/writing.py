@@ -236,10 +236,10 @@ class Writing:
             return
         entity, now = prepared.entity, act.changes.at
         rules.required(entity, change, issues)
-        rules.checks(prepared.checks, change, act.actor, now, issues)
         if move is not None:
             read = derive.reader(change.after, act.actor)
             rules.check_move(entity, move, prepared.guards.get(move.name), read, now, issues)
+        rules.checks(prepared.checks, change, act.actor, now, issues)
         await self._references.check(act, change, issues)
 
     async def _store(self, act: Act, prepared: LiveEntity, change: Change) -> None:

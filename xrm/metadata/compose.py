@@ -29,7 +29,9 @@ MAX_KEY = 200
 MAX_ISSUES = 100
 
 _Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_BAD = re.compile("[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+BAD_CHARACTER = re.compile("[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+"""Control characters, invisible line breaks, half surrogate pairs: no text of a definition holds them."""
+
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})\Z")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?\Z")
 _WORDS = {"true": True, "false": False, "null": None, "": None}
@@ -65,7 +67,7 @@ def _refuse(source: Source) -> Issue | None:
     start = Origin(source.layer, source.file, 1, 1)
     if len(text) > MAX_BYTES or len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         return found(start, "file_too_large", "the file is larger than 1 MiB", "split it into several files")
-    bad = _BAD.search(text)
+    bad = BAD_CHARACTER.search(text)
     if bad is None:
         return None
     line = text.count("\n", 0, bad.start()) + 1
@@ -184,6 +186,8 @@ class _Composer:
             self.named(stack[-1], event)
             return
         value = event.value
+        if event.style == '"' and BAD_CHARACTER.search(value):
+            self.add("bad_character", event.start_mark, "an escape stands for a character that is not allowed")
         if event.implicit[0] and not event.style:
             value = self.resolve(value, event)
         key = stack[-1].key if stack else None

@@ -41,6 +41,7 @@ def field_of(name: str, node: Node) -> Field:
     plain.setdefault("title", title_of(name))
     if plain["type"] == "percent":
         plain = {**_PERCENT, **plain}
+    plain.update({key: int(plain[key]) for key in ("precision", "scale") if key in plain})  # JSON takes 2.0 for 2
     for key in ("default", "backfill"):
         if key in value:
             plain[key] = value[key].plain()
@@ -185,7 +186,7 @@ def _state(name: str, node: Node) -> State:
         _text(node, "title") or title_of(name),
         _text(node, "final"),
         _text(node, "color"),
-        probability.value if probability is not None else None,
+        int(probability.value) if probability is not None else None,
     )
 
 

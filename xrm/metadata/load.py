@@ -95,8 +95,9 @@ def _define(node: Node, reading: Reading) -> None:
         reading.issues.extend(issue for _, issue in faults)
         if isinstance(name, str):
             reading.uncertain.add(name)
-        node = _without(node, {_part(path) for path, _ in faults})
-        if not grammar.accepts(kind, node.plain()):
+        parts = {_part(path) for path, _ in faults}
+        node = _without(node, parts)
+        if () in parts or not grammar.accepts(kind, node.plain()):
             return
     reading.definitions.append(Definition(kind, name, node))
 

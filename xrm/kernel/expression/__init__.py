@@ -10,7 +10,7 @@ It is total: a compiled expression never fails at run time. A comparison with nu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any

@@ -8,15 +8,17 @@ The rules, the same on both databases (a is the left operand, scale = digits aft
     %      what is left of a division without fraction, with the sign of a; by zero it is null
 
 Rounding is half away from zero. A whole number beyond 64 bits and a decimal of 10^18 or more are null, so nothing
-overflows. A result that leaves the expression has at most 18 digits, else it is null. A date plus or minus days
-outside the years 1 to 9999 is null.
+overflows. A result that leaves the expression has at most 18 digits, else it is null.
+
+A date or time that would lie outside the years 1 to 9999 is null; so is the very first and the very last microsecond of
+these years, which no column takes.
 """
 
 from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Context, Decimal
 from types import MappingProxyType
 from typing import Any
@@ -37,6 +39,7 @@ Operation = Callable[[Any, Any], Any]
 
 INT_LIMIT = 2**63  # exclusive, on both sides of zero
 DECIMAL_LIMIT = Decimal(10**18)  # exclusive, on both sides of zero
+ENDS_OF_TIME = frozenset({datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)})  # no column takes them
 
 # 100 digits hold a product of two operands (30 digits each) exactly, and a quotient so far that rounding it again to
 # 12 digits is right: two decimals of 30 digits cannot have a quotient nearer to a half than 10^-55.
@@ -70,7 +73,7 @@ def operation(sign: str, left: Type, right: Type, result: Type) -> Operation:
     if result == TEXT:
         return operator.add
     if result == INT:
-        return _days_between if left == DATE else _INT_OPERATIONS[sign]
+        return days_between if left == DATE else _INT_OPERATIONS[sign]
     if result.name == "decimal":
         return _decimal_operation(sign, left.scale + right.scale, result.scale)
     return _later if sign == "+" else _earlier
@@ -151,16 +154,28 @@ def _product(scale: int) -> Operation:
 # --- dates; also of datetime, which stays in its zone, UTC
 
 
+def midnight(value: date) -> datetime | None:
+    """Return the moment at which a date begins, in UTC."""
+    return None if value == date.min else datetime.combine(value, time(), UTC)
+
+
+def day_of(value: date) -> date:
+    """Return a date, or the date of a time."""
+    return value.date() if isinstance(value, datetime) else value
+
+
+def days_between(a: date, b: date) -> int:
+    """Return the number of days from `b` to `a`, of times that from date to date."""
+    return (day_of(a) - day_of(b)).days
+
+
 def _later(a: date, days: int) -> date | None:
     try:
-        return a + timedelta(days=days)
+        moved = a + timedelta(days=days)
     except OverflowError:
         return None
+    return None if moved in ENDS_OF_TIME else moved
 
 
 def _earlier(a: date, days: int) -> date | None:
     return _later(a, -days)
-
-
-def _days_between(a: date, b: date) -> int:
-    return (a - b).days

@@ -154,7 +154,7 @@ class Checker:
         for choice in choices:
             if choice.type == NULL:
                 self._refuse(choice.position, "null is in no list", hint="add '|| x == null'")
-        type, (item, *rest) = self._agree(tree, (self._node(tree.args[0]), *choices), "look for")
+        _, (item, *rest) = self._agree(tree, (self._node(tree.args[0]), *choices), "look for")
         if item.type in (NULL, TEXTS, Type("json")):
             self._refuse(tree.position, f"cannot look for {item.type} in a list")
         return OneOf(item, tuple(rest), tree.position)

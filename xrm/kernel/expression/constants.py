@@ -9,6 +9,8 @@ from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
+from xrm.kernel.expression.arithmetic import ENDS_OF_TIME
+
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TIME = re.compile(r"[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?")
 _DATETIME = re.compile(rf"{_DATE.pattern}[T ]{_TIME.pattern}(Z|[+-][0-9]{{2}}:[0-9]{{2}})")
@@ -16,9 +18,11 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 def _moment(text: str) -> datetime:
-    if _DATE.fullmatch(text):
-        return datetime.fromisoformat(text).replace(tzinfo=UTC)
-    return datetime.fromisoformat(text).astimezone(UTC)
+    found = datetime.fromisoformat(text)
+    moment = found.replace(tzinfo=UTC) if _DATE.fullmatch(text) else found.astimezone(UTC)
+    if moment in ENDS_OF_TIME:
+        raise ValueError("no column takes this time")
+    return moment
 
 
 _READERS: Mapping[str, tuple[str, str, Callable[[str], Any]]] = MappingProxyType({

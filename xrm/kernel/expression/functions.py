@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
 from xrm.kernel.expression import functions_sql as sql
 from xrm.kernel.expression import letters
-from xrm.kernel.expression.arithmetic import bounded_int, rounded
+from xrm.kernel.expression.arithmetic import bounded_int, days_between, rounded
 from xrm.kernel.expression.functions_sql import Native, Writer
 from xrm.kernel.expression.tree import Literal, Node
 from xrm.kernel.expression.types import BOOL, DATE, DATETIME, INT, MAX_SCALE, NULL, TEXT, Type, common, decimal
@@ -112,14 +111,6 @@ def _round(value: Decimal | int, digits: int = -1) -> Decimal | int:
     return int(rounded(value, 0)) if digits < 0 else rounded(value, digits)
 
 
-def _days(a: date, b: date) -> int:
-    return (_day(a) - _day(b)).days
-
-
-def _day(value: date) -> date:
-    return value.date() if isinstance(value, datetime) else value
-
-
 def _coalesce(*values: Any) -> Any:
     return next((value for value in values if value is not None), None)
 
@@ -169,9 +160,9 @@ _TABLE = (
     Function("round", "The number with so many digits after the point (none: a whole number), half away from zero.",
              (_NUMBER, ("int",)), _of_round, _round, sql.pg_round, optional=1),
     Function("days", "Days from the second date to the first; of a time its date in UTC.", (_DAY, _DAY), _always(INT),
-             _days, sql.pg_days),
-    Function("year", "The year of a date; of a time in UTC.", (_DAY,), _always(INT), lambda value: value.year,
-             sql.pg_part("YEAR")),
+             days_between, sql.pg_days),
+    Function("year", "The year of a date; of a time in UTC.", (_DAY,), _always(INT),
+             lambda value: value.year, sql.pg_part("YEAR")),
     Function("month", "The month of a date, 1 to 12; of a time in UTC.", (_DAY,), _always(INT),
              lambda value: value.month, sql.pg_part("MONTH")),
     Function("today", "The date of the evaluation.", (), _always(DATE), _given, sql.template(""), moment="today"),

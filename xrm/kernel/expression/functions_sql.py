@@ -27,7 +27,7 @@ class Native:
 
 
 def template(text: str) -> Writer:
-    """Return a writer that puts the arguments into ``{0}``, ``{1}`` …"""
+    """Return a writer that puts the arguments into ``{0}``, ``{1}`` and so on."""
     return lambda call, args, bind: text.format(*args)
 
 

@@ -4,7 +4,7 @@
     {"decimal": "12.50"}              a decimal with exactly these digits
     {"field": "customer.country"}     the value at a path
     ["open", "lost"]                  a list, to the right of in
-    {"op": "==", "args": [a, b]}      an operator: == != < <= > >= in && || ! + - * / % ?:   (- with one operand negates)
+    {"op": "==", "args": [a, b]}      an operator: == != < <= > >= in && || ! + - * / % ?:  (-, one operand: negates)
     {"call": "lower", "args": [a]}    a function
 
 Whatever comes in as JSON is rendered as text and compiled as such: there is one grammar, one checker, and an error
@@ -36,6 +36,7 @@ from xrm.kernel.expression.tree import (
     Not,
     OneOf,
     Within,
+    children,
 )
 
 Json = Any
@@ -59,36 +60,34 @@ def to_json(node: Node, replace: Replace = lambda node: None) -> Json:
 
 
 def _of_node(node: Node, replace: Replace) -> Json:
-    def inner(part: Node) -> Json:
-        return to_json(part, replace)
-
+    parts = [to_json(part, replace) for part in children(node)]
     match node:
         case Literal():
             return _of_constant(node)
         case Field():
             return {"field": ".".join(node.path)}
-        case Join():
-            return _operator(node.operator, *map(inner, node.terms))
-        case Not():
-            return _operator("!", inner(node.term))
-        case Compare() | Arithmetic():
-            return _operator(node.operator, inner(node.left), inner(node.right))
-        case OneOf():
-            return _operator("in", inner(node.item), list(map(inner, node.choices)))
-        case Within():
-            return _operator("in", inner(node.item), inner(node.container))
-        case If():
-            return _operator("?:", inner(node.condition), inner(node.then), inner(node.other))
-        case Negate():
-            return _operator("-", inner(node.operand))
         case Midnight():
-            return inner(node.operand)
+            return parts[0]
+        case OneOf():
+            return {"op": "in", "args": [parts[0], parts[1:]]}
         case Call():
-            return {"call": node.function.name, "args": list(map(inner, node.args))}
+            return {"call": node.function.name, "args": parts}
+        case _:
+            return {"op": _sign(node), "args": parts}
 
 
-def _operator(sign: str, *args: Json) -> Json:
-    return {"op": sign, "args": list(args)}
+def _sign(node: Join | Not | Compare | Within | If | Arithmetic | Negate) -> str:
+    match node:
+        case Join() | Compare() | Arithmetic():
+            return node.operator
+        case Not():
+            return "!"
+        case Negate():
+            return "-"
+        case If():
+            return "?:"
+        case Within():
+            return "in"
 
 
 def _of_constant(node: Literal) -> Json:

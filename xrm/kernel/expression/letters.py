@@ -29,9 +29,9 @@ def _pairs() -> tuple[str, str]:
     return "".join(upper for upper, _ in found), "".join(lower for _, lower in found)
 
 
-UPPER: Final[str]
-LOWER: Final[str]
-UPPER, LOWER = _pairs()
+_PAIRS: Final = _pairs()
+UPPER: Final = _PAIRS[0]
+LOWER: Final = _PAIRS[1]
 _ASCII_UPPER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _TO_LOWER: Final = str.maketrans(_ASCII_UPPER + UPPER, _ASCII_UPPER.lower() + LOWER)
 _TO_UPPER: Final = str.maketrans(_ASCII_UPPER.lower() + LOWER, _ASCII_UPPER + UPPER)

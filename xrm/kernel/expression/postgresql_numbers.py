@@ -13,8 +13,9 @@ from xrm.kernel.expression.types import DATE, INT, TEXT, Type
 
 _DAYS = 3652059  # from 0001-01-01 to 9999-12-31, both included
 _FIRST_DAY = "DATE '0001-01-01'"
-_BEFORE = "TIMESTAMPTZ '0001-12-31 23:59:59.999999+00 BC'"
-_AFTER = "TIMESTAMPTZ '10000-01-01 00:00:00+00'"
+_FIRST = "TIMESTAMPTZ '0001-01-01 00:00:00+00'"
+_LAST = "TIMESTAMPTZ '9999-12-31 23:59:59.999999+00'"
+_SHIFT = "INTERVAL '96000000 hours'"  # more than _DAYS
 
 
 def within(sql: str, limit: int) -> str:
@@ -25,6 +26,11 @@ def within(sql: str, limit: int) -> str:
 def bounded(sql: str, type: Type) -> str:
     """Return the number `sql` if it is within the bounds of `type`, else NULL."""
     return within(sql, INT_LIMIT if type == INT else int(DECIMAL_LIMIT))
+
+
+def midnight(sql: str) -> str:
+    """Return the moment at which the date `sql` begins, in UTC."""
+    return f"NULLIF(({sql})::timestamp AT TIME ZONE 'UTC', {_FIRST})"
 
 
 def arithmetic(node: Arithmetic, left: str, right: str) -> str:
@@ -61,6 +67,6 @@ def _date_moved(date: str, sign: str, days: str) -> str:
 
 
 def _time_moved(moment: str, sign: str, days: str) -> str:
-    """Move by days of 24 hours, whatever the session's time zone."""
-    moved = f"{moment} {sign} {within(days, _DAYS)}::double precision * INTERVAL '24 hours'"
-    return _between(moved, _BEFORE, _AFTER)
+    """Move by days of 24 hours, whatever the session's time zone; later by _SHIFT, as years BC do not go far enough."""
+    moved = f"{moment} + {_SHIFT} {sign} {within(days, _DAYS)}::double precision * INTERVAL '24 hours'"
+    return f"({_between(moved, f'({_FIRST} + {_SHIFT})', f'({_LAST} + {_SHIFT})')} - {_SHIFT})"

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime
 from types import MappingProxyType
 from typing import Any
 
-from xrm.kernel.expression.arithmetic import bounded_int, operation
+from xrm.kernel.expression.arithmetic import bounded_int, midnight, operation
 from xrm.kernel.expression.tree import (
     Arithmetic,
     Call,
@@ -32,7 +32,7 @@ from xrm.kernel.expression.tree import (
 from xrm.kernel.expression.types import BOOL, INT, Path
 
 Read = Callable[[Path], Any]
-Compiled = Callable[[Read, Any], Any]  # (read, moment) → value; the moment is an aware datetime, or None if not asked for
+Compiled = Callable[[Read, Any], Any]  # (read, moment) → value; a moment may be None if it is not asked for
 
 
 def closure(node: Node) -> Compiled:
@@ -204,7 +204,7 @@ def _midnight(node: Midnight) -> Compiled:
 
     def evaluate(read: Read, now: Any) -> datetime | None:
         value: date | None = operand(read, now)
-        return None if value is None else datetime.combine(value, time(), UTC)
+        return None if value is None else midnight(value)
 
     return evaluate
 
@@ -215,22 +215,22 @@ def _call(node: Call) -> Compiled:
     function, args = node.function.python, tuple(map(closure, node.args))
     if node.function.nulls == "given":
         return lambda read, now: function(*[arg(read, now) for arg in args])
-    missing = False if node.type == BOOL else None
-    return _strict_one(function, args[0], missing) if len(args) == 1 else _strict(function, args, missing)
+    compute = _strict_one(function, args[0]) if len(args) == 1 else _strict(function, args)
+    return (lambda read, now: compute(read, now) or False) if node.type == BOOL else compute
 
 
-def _strict_one(function: Callable[..., Any], arg: Compiled, missing: bool | None) -> Compiled:
+def _strict_one(function: Callable[..., Any], arg: Compiled) -> Compiled:
     def call(read: Read, now: Any) -> Any:
         value = arg(read, now)
-        return missing if value is None else function(value)
+        return None if value is None else function(value)
 
     return call
 
 
-def _strict(function: Callable[..., Any], args: tuple[Compiled, ...], missing: bool | None) -> Compiled:
+def _strict(function: Callable[..., Any], args: tuple[Compiled, ...]) -> Compiled:
     def call(read: Read, now: Any) -> Any:
         values = [arg(read, now) for arg in args]
-        return missing if None in values else function(*values)
+        return None if None in values else function(*values)
 
     return call
 
@@ -245,6 +245,6 @@ def _today(read: Read, now: datetime) -> date:
 
 _MOMENTS: Mapping[str, Compiled] = MappingProxyType({"now": _now, "today": _today})
 _MAKERS: Mapping[type, Callable[[Any], Compiled]] = MappingProxyType({
-    Literal: _literal, Field: _field, Join: _join, Not: _not, Compare: _compare, OneOf: _one_of, Within: _within, If: _if,
-    Arithmetic: _arithmetic, Negate: _negate, Midnight: _midnight, Call: _call,
+    Literal: _literal, Field: _field, Join: _join, Not: _not, Compare: _compare, OneOf: _one_of, Within: _within,
+    If: _if, Arithmetic: _arithmetic, Negate: _negate, Midnight: _midnight, Call: _call,
 })

@@ -89,8 +89,8 @@ class SqliteWriter(Writer):
 
     def called(self, node: Call, args: list[str]) -> str:
         """Return a function in SQL; see `value` for those that have none."""
-        assert node.function.sqlite is not None
-        return node.function.sqlite.write(node, args, self.bind)
+        native = node.function.sqlite
+        return self._program(node, node.type) if native is None else native.write(node, args, self.bind)
 
     def value(self, node: Node) -> str:
         """Return SQL of the value, NULL for null."""

@@ -19,6 +19,7 @@ FUNCTION = "xrm_value"
 CONDITION = Type("condition")  # the result 1 or 0, where BOOL may also be NULL
 
 Program = Callable[[Sequence[Any]], Any]  # stored arguments → stored result
+Reader = tuple[int, Callable[[Any], Any]]  # which argument, and how it is read
 
 
 def sqlite_functions(functions: Mapping[str, Function] = FUNCTIONS) -> Mapping[str, tuple[int, Callable[..., Any]]]:
@@ -56,7 +57,7 @@ def _compile(text: str, functions: Mapping[str, Function]) -> Program:
     types = {f"_{index}": _type(spec) for index, spec in enumerate(filter(None, arguments.split(",")))}
     node = Checker(source, Names(types), functions).check(parse_rendered(source))
     compute, finish = closure(node), _finisher(_type(result))
-    readers = {(name,): _reader(index, type) for index, (name, type) in enumerate(types.items())}
+    readers: dict[Path, Reader] = {(name,): _reader(n, type) for n, (name, type) in enumerate(types.items())}
 
     def run(stored: Sequence[Any]) -> Any:
         def read(path: Path) -> Any:
@@ -68,7 +69,7 @@ def _compile(text: str, functions: Mapping[str, Function]) -> Program:
     return run
 
 
-def _reader(index: int, type: Type) -> tuple[int, Callable[[Any], Any]]:
+def _reader(index: int, type: Type) -> Reader:
     return index, SQLITE.decode(type.column) or (lambda stored: stored)
 
 

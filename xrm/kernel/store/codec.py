@@ -38,6 +38,7 @@ MAX_PRECISION = 18  # digits of a decimal: what a 64-bit integer holds whatever 
 Converter = Callable[[Any], Any]
 
 _EXACT = Context(prec=64, traps=[Inexact, InvalidOperation])
+_ENDS_OF_TIME = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))  # infinity to asyncpg
 _JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
@@ -114,14 +115,15 @@ def _time(value: Any) -> time:
 def _datetime(value: Any) -> datetime:
     if not isinstance(value, datetime):
         raise TypeError(f"date and time wanted, not {type(value).__name__}")
-    if value.tzinfo is UTC:
-        return value
     if value.utcoffset() is None:
         raise ValueError("date and time need a time zone")
     try:
-        return value.astimezone(UTC)
+        utc = value if value.tzinfo is UTC else value.astimezone(UTC)
     except OverflowError as error:
         raise ValueError("date and time out of range") from error
+    if utc in _ENDS_OF_TIME:
+        raise ValueError("date and time out of range")
+    return utc
 
 
 def _uuid(value: Any) -> UUID:
@@ -239,7 +241,7 @@ def _shown(show: Converter) -> Converter:
 
 
 def _utc_text(value: datetime) -> str:
-    return value.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+    return value.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def _quoted(text: str) -> str:

@@ -5,14 +5,16 @@ tell an engine which column a value belongs to. So each of our columns encodes w
 name in a select list with its type; `readers` finds the marks again when the rows come back.
 """
 
+# ruff: noqa: SLF001 - what a Piccolo column is, is said in its _meta, and its alias is _alias
+
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from enum import Enum
 from typing import Any
 
-import msgspec
 from piccolo.columns import column_types as piccolo_types
 from piccolo.columns.base import Column as PiccoloColumn
 from piccolo.columns.combination import UNDEFINED, Where, WhereRaw
@@ -26,6 +28,7 @@ from xrm.kernel.store import schema
 from xrm.kernel.store.codec import Converter, Dialect
 from xrm.kernel.store.schema import ColumnType
 
+_LONGEST_ALIAS = 63  # bytes; the length of a name on PostgreSQL
 _SAME_TYPE = frozenset({"SUM", "MIN", "MAX"})
 
 
@@ -35,17 +38,18 @@ class Typed(PiccoloColumn):
     _kind: ColumnType
     __hash__ = PiccoloColumn.__hash__
 
-    def get_select_string(self, engine_type: str, with_alias: bool = True) -> QueryString:
+    def get_select_string(self, engine_type: str, with_alias: bool = True) -> QueryString:  # noqa: FBT001, FBT002 - Piccolo's
         """Return the column's place in a select list, marked with its type."""
         plain = super().get_select_string(engine_type, with_alias)
         if not with_alias:
             return plain
-        return Marked(plain.template, key=self._alias or self._meta.get_default_alias(), kind=self._kind)
+        alias: str = self._alias or self._meta.get_default_alias()  # type: ignore[no-untyped-call]  # of Piccolo
+        return Marked(plain.template, key=alias, kind=self._kind)
 
-    def __eq__(self, value: Any) -> Where:  # type: ignore[override]  # as Piccolo's own
+    def __eq__(self, value: object) -> Where:  # type: ignore[override]  # as Piccolo's own
         return _encoding(super().__eq__(value))
 
-    def __ne__(self, value: Any) -> Where:  # type: ignore[override]  # as Piccolo's own
+    def __ne__(self, value: object) -> Where:  # type: ignore[override]  # as Piccolo's own
         return _encoding(super().__ne__(value))
 
     def __lt__(self, value: Any) -> Where:
@@ -101,8 +105,14 @@ class Uuid(Typed, piccolo_types.UUID):
     """uuid."""
 
 
-class Json(Typed, piccolo_types.JSONB):
-    """json; as everywhere in Piccolo a text, unless the query says ``output(load_json=True)``."""
+class Json(Typed):
+    """json, always as the value itself. Piccolo's own JSON columns carry it as text, on some ways and not on others."""
+
+    value_type = object
+
+    def __init__(self, default: Any = None, **options: Any) -> None:
+        self.default = default
+        super().__init__(**options)
 
 
 class Texts(Typed, piccolo_types.Array):
@@ -124,7 +134,15 @@ class Texts(Typed, piccolo_types.Array):
 class Relation(Typed, piccolo_types.ForeignKey[Any]):
     """uuid that points to another table. The target is set when all classes are there, as they may point in circles."""
 
-    def _setup(self, table_class: type[PiccoloTable]) -> piccolo_types.ForeignKeySetupResponse:  # noqa: ARG002
+    @property
+    def table_alias(self) -> str:
+        """The joined table's name in the query; long ones are cut, as PostgreSQL would make two of them the same."""
+        alias = super().table_alias
+        if len(alias) <= _LONGEST_ALIAS:
+            return alias
+        return f"{alias[: _LONGEST_ALIAS - 17]}${hashlib.sha256(alias.encode()).hexdigest()[:16]}"
+
+    def _setup(self, table_class: type[PiccoloTable]) -> piccolo_types.ForeignKeySetupResponse:
         return piccolo_types.ForeignKeySetupResponse(is_lazy=False)
 
 
@@ -140,7 +158,7 @@ def make_column(column: schema.Column, points: bool) -> Typed:  # noqa: FBT001 -
         "null": column.null, "primary_key": column.primary, "db_column_name": column.name, "default": column.default,
     }
     made = _make(column.type, points, options)
-    made._kind = column.type  # noqa: SLF001 - our own class
+    made._kind = column.type
     return made
 
 
@@ -169,8 +187,6 @@ def encode_for(column: PiccoloColumn, value: Any) -> Any:
     kind, dialect = column._kind, _dialect(column)
     if isinstance(value, (PiccoloTable, Enum)):
         value = convert_to_sql_value(value, column)
-    if kind.name == "json" and isinstance(value, str):
-        value = msgspec.json.decode(value)  # Piccolo carries JSON as text
     return dialect.encode(kind, value)
 
 
@@ -188,10 +204,11 @@ class _EncodingWhere(Where):
         made = Where.__new__(Where)
         made.column, made.operator = self.column, self.operator
         made.value = self.value if self.value is UNDEFINED else encode_for(self.column, self.value)
-        made.values = self.values
-        if isinstance(self.values, list):
-            made.values = [encode_for(self.column, value) for value in self.values]
+        made.values = self._encoded_values(self.values)
         return made
+
+    def _encoded_values(self, values: Any) -> Any:
+        return [encode_for(self.column, value) for value in values] if isinstance(values, list) else values
 
     @property
     def querystring(self) -> QueryString:
@@ -278,8 +295,6 @@ def _add(found: dict[str, Converter], key: str, reader: Converter | None) -> Non
 
 
 def _reader(kind: ColumnType, dialect: Dialect) -> Converter | None:
-    if kind.name == "json":
-        return None
     return dialect.jsonable(kind) if kind.name == "texts" else dialect.decode(kind)
 
 

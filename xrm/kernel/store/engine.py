@@ -9,8 +9,8 @@ from __future__ import annotations
 from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
 from datetime import date, datetime, time
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType, TracebackType
+from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
 
 from piccolo.engine import postgres as piccolo_postgres
@@ -41,12 +41,14 @@ class StoreTransaction(BaseTransaction):
     def __init__(self, context: AbstractAsyncContextManager[None]) -> None:
         self._context = context
 
-    async def __aenter__(self) -> StoreTransaction:
+    async def __aenter__(self) -> Self:
         await self._context.__aenter__()
         return self
 
-    async def __aexit__(self, *error: Any) -> bool:
-        return bool(await self._context.__aexit__(*error))
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        return bool(await self._context.__aexit__(kind, error, trace))
 
 
 class StorePages(BaseBatch):
@@ -56,14 +58,14 @@ class StorePages(BaseBatch):
         self._query, self._size = query, size
         self._rows: list[Any] = []
 
-    async def __aenter__(self) -> StorePages:
+    async def __aenter__(self) -> Self:
         self._rows = list(await self._query.run())
         return self
 
     async def __aexit__(self, *error: object) -> None:
         self._rows = []
 
-    def __aiter__(self) -> StorePages:
+    def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> list[Any]:
@@ -84,7 +86,7 @@ class _OverStore:
         """How values are kept."""
         return self.store.dialect
 
-    async def run_querystring(self, querystring: QueryString, in_pool: bool = True) -> list[dict[str, Any]]:  # noqa: ARG002, FBT001, FBT002 - Piccolo's signature
+    async def run_querystring(self, querystring: QueryString, in_pool: bool = True) -> list[dict[str, Any]]:  # noqa: FBT001, FBT002 - Piccolo's signature
         """Run a query of Piccolo's; its rows come back typed."""
         sql, args = querystring.compile_string(engine_type=self.engine_type)
         rows = await self.store.fetch_named(sql, [self._stored(arg) for arg in args])
@@ -93,7 +95,7 @@ class _OverStore:
                 row[key] = read(row[key])
         return rows
 
-    async def run_ddl(self, ddl: str, in_pool: bool = True) -> list[dict[str, Any]]:  # noqa: ARG002, FBT001, FBT002 - Piccolo's signature
+    async def run_ddl(self, ddl: str, in_pool: bool = True) -> list[dict[str, Any]]:  # noqa: FBT001, FBT002 - Piccolo's signature
         """Run a statement that changes tables."""
         await self.store.execute(ddl)
         return []
@@ -102,11 +104,11 @@ class _OverStore:
         """Return the rows: they are dicts already."""
         return results
 
-    async def batch(self, query: Query[Any, Any], batch_size: int = 100, node: str | None = None) -> StorePages:  # noqa: ARG002 - Piccolo's signature
+    async def batch(self, query: Query[Any, Any], batch_size: int = 100, node: str | None = None) -> StorePages:
         """Return the rows of a query in pages."""
         return StorePages(query, batch_size)
 
-    def transaction(self, transaction_type: object = None, allow_nested: bool = True) -> StoreTransaction:  # noqa: ARG002, FBT001, FBT002 - Piccolo's signature
+    def transaction(self, transaction_type: object = None, allow_nested: bool = True) -> StoreTransaction:  # noqa: FBT001, FBT002 - Piccolo's signature
         """Return a transaction, or a savepoint in the open one."""
         if not allow_nested and self.store.in_transaction:
             raise TransactionError("A transaction is open already")

@@ -55,6 +55,7 @@ _AWAY = {
 _UNIQUE = frozenset({
     sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_ROWID,
 })
+_REFERENCE = frozenset({sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY, sqlite3.SQLITE_CONSTRAINT_TRIGGER})  # RESTRICT: the second
 _NAMED_INDEX = re.compile(r"index '(.+)'")
 _COLUMNS = re.compile(r"failed: (.+)")
 
@@ -67,7 +68,7 @@ def sqlite_error(error: BaseException, database: sqlite3.Connection | None = Non
     primary = code & 0xFF
     if code in _UNIQUE:
         return UniqueViolation(_sqlite_index(str(error), database))
-    if code == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
+    if code in _REFERENCE and "FOREIGN KEY" in str(error):
         return ForeignKeyViolation()
     if primary == sqlite3.SQLITE_FULL:
         return StorageFull()

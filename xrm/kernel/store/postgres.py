@@ -8,8 +8,10 @@ until then everything raises Unavailable.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
+from datetime import date
 from functools import cached_property
 from itertools import count
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -32,6 +34,7 @@ Connection = Any  # asyncpg's connection, or the pool's stand-in for it
 _CONNECT_WAIT = 5.0  # seconds
 _SCHEMA_WAIT = "2s"  # for a table's lock while tables are changed: whoever waits for it makes all others wait
 _STATEMENTS_KEPT = 1000  # prepared statements kept per connection
+_LOST = re.compile("closed|closing|released back to the pool")
 _CHANGES = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE"})
 
 
@@ -42,19 +45,20 @@ class PostgresStore(Store):
 
     def __init__(self, url: str, options: StoreOptions) -> None:
         self._url, self._options = url, options
+        with _without_the_url():
+            self._name = urlsplit(url).path.lstrip("/")
         self._pool: asyncpg.Pool | None = None
         self._current: Current[_Transaction | _Savepoint] = Current()
 
     def __repr__(self) -> str:
-        return f"PostgresStore({urlsplit(self._url).path.lstrip('/')!r})"  # never the URL: it may hold a password
+        return f"PostgresStore({self._name!r})"  # never the URL: it may hold a password
 
     async def start(self) -> None:
         """Open the pool and make the SQL functions; raises Unavailable when the server cannot be reached."""
         if self._pool is not None:
             return
         try:
-            with _translated():
-                self._pool = await self._connect()
+            self._pool = await self._connect()
             await self._make_functions()
         except BaseException:
             await self.close()
@@ -116,6 +120,8 @@ class PostgresStore(Store):
 
     async def tables_changed(self) -> None:
         """Take new connections from now on: the old ones prepared statements for the tables as they were."""
+        if transaction := self._current.get():
+            await transaction.run(lambda c: c.reload_schema_state())
         if self._pool is not None:
             await self._pool.expire_connections()
 
@@ -135,18 +141,16 @@ class PostgresStore(Store):
 
     async def _connect(self) -> asyncpg.Pool:
         options = self._options
-        try:
+        with _translated(), _without_the_url():
             return await asyncpg.create_pool(
-                self._url, min_size=1, max_size=options.connections, max_queries=2**31, reset=_leave_as_it_is,
-                timeout=_CONNECT_WAIT, statement_cache_size=_STATEMENTS_KEPT, max_cached_statement_lifetime=0,
-                max_cacheable_statement_size=2**16,
+                self._url, min_size=0, max_size=options.connections, max_queries=2**31, init=_prepare,
+                reset=_leave_as_it_is, timeout=_CONNECT_WAIT, statement_cache_size=_STATEMENTS_KEPT,
+                max_cached_statement_lifetime=0, max_cacheable_statement_size=2**16,
                 server_settings={
                     "application_name": "xrm", "timezone": "UTC", "jit": "off",
                     "lock_timeout": f"{options.wait:g}s", "idle_in_transaction_session_timeout": "10min",
                 },
             )
-        except ValueError:  # also of asyncpg: its message may repeat parts of the URL
-            raise ValueError("The database URL cannot be read: postgresql://user:password@host:port/name") from None
 
     async def _make_functions(self) -> None:
         made = await self.fetch(f"SELECT obj_description(to_regprocedure('{FOLD_FUNCTION}(text)'), 'pg_proc')")
@@ -238,10 +242,9 @@ class _Transaction:
     async def rollback(self) -> None:
         """Roll back; a lost connection did so already."""
         self.closed = True
-        if not self._connection.is_closed():
+        async with self._turn:
             with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
-                async with self._turn:
-                    await self._connection.execute("ROLLBACK")
+                await self._connection.execute("ROLLBACK")
 
 
 class _Savepoint:
@@ -276,6 +279,13 @@ class _Savepoint:
         await self.run(lambda c: c.execute(sql))
 
 
+async def _prepare(connection: Connection) -> None:
+    """Let dates be what they are: asyncpg by itself makes 9999-12-31 infinity."""
+    await connection.set_type_codec(
+        "date", schema="pg_catalog", format="text", encoder=date.isoformat, decoder=date.fromisoformat
+    )
+
+
 async def _leave_as_it_is(_: Connection) -> None:
     """Stand in for the pool's reset."""
 
@@ -284,6 +294,15 @@ def _rows_changed(tag: str) -> int:
     """Return the count of a command tag: ``INSERT 0 5``, ``UPDATE 5``."""
     verb, _, rest = tag.partition(" ")
     return int(rest.rpartition(" ")[2]) if verb in _CHANGES else 0
+
+
+@contextmanager
+def _without_the_url() -> Iterator[None]:
+    """Tell of a URL that cannot be read without repeating it, as it may hold a password."""
+    try:
+        yield
+    except ZeroDivisionError:
+        raise ValueError("The database URL cannot be read: postgresql://user:password@host:port/name") from None
 
 
 @contextmanager
@@ -299,4 +318,4 @@ def _translated() -> Iterator[None]:
 
 
 def _interface_error(error: asyncpg.InterfaceError) -> BaseException:
-    return unavailable("The connection to the database was lost") if "clos" in str(error) else error
+    return unavailable("The connection to the database was lost") if _LOST.search(str(error)) else error

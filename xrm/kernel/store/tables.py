@@ -7,6 +7,8 @@ A field is a class member ``c_<field>`` (``id`` stays ``id``), for names like ``
 The keys of the rows are the plain names. These classes see every record: what an actor may see is the records' work.
 """
 
+# ruff: noqa: SLF001 - what a Piccolo class is, is said in its _meta
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -57,7 +59,7 @@ class _StoreTable(PiccoloTable):
         return query.returning(cls._meta.primary_key)
 
     @classmethod
-    def update(cls, *args: Any, **kwargs: Any) -> Update:
+    def update(cls, *args: Any, **kwargs: Any) -> Update[Any]:
         """Change rows; see Piccolo."""
         query = super().update(*args, **kwargs)
         query.values_delegate = EncodingValues(table=cls, _values=query.values_delegate._values)
@@ -70,6 +72,9 @@ class _StoreTable(PiccoloTable):
         query = super().delete(*args, **kwargs)
         query.returning_delegate = MarkedReturning()
         return query
+
+
+delattr(_StoreTable, "id")  # noqa: B043 - Piccolo gave it one of its own, which tables with another primary key would inherit
 
 
 def _make_class(table: Table, engine: Any) -> type[PiccoloTable]:

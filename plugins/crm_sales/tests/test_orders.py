@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from uuid import UUID
+
+import pytest
+
+from xrm import Invalid
+from xrm.kernel.change import SYSTEM
+
+
+@pytest.fixture
+async def order(site):
+    party = await site.records.create(SYSTEM, "party", {"name": "Adler Werke"})
+    return await site.records.create(SYSTEM, "order", {"customer": party["id"], "discount": "10"})
+
+
+def line(site, order, amount, currency="EUR", **values):
+    sent = {"order": order["id"], "price": {"amount": amount, "currency": currency}, **values}
+    return site.records.create(SYSTEM, "order_line", sent)
+
+
+async def totals(site, order):
+    record = await site.records.get(SYSTEM, "order", UUID(order["id"]))
+    return tuple(record[n] and (record[n]["amount"], record[n]["currency"]) for n in ("subtotal", "total"))
+
+
+async def test_lines_add_up_as_they_come_change_move_and_go(site, order):
+    assert await totals(site, order) == (None, None)
+    first = await line(site, order, "100", quantity="2.5", discount="20")
+    assert first["amount"] == {"amount": "200.00", "currency": "EUR"}
+    second = await line(site, order, "0.99")
+    assert await totals(site, order) == (("200.99", "EUR"), ("180.89", "EUR"))
+    await site.records.update(SYSTEM, "order_line", UUID(first["id"]), {"discount": "0"})
+    assert (await totals(site, order))[0] == ("250.99", "EUR")
+    await site.records.delete(SYSTEM, "order_line", UUID(first["id"]))
+    assert (await totals(site, order))[0] == ("0.99", "EUR")
+    other = await site.records.create(SYSTEM, "order", {"customer": order["customer"]["id"]})
+    await site.records.update(SYSTEM, "order_line", UUID(second["id"]), {"order": other["id"]})
+    assert await totals(site, order) == (None, None)
+    assert (await totals(site, other))[0] == ("0.99", "EUR")
+
+
+async def test_an_order_of_more_lines_than_a_page_adds_up(site, order, monkeypatch):
+    module = next(m for n, m in site.plugins.modules.items() if n == "crm_sales")
+    monkeypatch.setattr(module.orders, "PAGE", 2)
+    for _ in range(5):
+        await line(site, order, "1.10")
+    assert (await totals(site, order))[0] == ("5.50", "EUR")
+
+
+async def test_an_order_has_one_currency(site, order):
+    await line(site, order, "1", "CHF")
+    with pytest.raises(Invalid) as refused:
+        await line(site, order, "1", "EUR")
+    assert [issue.code for issue in refused.value.issues] == ["other_currency"]
+    assert (await totals(site, order))[0] == ("1.00", "CHF")
+
+
+async def test_the_only_line_may_change_its_currency(site, order):
+    first = await line(site, order, "1", "CHF")
+    await site.records.update(SYSTEM, "order_line", UUID(first["id"]), {"price": {"amount": "2", "currency": "EUR"}})
+    assert (await totals(site, order))[0] == ("2.00", "EUR")
+
+
+async def test_a_person_is_named_by_first_and_last_name(site):
+    named = await site.records.create(SYSTEM, "party", {"kind": "person", "first_name": "Ana", "last_name": "Ruiz"})
+    assert (named["name"], named["label"]) == ("Ana Ruiz", "Ana Ruiz")
+    known = await site.records.create(SYSTEM, "party", {"kind": "person", "name": "Anita", "first_name": "Ana"})
+    assert known["name"] == "Anita"

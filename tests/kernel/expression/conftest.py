@@ -1,0 +1,29 @@
+"""The databases of the three worlds, with a handful of records for tests of single rules."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+from tests.kernel.expression.samples import ROWS
+from tests.kernel.expression.worlds import World
+
+
+@pytest.fixture
+async def far_postgres_url(postgres_url: str) -> str:
+    """A PostgreSQL database in another time zone than ours."""
+    connection = await asyncpg.connect(postgres_url)
+    name = await connection.fetchval("SELECT current_database()")
+    await connection.execute(f"ALTER DATABASE {name} SET timezone = 'America/New_York'")
+    await connection.close()
+    return postgres_url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def world(request: pytest.FixtureRequest, tmp_path) -> AsyncIterator[World]:
+    """The sample records in each database."""
+    lite = request.param == "sqlite"
+    opened = await World.open(f"sqlite:///{tmp_path}/t.db" if lite else request.getfixturevalue("far_postgres_url"), ROWS)
+    yield opened
+    await opened.close()

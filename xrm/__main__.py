@@ -1,0 +1,7 @@
+"""python -m xrm."""
+
+import sys
+
+from xrm.cli import main
+
+sys.exit(main())

@@ -1,0 +1,106 @@
+"""The statements by which a token becomes an actor: made once, one round trip each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from xrm.kernel.change import Actor
+from xrm.kernel.store.codec import Dialect
+from xrm.kernel.store.schema import ColumnType
+from xrm.kernel.store.sql import Binder, Statement, Var
+
+TEXT, UUID_TYPE, DATETIME, TEXTS = ColumnType("text"), ColumnType("uuid"), ColumnType("datetime"), ColumnType("texts")
+TOKEN, NOW, IDLE, STALE = Var("token", TEXT), Var("now", DATETIME), Var("idle", DATETIME), Var("stale", DATETIME)
+USER, EMAIL = Var("user", UUID_TYPE), Var("email", TEXT)
+WIDTH = 6  # cells of a person in a row
+
+
+@dataclass(frozen=True, slots=True)
+class Lookups:
+    """The statements of one database.
+
+    Attributes:
+        session: token → person, id of the session, whether `seen_at` is to be touched.
+        key: token → person, id of the key, whether `seen_at` is to be touched.
+        user: id → person.
+        sign_in: address → id, hash of the password (or null), whether the user may sign in.
+    """
+
+    session: Statement
+    key: Statement
+    user: Statement
+    sign_in: Statement
+    actor: Callable[[Sequence[Any], str, str], Actor]
+
+
+def make_lookups(dialect: Dialect) -> Lookups:
+    """Return the statements for a database."""
+    return Lookups(_session(dialect), _key(dialect), _user(dialect), _sign_in(dialect), _reader(dialect))
+
+
+def _person(dialect: Dialect) -> str:
+    join = 'group_concat(m."team")' if dialect.name == "sqlite" else "string_agg(m.\"team\"::text, ',')"
+    teams = f'(SELECT {join} FROM "team_member" m WHERE m."member" = u."id" AND m."deleted_at" IS NULL)'
+    return f'u."id", u."name", u."email", u."roles", u."unit", {teams}'
+
+
+_LIVE = 'u."deleted_at" IS NULL AND u."active"'
+
+
+def _session(dialect: Dialect) -> Statement:
+    b = Binder(dialect)
+    return b.statement(
+        f'SELECT {_person(dialect)}, s."id", s."seen_at" < {b.bind(STALE, DATETIME)}'
+        f' FROM "xrm_session" s JOIN "user" u ON u."id" = s."user"'
+        f' WHERE s."token_hash" = {b.bind(TOKEN, TEXT)} AND s."expires_at" > {b.bind(NOW, DATETIME)}'
+        f' AND s."seen_at" > {b.bind(IDLE, DATETIME)} AND {_LIVE}'
+    )
+
+
+def _key(dialect: Dialect) -> Statement:
+    b = Binder(dialect)
+    return b.statement(
+        f'SELECT {_person(dialect)}, k."id", k."seen_at" IS NULL OR k."seen_at" < {b.bind(STALE, DATETIME)}'
+        f' FROM "xrm_api_key" k JOIN "user" u ON u."id" = k."user"'
+        f' WHERE k."key_hash" = {b.bind(TOKEN, TEXT)} AND {_LIVE}'
+        f' AND (k."expires_at" IS NULL OR k."expires_at" > {b.bind(NOW, DATETIME)})'
+    )
+
+
+def _user(dialect: Dialect) -> Statement:
+    b = Binder(dialect)
+    return b.statement(
+        f'SELECT {_person(dialect)} FROM "user" u WHERE u."id" = {b.bind(USER, UUID_TYPE)} AND {_LIVE}'
+    )
+
+
+def _sign_in(dialect: Dialect) -> Statement:
+    b = Binder(dialect)
+    return b.statement(
+        f'SELECT u."id", c."password_hash", CASE WHEN {_LIVE} THEN 1 ELSE 0 END'
+        f' FROM "user" u LEFT JOIN "xrm_credential" c ON c."user" = u."id"'
+        f' WHERE u."email" = {b.bind(EMAIL, TEXT)} AND u."deleted_at" IS NULL'
+    )
+
+
+def _reader(dialect: Dialect) -> Callable[[Sequence[Any], str, str], Actor]:
+    identity = dialect.decode(UUID_TYPE) or _same
+    texts = dialect.decode(TEXTS) or _same
+
+    def read(row: Sequence[Any], kind: str, source: str) -> Actor:
+        id, name, email, roles, unit, teams = row[:WIDTH]
+        key = identity(id)
+        user = {
+            "id": key, "email": email, "unit": None if unit is None else identity(unit),
+            "teams": tuple(map(UUID, sorted(teams.split(",")))) if teams else (),
+        }
+        return Actor(key, name, frozenset(texts(roles) or ()) if roles else frozenset(), kind, source, user)
+
+    return read
+
+
+def _same(value: Any) -> Any:
+    return value

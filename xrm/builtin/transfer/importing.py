@@ -1,0 +1,257 @@
+"""Rows of a file → records, through the records door: create, update or leave, and account for every row.
+
+    report = await Import(kernel, actor, mapping).run(table)        # writes
+    report = await Import(kernel, actor, mapping).rehearse(table)   # does the same and takes it back
+
+Rows are written in chunks, each one act. A row that is refused leaves nothing behind and does not hold up the others:
+a chunk that fails is taken back and done again with a savepoint around every row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from xrm.builtin.transfer.keys import Found, Keys
+from xrm.builtin.transfer.mapping import ImportMapping, check_mapping
+from xrm.builtin.transfer.reading import Row
+from xrm.builtin.transfer.shaping import shape
+from xrm.errors import Forbidden, Invalid, Issue, NotFound, StorageFull, Unavailable, XrmError
+
+if TYPE_CHECKING:
+    from xrm.kernel.change import Actor
+    from xrm.kernel.kernel import Kernel
+    from xrm.kernel.writing import Act
+
+CHUNK = 200  # rows written in one act
+KEPT = 1_000  # refused rows a report lists
+
+OUTCOMES = ("created", "updated", "unchanged", "refused")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of one row: created, updated, unchanged or refused, and for the last the reasons."""
+
+    row: Row
+    outcome: str
+    id: UUID | None = None
+    issues: tuple[Issue, ...] = ()
+
+    @property
+    def problem(self) -> str:
+        """The reasons in one line."""
+        return "; ".join(str(issue) for issue in self.issues)
+
+
+@dataclass(slots=True)
+class Report:
+    """What became of all rows; created, updated, unchanged and refused add up to read."""
+
+    read: int = 0
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    refused: int = 0
+    problems: list[Verdict] = field(default_factory=list)  # the first refused rows
+
+    def add(self, verdict: Verdict) -> None:
+        """Count a row."""
+        self.read += 1
+        setattr(self, verdict.outcome, getattr(self, verdict.outcome) + 1)
+        if verdict.outcome == "refused" and len(self.problems) < KEPT:
+            self.problems.append(verdict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as JSON data."""
+        counts = {name: getattr(self, name) for name in ("read", *OUTCOMES)}
+        problems = [
+            {"row": v.row.number, "line": v.row.line, "issues": [issue.to_dict() for issue in v.issues]}
+            for v in self.problems
+        ]
+        return {**counts, "problems": problems}
+
+
+class _Rehearsed(Exception):
+    """Ends a rehearsal: all it wrote is taken back."""
+
+
+def _ignore(verdict: Verdict) -> None:
+    """Do nothing with a verdict."""
+
+
+class Import:
+    """Brings the rows of one file in, as one actor, by one mapping."""
+
+    def __init__(
+        self, kernel: Kernel, actor: Actor, mapping: ImportMapping, tell: Callable[[Verdict], None] = _ignore
+    ) -> None:
+        """Prepare an import.
+
+        Args:
+            kernel: The site.
+            actor: Whose rights count; the history names them with the source ``import``.
+            mapping: How columns become fields.
+            tell: Called with the verdict of each row once it is final, in the order of the file.
+
+        Raises:
+            NotFound: there is no such entity for the actor.
+            Forbidden: the actor may not import records of it.
+            Invalid: the mapping does not fit the model.
+        """
+        self._kernel, self._mapping, self._tell = kernel, mapping, tell
+        self._actor = replace(actor, source="import")
+        _authorise(kernel, actor, mapping.entity)
+        issues = [i for i in check_mapping(mapping, kernel.model) if i.severity == "error"]
+        if issues:
+            raise Invalid("The mapping does not fit the model", issues)
+        self._entity = kernel.model.entities[mapping.entity]
+        self._keys = Keys(kernel, self._actor, mapping)
+
+    async def run(self, rows: Iterable[Row]) -> Report:
+        """Write the rows and return what became of them.
+
+        Raises:
+            Unavailable, StorageFull: the database cannot go on; chunks before that one are in, and doing the import
+                again leaves them unchanged.
+        """
+        report = Report()
+        for chunk in _chunks(rows):
+            async with self._act() as act:
+                verdicts = await self._chunk(act, chunk)
+            self._account(report, verdicts)
+        return report
+
+    async def rehearse(self, rows: Iterable[Row]) -> Report:
+        """Return what `run` would make of the rows; nothing is kept.
+
+        The whole file is one transaction, which other writers on SQLite wait for.
+        """
+        report = Report()
+        with suppress(_Rehearsed):
+            async with self._act() as act:
+                for chunk in _chunks(rows):
+                    self._account(report, await self._chunk(act, chunk))
+                    act.changes.changes.clear()
+                raise _Rehearsed
+        return report
+
+    @asynccontextmanager
+    async def _act(self) -> AsyncIterator[Act]:
+        async with self._kernel.records.act(self._actor, f"import {self._mapping.name}") as act:
+            yield act
+
+    def _account(self, report: Report, verdicts: Sequence[Verdict]) -> None:
+        for verdict in verdicts:
+            report.add(verdict)
+            self._tell(verdict)
+
+    async def _chunk(self, act: Act, rows: Sequence[Row]) -> Sequence[Verdict]:
+        try:
+            async with self._attempt(act):
+                return await self._rows(rows)
+        except XrmError as error:
+            _pass_on(error)
+        return [verdict async for verdict in self._one_by_one(act, rows)]
+
+    async def _rows(self, rows: Sequence[Row]) -> Sequence[Verdict]:
+        prepared = [self._prepare(row) for row in rows]
+        found = await self._keys.find([p.key for p in prepared if p.verdict is None and p.key])
+        return [p.verdict or await self._write(p, found) for p in prepared]
+
+    async def _one_by_one(self, act: Act, rows: Sequence[Row]) -> AsyncIterator[Verdict]:
+        for row in rows:
+            try:
+                async with self._attempt(act):
+                    (verdict,) = await self._rows([row])
+                yield verdict
+            except XrmError as error:
+                _pass_on(error)
+                yield Verdict(row, "refused", issues=error.issues or (Issue("", error.code, error.message),))
+
+    @asynccontextmanager
+    async def _attempt(self, act: Act) -> AsyncIterator[None]:
+        """Open a part of the act that can be taken back alone."""
+        changes = act.changes
+        stored, count = changes.stored, len(changes.changes)
+        try:
+            async with self._kernel.store.transaction():
+                yield
+        except BaseException:
+            changes.stored = stored
+            del changes.changes[count:]
+            raise
+
+    def _prepare(self, row: Row) -> _Prepared:
+        if row.issue is not None:
+            return _Prepared(row, {}, (), Verdict(row, "refused", issues=(row.issue,)))
+        shaped = shape(self._mapping, self._entity, row.values)
+        if shaped.issues:
+            return _Prepared(row, {}, (), Verdict(row, "refused", issues=tuple(shaped.issues)))
+        missing = [name for name in self._mapping.key if shaped.values.get(name) is None]
+        if missing:
+            issues = tuple(Issue(name, "key_missing", f"The key {name} is empty.") for name in missing)
+            return _Prepared(row, {}, (), Verdict(row, "refused", issues=issues))
+        return _Prepared(row, shaped.values, self._keys.of(shaped.values))
+
+    async def _write(self, prepared: _Prepared, found: Found) -> Verdict:
+        existing = found.get(prepared.key, ()) if prepared.key else ()
+        if issue := self._misfit(existing):
+            return Verdict(prepared.row, "refused", issues=(issue,))
+        if existing:
+            return await self._update(prepared, *existing[0])
+        (id,) = await self._kernel.records.create_many(self._actor, self._entity.name, [prepared.values])
+        if prepared.key:
+            found[prepared.key] = ((id, 1),)
+        return Verdict(prepared.row, "created", id)
+
+    def _misfit(self, existing: Sequence[tuple[UUID, int]]) -> Issue | None:
+        key = self._mapping.key[0] if self._mapping.key else ""
+        if len(existing) > 1:
+            message = f"{len(existing)} records have this key."
+            return Issue(key, "ambiguous_key", message, "merge them, or add to the key")
+        if existing and self._mapping.mode == "create":
+            return Issue(key, "exists", "There is a record with this key already.")
+        if not existing and self._mapping.mode == "update":
+            return Issue(key, "no_such_record", "There is no record with this key.")
+        return None
+
+    async def _update(self, prepared: _Prepared, id: UUID, version: int) -> Verdict:
+        once = {rule.field for rule in self._mapping.rules if rule.only_new} | set(self._mapping.key)
+        values = {name: value for name, value in prepared.values.items() if name not in once}
+        updated = await self._kernel.records.update(self._actor, self._entity.name, id, values)
+        return Verdict(prepared.row, "unchanged" if updated["version"] == version else "updated", id)
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A row that is ready to be written, or whose verdict is known already."""
+
+    row: Row
+    values: dict[str, Any]
+    key: tuple[Any, ...]
+    verdict: Verdict | None = None
+
+
+def _pass_on(error: XrmError) -> None:
+    """Raise errors that say nothing about the row."""
+    if isinstance(error, (Unavailable, StorageFull)):
+        raise error
+
+
+def _authorise(kernel: Kernel, actor: Actor, entity: str) -> None:
+    policy = kernel.live.policy
+    if policy.access(actor, entity, "read") is None:
+        raise NotFound(f"There is no entity {entity!r}.")
+    if policy.access(actor, entity, "import") is None:
+        raise Forbidden("You may not import records of this entity.")
+
+
+def _chunks(rows: Iterable[Row]) -> Iterable[Sequence[Row]]:
+    source = iter(rows)
+    while chunk := list(islice(source, CHUNK)):
+        yield chunk

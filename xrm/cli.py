@@ -1,0 +1,459 @@
+"""The ``xrm`` command: parses arguments, calls the kernel, prints.
+
+Every command works on the site in the current folder (or ``--site FOLDER``). Findings are printed as ``place: message``, or as
+JSON with ``--json``. Exit codes: 0 done, 1 refused or findings, 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import getpass
+import json
+import os
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+from xrm import __version__
+from xrm.errors import Issue, XrmError
+from xrm.kernel.change import SYSTEM, Actor
+from xrm.kernel.hooks import Command
+from xrm.kernel.kernel import BUILTIN
+from xrm.kernel.plan import Plan
+from xrm.kernel.plugins import load_plugins
+from xrm.settings import Settings, load_settings
+from xrm.site import Site, open_site
+
+CLI = Actor(id=None, name="Command line", kind="system", source="cli")
+Run = Callable[[Site, argparse.Namespace], Awaitable[int]]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        settings = load_settings(_folder(arguments))
+        commands = load_plugins(settings.folder, settings.plugins, BUILTIN).collect("commands")
+        args = make_parser(commands).parse_args(arguments)
+        return _dispatch(args, settings)
+    except XrmError as error:
+        show_error(error, "--json" in arguments)
+        return 1
+    except (KeyboardInterrupt, BrokenPipeError):
+        return 130
+
+
+def _folder(arguments: Sequence[str]) -> Path:
+    first = argparse.ArgumentParser(add_help=False)
+    first.add_argument("--site", default=os.environ.get("XRM_SITE", "."))
+    folder = Path(first.parse_known_args(arguments)[0].site)
+    if not folder.is_dir():
+        raise XrmError(f"{folder} is not a folder.")
+    return folder
+
+
+def make_parser(commands: Sequence[Command] = ()) -> argparse.ArgumentParser:
+    """Return the parser of all commands, the plugins' included."""
+    parser = argparse.ArgumentParser("xrm", description="Run and change an xrm site.")
+    parser.add_argument("--version", action="version", version=f"xrm {__version__}")
+    parser.add_argument("--site", default=".", metavar="FOLDER", help="the site's folder (default: this one, or XRM_SITE)")
+    actions = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name, help, add, run in _COMMANDS:
+        sub = actions.add_parser(name, help=help, description=help)
+        add(sub)
+        sub.set_defaults(run=run, command=name)
+    for command in commands:
+        sub = actions.add_parser(command.name, help=command.help, description=command.help)
+        command.arguments(sub)
+        sub.add_argument("--serve", action="store_true", help="serve the site afterwards")
+        sub.set_defaults(run=command.run, command=command.name, plugin=True)
+    return parser
+
+
+def _dispatch(args: argparse.Namespace, settings: Settings) -> int:
+    if args.command == "serve":
+        return serve(args, settings)
+    if args.command == "new":
+        return new(args)
+    code = asyncio.run(_with_site(args, settings))
+    if code == 0 and getattr(args, "plugin", False) and args.serve:
+        return serve(args, settings)
+    return code
+
+
+async def _with_site(args: argparse.Namespace, settings: Settings) -> int:
+    async with open_site(settings) as site:
+        if getattr(args, "plugin", False) and not site.kernel.ready:
+            await site.kernel.apply(CLI, site.kernel.sources())
+        code: int = await args.run(site, args)
+        return code
+
+
+# --- printing -------------------------------------------------------------------------------------------------------
+
+
+def emit(data: Any, out: TextIO | None = None) -> None:
+    """Print JSON."""
+    print(json.dumps(data, indent=2, ensure_ascii=False, default=str), file=out or sys.stdout)
+
+
+def show_error(error: XrmError, as_json: bool) -> None:
+    """Print an error on standard error."""
+    if as_json:
+        emit({"error": error.code, "message": error.message, "issues": [i.to_dict() for i in error.issues]})
+        return
+    print(f"xrm: {error.message}", file=sys.stderr)
+    show_issues(error.issues, sys.stderr)
+
+
+def show_issues(issues: Sequence[Issue], out: TextIO | None = None) -> None:
+    """Print findings, one per line."""
+    for issue in issues:
+        warning = "warning: " if issue.severity == "warning" else ""
+        print(f"  {issue.path}: {warning}{issue.message}" + (f" ({issue.hint})" if issue.hint else ""), file=out or sys.stdout)
+
+
+def show_plan(plan: Plan) -> None:
+    """Print a plan's steps with their impact."""
+    marks = {"safe": " ", "slow": "~", "destructive": "!"}
+    for step in plan.shown:
+        impact = f"  [{step.affected} of {step.rows} records]" if step.affected else ""
+        print(f"{marks[step.severity]} {step.description}{impact}" + (f"  ({step.id})" if step.severity == "destructive" else ""))
+        if step.samples:
+            print("      such as " + ", ".join(step.samples))
+    show_issues(plan.issues)
+
+
+def _json_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+# --- the model ------------------------------------------------------------------------------------------------------
+
+
+async def check(site: Site, args: argparse.Namespace) -> int:
+    """Check the definitions."""
+    result = site.kernel.review(site.kernel.sources())
+    issues = (*site.kernel.plugins.issues, *result.issues)
+    if args.json:
+        emit({"valid": result.valid, "issues": [i.to_dict() for i in issues]})
+    else:
+        show_issues(issues)
+        print(f"{len(result.model.entities)} entities, {len(result.model.roles)} roles: "
+              + ("good" if result.valid else "not valid"))
+    return 0 if result.valid else 1
+
+
+async def plan(site: Site, args: argparse.Namespace) -> int:
+    """Show what applying the definitions would do."""
+    made = await site.kernel.plan(site.kernel.sources())
+    if args.json:
+        emit({"hash": made.hash, "base": made.base, "steps": [s.to_dict() for s in made.shown],
+              "issues": [i.to_dict() for i in made.issues]})
+    elif made.empty:
+        print("Nothing to do: the definitions are in force.")
+    else:
+        show_plan(made)
+        print(f"plan {made.hash}: apply it with `xrm apply --hash {made.hash}`")
+    return 1 if made.blocking else 0
+
+
+async def apply(site: Site, args: argparse.Namespace) -> int:
+    """Put the definitions in force."""
+    done = await site.kernel.apply(CLI, site.kernel.sources(), frozenset(args.consent), args.hash)
+    if args.json:
+        emit({"generation": done.generation.number, "steps": [s.to_dict() for s in done.steps]})
+    elif done.changed:
+        show_plan(done.plan)
+        print(f"generation {done.generation.number} is in force")
+    else:
+        print("Nothing to do: the definitions are in force.")
+    return 0
+
+
+async def history(site: Site, args: argparse.Namespace) -> int:
+    """Show the generations of the model."""
+    found = await site.kernel.history()
+    if args.json:
+        emit([{"generation": g.number, "at": g.at.isoformat(), "actor": g.actor_name, "steps": list(g.steps)} for g in found])
+        return 0
+    for generation in found:
+        print(f"{generation.number:>4}  {generation.at:%Y-%m-%d %H:%M}  {generation.actor_name}  {len(generation.steps)} steps")
+        for step in generation.steps if args.steps else ():
+            print(f"        {step['description']}")
+    return 0
+
+
+async def explain(site: Site, args: argparse.Namespace) -> int:
+    """Say which layer and line set each property of an entity or field."""
+    from xrm.metadata.explain import explain as explained
+
+    model = site.kernel.read_model(site.kernel.sources())
+    rows = explained(model, args.name)
+    if args.json:
+        emit([{"property": p, "value": v, "origin": str(o)} for p, v, o in rows])
+        return 0
+    for name, value, origin in rows:
+        print(f"{name:<14} {value!s:<40} {origin}")
+    return 0
+
+
+async def plugins(site: Site, args: argparse.Namespace) -> int:
+    """List the plugins."""
+    found = site.kernel.plugins
+    if args.json:
+        emit({"plugins": [{"plugin": m.name, "version": m.version, "title": m.title} for m in found.manifests],
+              "issues": [i.to_dict() for i in found.issues]})
+    else:
+        for manifest in found.manifests:
+            print(f"{manifest.name:<16} {manifest.version:<8} {manifest.description}")
+        show_issues(found.issues)
+    return 1 if found.issues else 0
+
+
+# --- people ---------------------------------------------------------------------------------------------------------
+
+
+def _user_arguments(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="what", required=True, metavar="ACTION")
+    add = actions.add_parser("add", help="add a user; the password is asked for, or read from XRM_PASSWORD")
+    add.add_argument("email")
+    add.add_argument("--name", default="", help="as shown (default: the part before the @)")
+    add.add_argument("--role", action="append", default=[], dest="roles", help="may be given several times")
+    word = actions.add_parser("password", help="set a user's password; their sessions end")
+    word.add_argument("email")
+    key = actions.add_parser("key", help="make an API key for a user; it is shown once")
+    key.add_argument("email")
+    key.add_argument("--title", default="command line")
+    actions.add_parser("list", help="list the users").add_argument("--json", action="store_true")
+
+
+async def user(site: Site, args: argparse.Namespace) -> int:
+    """Add users, set passwords, make API keys."""
+    records = site.kernel.records.bound(CLI)
+    if args.what == "list":
+        page = await records.list("user", sort=("email",), limit=1000)
+        rows = [{n: r[n] for n in ("email", "name", "roles", "active")} for r in page.records]
+        if args.json:
+            emit(rows)
+        for row in () if args.json else rows:
+            print(f"{row['email']:<36} {row['name']:<28} {', '.join(row['roles'] or ())}{'' if row['active'] else '  (inactive)'}")
+        return 0
+    if args.what == "add":
+        secret = _ask_password()
+        async with site.kernel.records.act(CLI):
+            made = await records.create("user", {
+                "email": args.email, "name": args.name or args.email.partition("@")[0], "roles": args.roles,
+            })
+            await site.accounts.set_password(_uuid(made["id"]), secret)
+        print(f"{args.email} can sign in.")
+        return 0
+    found = await records.find("user", f"email == {json.dumps(args.email.lower())}")
+    if found is None:
+        raise XrmError(f"There is no user {args.email}.")
+    if args.what == "password":
+        await site.accounts.set_password(_uuid(found["id"]), _ask_password())
+        print("The password is set.")
+    else:
+        print(await site.accounts.create_key(CLI, _uuid(found["id"]), args.title, None))
+    return 0
+
+
+def _uuid(text: str) -> Any:
+    from uuid import UUID
+
+    return UUID(text)
+
+
+def _ask_password() -> str:
+    if given := os.environ.get("XRM_PASSWORD"):
+        return given
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\n")
+    first = getpass.getpass("Password: ")
+    if getpass.getpass("Again: ") != first:
+        raise XrmError("The two passwords differ.")
+    return first
+
+
+# --- running --------------------------------------------------------------------------------------------------------
+
+
+def _serve_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", help="address to listen on")
+    parser.add_argument("--port", type=int, help="port to listen on")
+    parser.add_argument("--no-studio", action="store_true", help="leave the studio out")
+
+
+def serve(args: argparse.Namespace, settings: Settings) -> int:
+    """Serve the site over HTTP until Ctrl-C."""
+    import dataclasses
+
+    from xrm.server import run
+
+    given = {n: getattr(args, n, None) for n in ("host", "port")}
+    settings = dataclasses.replace(settings, **{n: v for n, v in given.items() if v})
+    return run(settings, studio=None if getattr(args, "no_studio", False) else settings.folder / "studio")
+
+
+async def shell(site: Site, args: argparse.Namespace) -> int:
+    """Open a Python prompt with the site: `records`, `kernel`, `accounts`, `await` works."""
+    import code
+    import inspect
+
+    loop = asyncio.get_running_loop()
+    names = {"kernel": site.kernel, "records": site.kernel.records.bound(SYSTEM), "accounts": site.accounts, "site": site}
+
+    class Prompt(code.InteractiveConsole):
+        def __init__(self) -> None:
+            super().__init__(names)
+            self.compile.compiler.flags |= __import__("ast").PyCF_ALLOW_TOP_LEVEL_AWAIT
+
+        def runcode(self, code: Any) -> None:
+            function = __import__("types").FunctionType(code, names)
+            try:
+                result = function()
+                if inspect.iscoroutine(result):
+                    asyncio.run_coroutine_threadsafe(result, loop).result()
+            except SystemExit:
+                raise
+            except BaseException:  # a prompt shows whatever was raised and goes on
+                self.showtraceback()
+
+    await asyncio.to_thread(Prompt().interact, "xrm shell: records, kernel, accounts; await works.", "")
+    return 0
+
+
+# --- import, export --------------------------------------------------------------------------------------------------
+
+
+def _import_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("entity", help="whose records the file holds, or the name of an importer of a plugin")
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--mapping", type=Path, help="mapping file: columns → fields (default: by the names of the columns)")
+    parser.add_argument("--key", help="unique field by which a record that is here already is found")
+    parser.add_argument("--dry-run", action="store_true", help="say what would happen, write nothing")
+    parser.add_argument("--errors", type=Path, help="write refused rows with their reasons to this CSV file")
+    parser.add_argument("--as", dest="email", help="act as this user (default: the system)")
+    _json_option(parser)
+
+
+async def import_(site: Site, args: argparse.Namespace) -> int:
+    """Import records from a CSV or JSON file."""
+    from xrm.builtin.transfer.command import import_file
+
+    return await import_file(site.kernel, await _actor(site, args.email, "import"), args)
+
+
+def _export_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("entity")
+    parser.add_argument("file", type=Path, nargs="?", help="default: standard output")
+    parser.add_argument("--format", choices=("csv", "json"), default="csv")
+    parser.add_argument("--filter", default="", help="expression, such as: state == 'open' && amount > 1000")
+    parser.add_argument("--fields", default="", help="comma-separated field paths (default: all)")
+    parser.add_argument("--as", dest="email", help="act as this user (default: the system)")
+
+
+async def export(site: Site, args: argparse.Namespace) -> int:
+    """Export records to a CSV or JSON file."""
+    from xrm.builtin.transfer.command import export_file
+
+    return await export_file(site.kernel, await _actor(site, args.email, "export"), args)
+
+
+async def _actor(site: Site, email: str | None, source: str) -> Actor:
+    import dataclasses
+
+    if email is None:
+        return dataclasses.replace(CLI, source=source)
+    found = await site.kernel.records.bound(CLI).find("user", f"email == {json.dumps(email.lower())}")
+    actor = await site.accounts.actor_for(_uuid(found["id"])) if found else None
+    if actor is None:
+        raise XrmError(f"There is no active user {email}.")
+    return dataclasses.replace(actor, source=source)
+
+
+# --- a new site ------------------------------------------------------------------------------------------------------
+
+_NEW_SETTINGS = """# Settings of this site; docs/reference/settings.md lists all of them.
+title: {title}
+database: sqlite:///xrm.db
+"""
+_NEW_ENTITY = """entity: contact
+title: Contact
+plural: Contacts
+group: Contacts
+icon: person
+uses: [owned, timeline]
+label: "{name|email}"
+search: [name, email, phone]
+fields:
+  name:  {type: text, max: 200}
+  email: {type: email}
+  phone: {type: phone}
+  notes: {type: long_text}
+checks:
+  - {require: "name != null || email != null", message: A contact needs a name or an e-mail address., field: name}
+views:
+  list: {columns: [name, email, phone, owner], sort: name}
+  form: {sections: [{title: Contact, fields: [name, email, phone, notes, owner]}]}
+"""
+
+
+def new(args: argparse.Namespace) -> int:
+    """Create the folder of a new site with a first entity."""
+    folder: Path = args.folder
+    if folder.exists() and any(folder.iterdir()):
+        raise XrmError(f"{folder} is not empty.")
+    (folder / "entities").mkdir(parents=True, exist_ok=True)
+    (folder / "plugins").mkdir(exist_ok=True)
+    title = folder.resolve().name.replace("_", " ").replace("-", " ").title()
+    (folder / "xrm.yaml").write_text(_NEW_SETTINGS.format(title=json.dumps(title)), "utf-8")
+    (folder / "entities" / "contact.yaml").write_text(_NEW_ENTITY, "utf-8")
+    print(f"{folder} is ready. Next: cd {folder}; xrm apply; xrm user add you@example.com --role admin; xrm serve")
+    return 0
+
+
+# --- the table -------------------------------------------------------------------------------------------------------
+
+
+def _apply_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--consent", action="append", default=[], metavar="STEP", help="id of a destructive step that may be done")
+    parser.add_argument("--hash", default="", help="only if the plan is still the one that was shown")
+    _json_option(parser)
+
+
+def _history_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--steps", action="store_true", help="also print what was done")
+    _json_option(parser)
+
+
+def _explain_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", help="an entity, or entity.field")
+    _json_option(parser)
+
+
+def _no_arguments(parser: argparse.ArgumentParser) -> None:
+    return None
+
+
+_COMMANDS: tuple[tuple[str, str, Callable[[argparse.ArgumentParser], None], Any], ...] = (
+    ("check", "check the definitions", _json_option, check),
+    ("plan", "show what applying the definitions would do", _json_option, plan),
+    ("apply", "put the definitions in force", _apply_arguments, apply),
+    ("history", "show the generations of the model", _history_arguments, history),
+    ("explain", "say which layer and line set a property", _explain_arguments, explain),
+    ("serve", "serve the site over HTTP", _serve_arguments, serve),
+    ("user", "add users, set passwords, make API keys", _user_arguments, user),
+    ("import", "import records from a CSV or JSON file", _import_arguments, import_),
+    ("export", "export records to a CSV or JSON file", _export_arguments, export),
+    ("new", "create a new site", lambda p: p.add_argument("folder", type=Path) and None, new),
+    ("shell", "open a Python prompt with the site", _no_arguments, shell),
+    ("plugins", "list the plugins", _json_option, plugins),
+)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,100 @@
+"""One ASGI application of all edges, and the process that serves it.
+
+    /            pages for people     (xrm.web)
+    /api, /docs  for integrators      (xrm.api)
+    /studio      the studio           (a Streamlit app behind the same sign-in; see xrm/studio_mount.py)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from xrm.errors import XrmError
+from xrm.kernel.change import SYSTEM
+from xrm.settings import Settings
+from xrm.site import Site, open_site
+
+STOP_SECONDS = 10  # how long requests under way may take to end after a stop was asked for
+
+log = logging.getLogger("xrm.server")
+
+
+def create_app(site: Site, studio: Path | None = None) -> Any:
+    """Return the site's ASGI application; `studio` is the folder of the studio, None leaves it out."""
+    from litestar import Litestar
+
+    from xrm import api, web
+    from xrm.http import application
+
+    app: Litestar = application(site, [*api.routes(site), *web.routes(site)])
+    if studio is None:
+        return app
+    from xrm.studio_mount import with_studio
+
+    return with_studio(app, site, studio)
+
+
+def run(settings: Settings, studio: Path | None) -> int:
+    """Serve the site until Ctrl-C or SIGTERM; return the exit code."""
+    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    try:
+        return asyncio.run(_serve(settings, studio))
+    except XrmError as error:
+        print(f"xrm: {error}", file=sys.stderr)
+        return 1
+
+
+async def _serve(settings: Settings, studio: Path | None) -> int:
+    async with open_site(settings) as site:
+        await _ensure_model(site)
+        site.kernel.watch()
+        config = uvicorn.Config(
+            create_app(site, studio), settings.host, settings.port, log_level="warning", access_log=False,
+            timeout_graceful_shutdown=STOP_SECONDS, server_header=False, date_header=False, proxy_headers=False,
+        )
+        server = _Server(config, settings)
+        await server.serve()
+        return 0 if server.started else 1
+
+
+async def _ensure_model(site: Site) -> None:
+    """Put the definitions in force on a first start; later starts leave changes to `xrm apply`, and say so."""
+    if not site.kernel.ready:
+        await site.kernel.apply(SYSTEM, site.kernel.sources())
+        return
+    for issue in site.kernel.plugins.issues:
+        log.warning("%s", issue)
+    try:
+        plan = await site.kernel.plan(site.kernel.sources())
+    except XrmError as error:
+        log.warning("The definitions on disk are not valid; the last good model stays in force. %s", error)
+        return
+    if not plan.empty:
+        log.warning("The definitions on disk differ from the model in force: see `xrm plan`.")
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, telling where the site is once it listens."""
+
+    def __init__(self, config: uvicorn.Config, settings: Settings) -> None:
+        super().__init__(config)
+        self._settings = settings
+
+    async def startup(self, sockets: list[Any] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            address = f"http://{self._settings.host}:{self._settings.port}"
+            print(f"{self._settings.title} is at {address}  (studio: {address}/studio; Ctrl-C stops it)", flush=True)
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """Stop at the first signal; a second one does not wait for requests under way."""
+        if self.should_exit and sig == signal.SIGINT:
+            self.force_exit = True
+        self.should_exit = True
