@@ -1,7 +1,7 @@
 """The ``xrm`` command: parses arguments, calls the kernel, prints.
 
-Every command works on the site in the current folder (or ``--site FOLDER``). Findings are printed as ``place: message``, or as
-JSON with ``--json``. Exit codes: 0 done, 1 refused or findings, 2 wrong usage.
+Every command works on the site in the current folder (or ``--site FOLDER``). Findings are printed as
+``place: message``, or as JSON with ``--json``. Exit codes: 0 done, 1 refused or findings, 2 wrong usage.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         args = make_parser(commands).parse_args(arguments)
         return _dispatch(args, settings)
     except XrmError as error:
-        show_error(error, "--json" in arguments)
+        (emit_error if "--json" in arguments else show_error)(error)
         return 1
     except (KeyboardInterrupt, BrokenPipeError):
         return 130
@@ -58,7 +58,9 @@ def make_parser(commands: Sequence[Command] = ()) -> argparse.ArgumentParser:
     """Return the parser of all commands, the plugins' included."""
     parser = argparse.ArgumentParser("xrm", description="Run and change an xrm site.")
     parser.add_argument("--version", action="version", version=f"xrm {__version__}")
-    parser.add_argument("--site", default=".", metavar="FOLDER", help="the site's folder (default: this one, or XRM_SITE)")
+    parser.add_argument(
+        "--site", default=".", metavar="FOLDER", help="the site's folder (default: this one, or XRM_SITE)"
+    )
     actions = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name, help, add, run in _COMMANDS:
         sub = actions.add_parser(name, help=help, description=help)
@@ -99,11 +101,13 @@ def emit(data: Any, out: TextIO | None = None) -> None:
     print(json.dumps(data, indent=2, ensure_ascii=False, default=str), file=out or sys.stdout)
 
 
-def show_error(error: XrmError, as_json: bool) -> None:
+def emit_error(error: XrmError) -> None:
+    """Print an error as JSON."""
+    emit({"error": error.code, "message": error.message, "issues": [i.to_dict() for i in error.issues]})
+
+
+def show_error(error: XrmError) -> None:
     """Print an error on standard error."""
-    if as_json:
-        emit({"error": error.code, "message": error.message, "issues": [i.to_dict() for i in error.issues]})
-        return
     print(f"xrm: {error.message}", file=sys.stderr)
     show_issues(error.issues, sys.stderr)
 
@@ -112,7 +116,10 @@ def show_issues(issues: Sequence[Issue], out: TextIO | None = None) -> None:
     """Print findings, one per line."""
     for issue in issues:
         warning = "warning: " if issue.severity == "warning" else ""
-        print(f"  {issue.path}: {warning}{issue.message}" + (f" ({issue.hint})" if issue.hint else ""), file=out or sys.stdout)
+        print(
+            f"  {issue.path}: {warning}{issue.message}" + (f" ({issue.hint})" if issue.hint else ""),
+            file=out or sys.stdout,
+        )
 
 
 def show_plan(plan: Plan) -> None:
@@ -120,7 +127,10 @@ def show_plan(plan: Plan) -> None:
     marks = {"safe": " ", "slow": "~", "destructive": "!"}
     for step in plan.shown:
         impact = f"  [{step.affected} of {step.rows} records]" if step.affected else ""
-        print(f"{marks[step.severity]} {step.description}{impact}" + (f"  ({step.id})" if step.severity == "destructive" else ""))
+        print(
+            f"{marks[step.severity]} {step.description}{impact}"
+            + (f"  ({step.id})" if step.severity == "destructive" else "")
+        )
         if step.samples:
             print("      such as " + ", ".join(step.samples))
     show_issues(plan.issues)
@@ -141,8 +151,10 @@ async def check(site: Site, args: argparse.Namespace) -> int:
         emit({"valid": result.valid, "issues": [i.to_dict() for i in issues]})
     else:
         show_issues(issues)
-        print(f"{len(result.model.entities)} entities, {len(result.model.roles)} roles: "
-              + ("good" if result.valid else "not valid"))
+        print(
+            f"{len(result.model.entities)} entities, {len(result.model.roles)} roles: "
+            + ("good" if result.valid else "not valid")
+        )
     return 0 if result.valid else 1
 
 
@@ -150,8 +162,14 @@ async def plan(site: Site, args: argparse.Namespace) -> int:
     """Show what applying the definitions would do."""
     made = await site.kernel.plan(site.kernel.sources())
     if args.json:
-        emit({"hash": made.hash, "base": made.base, "steps": [s.to_dict() for s in made.shown],
-              "issues": [i.to_dict() for i in made.issues]})
+        emit(
+            {
+                "hash": made.hash,
+                "base": made.base,
+                "steps": [s.to_dict() for s in made.shown],
+                "issues": [i.to_dict() for i in made.issues],
+            }
+        )
     elif made.empty:
         print("Nothing to do: the definitions are in force.")
     else:
@@ -177,10 +195,16 @@ async def history(site: Site, args: argparse.Namespace) -> int:
     """Show the generations of the model."""
     found = await site.kernel.history()
     if args.json:
-        emit([{"generation": g.number, "at": g.at.isoformat(), "actor": g.actor_name, "steps": list(g.steps)} for g in found])
+        emit(
+            [
+                {"generation": g.number, "at": g.at.isoformat(), "actor": g.actor_name, "steps": list(g.steps)}
+                for g in found
+            ]
+        )
         return 0
     for generation in found:
-        print(f"{generation.number:>4}  {generation.at:%Y-%m-%d %H:%M}  {generation.actor_name}  {len(generation.steps)} steps")
+        when, steps = f"{generation.at:%Y-%m-%d %H:%M}", f"{len(generation.steps)} steps"
+        print(f"{generation.number:>4}  {when}  {generation.actor_name}  {steps}")
         for step in generation.steps if args.steps else ():
             print(f"        {step['description']}")
     return 0
@@ -204,8 +228,12 @@ async def plugins(site: Site, args: argparse.Namespace) -> int:
     """List the plugins."""
     found = site.kernel.plugins
     if args.json:
-        emit({"plugins": [{"plugin": m.name, "version": m.version, "title": m.title} for m in found.manifests],
-              "issues": [i.to_dict() for i in found.issues]})
+        emit(
+            {
+                "plugins": [{"plugin": m.name, "version": m.version, "title": m.title} for m in found.manifests],
+                "issues": [i.to_dict() for i in found.issues],
+            }
+        )
     else:
         for manifest in found.manifests:
             print(f"{manifest.name:<16} {manifest.version:<8} {manifest.description}")
@@ -239,14 +267,20 @@ async def user(site: Site, args: argparse.Namespace) -> int:
         if args.json:
             emit(rows)
         for row in () if args.json else rows:
-            print(f"{row['email']:<36} {row['name']:<28} {', '.join(row['roles'] or ())}{'' if row['active'] else '  (inactive)'}")
+            inactive = "" if row["active"] else "  (inactive)"
+            print(f"{row['email']:<36} {row['name']:<28} {', '.join(row['roles'] or ())}{inactive}")
         return 0
     if args.what == "add":
         secret = _ask_password()
         async with site.kernel.records.act(CLI):
-            made = await records.create("user", {
-                "email": args.email, "name": args.name or args.email.partition("@")[0], "roles": args.roles,
-            })
+            made = await records.create(
+                "user",
+                {
+                    "email": args.email,
+                    "name": args.name or args.email.partition("@")[0],
+                    "roles": args.roles,
+                },
+            )
             await site.accounts.set_password(_uuid(made["id"]), secret)
         print(f"{args.email} can sign in.")
         return 0
@@ -295,7 +329,12 @@ def serve(args: argparse.Namespace, settings: Settings) -> int:
 
     given = {n: getattr(args, n, None) for n in ("host", "port")}
     settings = dataclasses.replace(settings, **{n: v for n, v in given.items() if v})
-    return run(settings, studio=None if getattr(args, "no_studio", False) else settings.folder / "studio")
+    studio = None if getattr(args, "no_studio", False) else settings.folder / "studio"
+    try:
+        return run(settings, studio, lambda text: print(text, flush=True))
+    except XrmError as error:
+        show_error(error)
+        return 1
 
 
 async def shell(site: Site, args: argparse.Namespace) -> int:
@@ -304,7 +343,12 @@ async def shell(site: Site, args: argparse.Namespace) -> int:
     import inspect
 
     loop = asyncio.get_running_loop()
-    names = {"kernel": site.kernel, "records": site.kernel.records.bound(SYSTEM), "accounts": site.accounts, "site": site}
+    names = {
+        "kernel": site.kernel,
+        "records": site.kernel.records.bound(SYSTEM),
+        "accounts": site.accounts,
+        "site": site,
+    }
 
     class Prompt(code.InteractiveConsole):
         def __init__(self) -> None:
@@ -319,7 +363,7 @@ async def shell(site: Site, args: argparse.Namespace) -> int:
                     asyncio.run_coroutine_threadsafe(result, loop).result()
             except SystemExit:
                 raise
-            except BaseException:  # a prompt shows whatever was raised and goes on
+            except BaseException:  # noqa: BLE001  # a prompt shows whatever was raised and goes on
                 self.showtraceback()
 
     await asyncio.to_thread(Prompt().interact, "xrm shell: records, kernel, accounts; await works.", "")
@@ -332,7 +376,9 @@ async def shell(site: Site, args: argparse.Namespace) -> int:
 def _import_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("entity", help="whose records the file holds, or the name of an importer of a plugin")
     parser.add_argument("file", type=Path)
-    parser.add_argument("--mapping", type=Path, help="mapping file: columns → fields (default: by the names of the columns)")
+    parser.add_argument(
+        "--mapping", type=Path, help="mapping file: columns → fields (default: by the names of the columns)"
+    )
     parser.add_argument("--key", help="unique field by which a record that is here already is found")
     parser.add_argument("--dry-run", action="store_true", help="say what would happen, write nothing")
     parser.add_argument("--errors", type=Path, help="write refused rows with their reasons to this CSV file")
@@ -420,7 +466,9 @@ def new(args: argparse.Namespace) -> int:
 
 
 def _apply_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--consent", action="append", default=[], metavar="STEP", help="id of a destructive step that may be done")
+    parser.add_argument(
+        "--consent", action="append", default=[], metavar="STEP", help="id of a destructive step that may be done"
+    )
     parser.add_argument("--hash", default="", help="only if the plan is still the one that was shown")
     _json_option(parser)
 

@@ -1,8 +1,8 @@
 """One ASGI application of all edges, and the process that serves it.
 
-    /            pages for people     (xrm.web)
-    /api, /docs  for integrators      (xrm.api)
-    /studio      the studio           (a Streamlit app behind the same sign-in; see xrm/studio_mount.py)
+/            pages for people     (xrm.web)
+/api, /docs  for integrators      (xrm.api)
+/studio      the studio           (a Streamlit app behind the same sign-in; see xrm/studio_mount.py)
 """
 
 from __future__ import annotations
@@ -10,16 +10,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import uvicorn
 
+from xrm import api, web
 from xrm.errors import XrmError
+from xrm.http import application
 from xrm.kernel.change import SYSTEM
 from xrm.settings import Settings
 from xrm.site import Site, open_site
+from xrm.studio_mount import with_studio
 
 STOP_SECONDS = 10  # how long requests under way may take to end after a stop was asked for
 
@@ -28,38 +31,42 @@ log = logging.getLogger("xrm.server")
 
 def create_app(site: Site, studio: Path | None = None) -> Any:
     """Return the site's ASGI application; `studio` is the folder of the studio, None leaves it out."""
-    from litestar import Litestar
-
-    from xrm import api, web
-    from xrm.http import application
-
-    app: Litestar = application(site, [*api.routes(site), *web.routes(site)])
-    if studio is None:
-        return app
-    from xrm.studio_mount import with_studio
-
-    return with_studio(app, site, studio)
+    app = application(site, [*api.routes(site), *web.routes(site)])
+    return app if studio is None else with_studio(app, site, studio)
 
 
-def run(settings: Settings, studio: Path | None) -> int:
-    """Serve the site until Ctrl-C or SIGTERM; return the exit code."""
+def run(settings: Settings, studio: Path | None, announce: Callable[[str], None]) -> int:
+    """Serve the site until Ctrl-C or SIGTERM; return the exit code.
+
+    Args:
+        settings: How to serve it.
+        studio: Folder of the studio; None leaves it out.
+        announce: Told the address once the site listens.
+
+    Raises:
+        Unavailable: the database cannot be reached.
+        ModelError: there is no model in force yet, and the definitions are not valid.
+    """
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    try:
-        return asyncio.run(_serve(settings, studio))
-    except XrmError as error:
-        print(f"xrm: {error}", file=sys.stderr)
-        return 1
+    return asyncio.run(_serve(settings, studio, announce))
 
 
-async def _serve(settings: Settings, studio: Path | None) -> int:
+async def _serve(settings: Settings, studio: Path | None, announce: Callable[[str], None]) -> int:
     async with open_site(settings) as site:
         await _ensure_model(site)
         site.kernel.watch()
         config = uvicorn.Config(
-            create_app(site, studio), settings.host, settings.port, log_level="warning", access_log=False,
-            timeout_graceful_shutdown=STOP_SECONDS, server_header=False, date_header=False, proxy_headers=False,
+            create_app(site, studio),
+            settings.host,
+            settings.port,
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=STOP_SECONDS,
+            server_header=False,
+            date_header=False,
+            proxy_headers=False,
         )
-        server = _Server(config, settings)
+        server = _Server(config, settings, announce)
         await server.serve()
         return 0 if server.started else 1
 
@@ -83,15 +90,15 @@ async def _ensure_model(site: Site) -> None:
 class _Server(uvicorn.Server):
     """uvicorn's server, telling where the site is once it listens."""
 
-    def __init__(self, config: uvicorn.Config, settings: Settings) -> None:
+    def __init__(self, config: uvicorn.Config, settings: Settings, announce: Callable[[str], None]) -> None:
         super().__init__(config)
-        self._settings = settings
+        self._settings, self._announce = settings, announce
 
     async def startup(self, sockets: list[Any] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
             address = f"http://{self._settings.host}:{self._settings.port}"
-            print(f"{self._settings.title} is at {address}  (studio: {address}/studio; Ctrl-C stops it)", flush=True)
+            self._announce(f"{self._settings.title} is at {address}  (studio: {address}/studio; Ctrl-C stops it)")
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         """Stop at the first signal; a second one does not wait for requests under way."""

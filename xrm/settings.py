@@ -23,7 +23,7 @@ from xrm.errors import Issue, ModelError
 class Settings:
     """How one site runs; immutable."""
 
-    folder: Path = field(default=Path("."), metadata={"help": "The site's folder; holds xrm.yaml and entities/."})
+    folder: Path = field(default=Path(), metadata={"help": "The site's folder; holds xrm.yaml and entities/."})
     title: str = field(default="xrm", metadata={"help": "Name of the site, shown in the navigation."})
     database: str = field(
         default="sqlite:///xrm.db",
@@ -113,7 +113,7 @@ def _convert(value: Any, like: Any) -> Any:
     if isinstance(like, tuple):
         items = value.split(",") if isinstance(value, str) else value
         if not isinstance(items, (list, tuple)):
-            raise ValueError("must be a list")
+            raise TypeError("must be a list")
         return tuple(str(item).strip() for item in items)
     if isinstance(like, bool):
         words = {"true": True, "1": True, "false": False, "0": False}
@@ -126,5 +126,5 @@ def _convert(value: Any, like: Any) -> Any:
             raise ValueError("must be greater than 0")
         return number
     if not isinstance(value, (str, int, float)):
-        raise ValueError("must be one value")
+        raise TypeError("must be one value")
     return str(value)

@@ -1,8 +1,8 @@
 """A running site for tests, of xrm and of plugins: real tables, real policy, a clock to set.
 
-    async with make_site(tmp_path, "sqlite:///site.db", {"entities/machine.yaml": "entity: machine …"}) as site:
-        rep = await site.person("Rep", "sales_rep")
-        made = await site.records.create(rep, "machine", {"name": "Lathe"})
+async with make_site(tmp_path, "sqlite:///site.db", {"entities/machine.yaml": "entity: machine …"}) as site:
+    rep = await site.person("Rep", "sales_rep")
+    made = await site.records.create(rep, "machine", {"name": "Lathe"})
 """
 
 from __future__ import annotations
@@ -65,9 +65,15 @@ class TestSite:
         """Create a user with roles and return them as an actor; a team or unit is created when it is new."""
         unit_id = UUID((await self._named("unit", unit))["id"]) if unit else None
         email = f"{name.lower().replace(' ', '.')}@example.com"
-        user = await self.system.create("user", {
-            "name": name, "email": email, "roles": list(roles), "unit": str(unit_id) if unit_id else None,
-        })
+        user = await self.system.create(
+            "user",
+            {
+                "name": name,
+                "email": email,
+                "roles": list(roles),
+                "unit": str(unit_id) if unit_id else None,
+            },
+        )
         teams: tuple[UUID, ...] = ()
         if team:
             group = await self._named("team", team)
@@ -109,7 +115,9 @@ def site_settings(folder: Path, database_url: str, **overrides: object) -> Setti
 
 
 @asynccontextmanager
-async def make_site(folder: Path, database_url: str, files: Mapping[str, str], **settings: object) -> AsyncIterator[TestSite]:
+async def make_site(
+    folder: Path, database_url: str, files: Mapping[str, str], **settings: object
+) -> AsyncIterator[TestSite]:
     """Make a site of `files` (path below the folder → text), put it in force, and close it at the end."""
     write_files(folder, files)
     (folder / "entities").mkdir(parents=True, exist_ok=True)

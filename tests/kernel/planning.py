@@ -18,7 +18,8 @@ _NUMBERS = count(1)  # ids in the order of insertion, also within a millisecond
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 _SYSTEM = {
     "id": "uuid", "version": "integer", "created_at": "datetime", "created_by": "relation", "updated_at": "datetime",
-    "updated_by": "relation", "deleted_at": "datetime", "deleted_by": "relation", "label": "text", "search": "long_text",
+    "updated_by": "relation", "deleted_at": "datetime", "deleted_by": "relation", "label": "text",
+    "search": "long_text",
 }
 
 
@@ -90,9 +91,7 @@ async def expected(schema: Schema, store: Store) -> dict[str, Any]:
     for table in schema.tables.values():
         names = {c.id: c.name for c in table.columns}
         columns = {
-            c.name: (
-                store.dialect.column_type(c.type).removesuffix(' COLLATE "C"'), c.null, await _default(store, c), c.primary
-            )
+            c.name: (_kind(store, c), c.null, await _evaluated(store, _default(store, c), _kind(store, c)), c.primary)
             for c in table.columns
         }
         indexes = {index_name(table.id, i): ([names[c] for c in i.columns], i.unique, i.live) for i in table.indexes}
@@ -101,22 +100,24 @@ async def expected(schema: Schema, store: Store) -> dict[str, Any]:
     return found
 
 
-async def _default(store: Store, column: Column) -> Any:
-    literal = store.dialect.literal(column.default, column.type)
-    return await _evaluated(store, None if column.default is None else literal, store.dialect.column_type(column.type))
+def _kind(store: Store, column: Column) -> str:
+    return store.dialect.column_type(column.type).removesuffix(' COLLATE "C"')
+
+
+def _default(store: Store, column: Column) -> str | None:
+    return None if column.default is None else store.dialect.literal(column.default, column.type)
 
 
 async def _evaluated(store: Store, expression: str | None, kind: str) -> Any:
     """Return a default as the database reads it: how it writes it down is its own affair."""
     if expression is None:
         return None
-    kind = kind.removesuffix(' COLLATE "C"')
     return (await store.fetch(f"SELECT CAST(CAST(({expression}) AS {kind}) AS text)"))[0][0]
 
 
 async def _look_sqlite(store: Store) -> dict[str, Any]:
     found = {}
-    for (table,) in await store.fetch("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'"):
+    for (table,) in await store.fetch("SELECT name FROM sqlite_schema WHERE type = 'table'"):
         info = await store.fetch(f"SELECT name, type, \"notnull\", dflt_value, pk FROM pragma_table_info('{table}')")
         columns = {
             name: (kind, not needed, await _evaluated(store, default, kind), bool(primary))
@@ -135,7 +136,8 @@ async def _look_sqlite(store: Store) -> dict[str, Any]:
 
 async def _look_postgres(store: Store) -> dict[str, Any]:
     tables = await store.fetch(
-        "SELECT relname, oid::bigint FROM pg_class WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace"
+        "SELECT relname, oid::bigint FROM pg_class"
+        " WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace"
     )
     return {name: await _look_table(store, oid) for name, oid in tables}
 

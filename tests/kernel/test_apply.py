@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -21,7 +22,9 @@ from xrm.kernel.impact import assess
 from xrm.kernel.journal import Generation, current, generation_number, history
 from xrm.kernel.plan import propose
 from xrm.kernel.store.errors import ForeignKeyViolation, UniqueViolation
+from xrm.kernel.store.schema import Column, ColumnType, Schema, Table
 from xrm.kernel.store.store import Store, StoreOptions, open_store
+from xrm.kernel.store.system import SYSTEM as KERNEL_SCHEMA
 from xrm.kernel.values import Parsing
 from xrm.metadata.model import Choice, Model
 
@@ -89,11 +92,31 @@ class TestFirst:
         await store.execute('CREATE TABLE "thing" ("x" INTEGER)')
         error = await refused(store, one(field("a")))
         assert codes(error) == [("thing", "table_exists")]
+        await apply(store, model(entity("other")), SYSTEM)
+        error = await refused(store, model(entity("thing", was="other")))
+        assert codes(error) == [("thing", "table_exists")]
+
+    async def test_a_newer_kernel_brings_its_own_tables_up_to_date(self, store: Store, monkeypatch):
+        await take(store, one(field("a")))
+        journal = KERNEL_SCHEMA.tables["xrm_journal"]
+        note = Column("note", "note", ColumnType("text"))
+        fewer = {id: table for id, table in KERNEL_SCHEMA.tables.items() if id != "xrm_idempotency"}
+        newer = {
+            **fewer, "xrm_journal": dataclasses.replace(journal, columns=(note, *journal.columns)),
+            "xrm_new": Table("xrm_new", "xrm_new", (Column("id", "id", ColumnType("int"), null=False, primary=True),)),
+        }
+        monkeypatch.setattr("xrm.kernel.plan.SYSTEM", Schema(newer))
+        applied = await apply(store, one(field("a")), SYSTEM)
+        await agree(store)
+        assert (applied.changed, applied.steps, applied.generation.number) == (True, (), 2)
+        names = {table.name for table in applied.generation.full_schema.tables.values()}
+        assert {"xrm_new", "xrm_idempotency"} <= names
+        assert (await current(store)) == applied.generation
 
     async def test_tables_with_hard_names_in_a_circle(self, store: Store):
         found = await take(store, model(
             entity("order", field("group", "relation", to="group"), field("select", "money")),
-            entity("group", field("order", "relation", to="order", required=True), field("from", "integer", unique=True)),
+            entity("group", field("order", "relation", to="order", required=True), field("from", unique=True)),
             entity("e1_pkey"),
         ))
         order = await put(store, found, "order")
@@ -111,8 +134,8 @@ class TestRenames:
         ann = await put(store, found, "party", name="Ann")
         await put(store, found, "deal", party=ann, price=Decimal("1.50"), price_currency="CHF", name="x")
         found = await take(store, model(
-            entity("sale", field("customer", "relation", to="person", was="party"), field("amount", "money", was="price"),
-                   field("title", unique=True, was="name"), was="deal"),
+            entity("sale", field("customer", "relation", to="person", was="party"),
+                   field("amount", "money", was="price"), field("title", unique=True, was="name"), was="deal"),
             entity("person", field("name"), was="party"),
         ))
         assert [s["kind"] for s in found.steps] == [
@@ -169,14 +192,16 @@ class TestFields:
         found = await take(store, one())
         await put(store, found, "thing")
         found = await take(store, one(
-            field("plain"), field("name", required=True, default="O'Brien"), field("size", "integer", required=True, backfill=3),
-            field("due", "date", backfill="2026-01-31"), field("tags", "tags", default=["a", "b's"]),
+            field("plain"), field("name", required=True, default="O'Brien"),
+            field("due", "date", backfill="2026-01-31"), field("size", "integer", required=True, backfill=3), field("tags", "tags", default=["a", "b's"]),
             field("price", "money", default={"amount": "2", "currency": "CHF"}, backfill="1"),
-            field("active", "boolean", required=True, default=True, backfill=False), field("parent", "relation", to="thing"),
-            field("extra", "json", default={"a": "x'y"}), field("unit", required=True, backfill="kg", unique=True),
+            field("active", "boolean", required=True, default=True, backfill=False),
+            field("parent", "relation", to="thing"), field("extra", "json", default={"a": "x'y"}),
+            field("unit", required=True, backfill="kg", unique=True),
         ), parsing=Parsing("USD"))
         assert await cells(
-            store, found, "thing", "plain", "name", "size", "due", "tags", "price", "price_currency", "active", "extra", "unit",
+            store, found, "thing", "plain", "name", "size", "due", "tags", "price", "price_currency", "active", "extra",
+            "unit",
         ) == [(None, "O'Brien", 3, date(2026, 1, 31), ("a", "b's"), Decimal("1.00"), "USD", False, {"a": "x'y"}, "kg")]
         await put(store, found, "thing", size=1, unit="m")
         assert await cells(store, found, "thing", "name", "due", "price", "price_currency", "active") == [
@@ -476,7 +501,8 @@ class TestAllOrNothing:
         found = await take(store, model(entity("thing", field("a"), field("b", unique=True)), entity("gone")))
         await put(store, found, "thing", a="1")
         aim = model(
-            entity("item", field("c", "integer", was="a"), field("b", required=True, backfill="x"), field("d"), was="thing"),
+            entity("item", field("c", "integer", was="a"), field("b", required=True, backfill="x"), field("d"),
+                   was="thing"),
             entity("gone", removed=True), entity("new", field("of", "relation", to="item")),
         )
         before, journal = await look(store), await history(store)

@@ -23,7 +23,8 @@ ROOT = Path(__file__).parents[2]
 ROWS = 300
 
 MANY = model(*(
-    entity(f"thing_{n}", field("a", unique=True), field("next", "relation", to=f"thing_{(n + 1) % 20}")) for n in range(20)
+    entity(f"thing_{n}", field("a", unique=True), field("next", "relation", to=f"thing_{(n + 1) % 20}"))
+    for n in range(20)
 ))
 TEXT = one(field("a", index=True), field("b", unique=True), field("parent", "relation", to="thing"))
 NUMBER = model(
@@ -40,11 +41,16 @@ async def work(url: str, name: str, die_at: int) -> None:
     await store.start()
     if die_at:
         _die_at(store, die_at)
-    print("ready", flush=True)
+    _say("ready")
     await asyncio.to_thread(sys.stdin.readline)
     applied = await apply(store, MODELS[name], SYSTEM)
-    print(json.dumps([applied.changed, applied.generation.number]), flush=True)
+    _say(json.dumps([applied.changed, applied.generation.number]))
     await store.close()
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 def _die_at(store: Store, last: int) -> None:

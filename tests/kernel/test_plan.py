@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from uuid import UUID
@@ -378,6 +379,16 @@ class TestSteps:
     def test_a_second_column_may_not_take_a_kept_name(self):
         plan = change(one(field("a_currency")), one(field("a", "money")))
         assert [(i.path, i.code) for i in plan.blocking] == [("thing.a_currency", "name_kept")]
+
+
+def test_a_plan_is_json():
+    plan = change(one(field("a")), one(field("a", removed=True)))
+    assert json.loads(json.dumps(plan.to_dict())) == {
+        "base": 1, "hash": plan.hash, "issues": [], "steps": [{
+            "id": "drop_field:e1.f2", "kind": "drop_field", "entity": "thing", "field": "a",
+            "description": "Drop thing.a with all its values.", "severity": "destructive",
+        }],
+    }
 
 
 class TestSeal:

@@ -85,7 +85,7 @@ def test_the_workflow_field_is_not_written_twice() -> None:
         fields: {state: {type: choice, choices: [a, b], default: a}}
         workflow: {states: {a: , b: {final: done}}, transitions: {go: {from: a, to: b}}}
         """
-    assert found(text) == ["site.yaml:2:42 workflow_field", "site.yaml:2:59 workflow_field"]
+    assert found(text) == ["site.yaml:2:41 workflow_field", "site.yaml:2:58 workflow_field"]
 
 
 def test_a_trait_brings_fields_and_an_entity_may_change_them() -> None:
@@ -177,9 +177,9 @@ def test_checks_and_groups_of_fields_add_up() -> None:
 def test_form_sections_are_merged_by_title() -> None:
     form = "extends: party\nviews: {form: {sections: ["
     first = source(form + "{title: A, fields: [name]}, {title: B, fields: [kind]}]}}\n", "crm")
-    second = form + "{title: A, fields: [+email]}, {title: B, fields: [email]}, {title: C, fields: [id]}]}}\n"
+    second = form + "{title: A, fields: [+email]}, {title: B, fields: [version]}, {title: C, fields: [id]}]}}\n"
     sections = entity(first, second, name="party").views["form"].sections
-    assert [(s.title, s.fields) for s in sections] == [("A", ("name", "email")), ("B", ("email",)), ("C", ("id",))]
+    assert [(s.title, s.fields) for s in sections] == [("A", ("name", "email")), ("B", ("version",)), ("C", ("id",))]
 
 
 def test_workflows_are_merged_state_by_state() -> None:
@@ -213,7 +213,7 @@ def test_workflows_are_merged_state_by_state() -> None:
     ("extends: party\nviews: {board: {by: kind, card: [+name]}}", "site.yaml:2:33 sign_without_base"),
     ("entity: deal\nfields: {x: {type: choice, choices: [+a]}}", "site.yaml:2:37 sign_without_base"),
     ("entity: deal\nfields: {x: text}\nsearch: [+x]", "site.yaml:3:9 sign_without_base"),
-    ("extends: party\nfields: {kind: {choices: [-persn]}}", "site.yaml:2:26 not_in_list"),
+    ("extends: party\nfields: {kind: {choices: [-persn]}}", "site.yaml:2:27 not_in_list"),
     ("extends: party\nviews: {list: {columns: [-nme]}}", "site.yaml:2:26 not_in_list"),
 ])  # fmt: skip
 def test_signs_that_have_nothing_to_change(text: str, finding: str) -> None:
@@ -297,7 +297,7 @@ def test_the_same_field_from_two_plugins_must_be_the_same() -> None:
 
 def test_a_removed_field_stays_in_the_model_and_may_not_be_used() -> None:
     text = "extends: party\nfields: {email: {removed: true}}\n"
-    assert found(text) == ["people.yaml:14:31 removed_name"]
+    assert found(text) == ["people.yaml:15:32 removed_name"]
     party = entity(text + "views: {list: {columns: [-email]}}\n", name="party")
     assert party.fields["email"].removed
 
@@ -319,7 +319,10 @@ def test_a_line_moved_is_no_change_of_the_model() -> None:
 
 def test_build_raises_all_errors_and_ignores_warnings() -> None:
     with pytest.raises(ModelError) as raised:
-        build([source("entity: a\nfields: {x: {type: relation, to: b}}\n"), source("entity: c\nfields: {y: {type: choice}}\n")])
+        build([
+            source("entity: a\nfields: {x: {type: relation, to: b}}\n", file="a.yaml"),
+            source("entity: c\nfields: {y: {type: choice}}\n", file="c.yaml"),
+        ])
     assert [issue.code for issue in raised.value.issues] == ["unknown_entity", "missing_option"]
     warned = source("entity: a\nfields: {x: {type: choice, choices: [b, b]}}\n")
     assert build([warned]).entities["a"].fields["x"].choices[0].name == "b"

@@ -76,7 +76,7 @@ async def _count(store: Store, table: Table, old: Column, new: Column, field: Fi
 def _obeys(value: Any, old: Column, new: Column, field: Field) -> bool:
     try:
         kept = value if old.type == new.type else convert(value, old.type, new.type)
-        values.parse(field, values.to_json(field, kept), Parsing())
+        values.parse(field, values.to_json(kept), Parsing())
     except Unconvertible:  # that is a finding of its own
         return True
     except Refused:

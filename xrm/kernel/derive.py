@@ -64,7 +64,12 @@ def fit(field: Field, value: Any, values: Mapping[str, Any], parsing: Parsing) -
 
 
 def formulas(
-    entity: Entity, compiled: Mapping[str, Expression], values: dict[str, Any], actor: Actor, now: datetime, parsing: Parsing
+    entity: Entity,
+    compiled: Mapping[str, Expression],
+    values: dict[str, Any],
+    actor: Actor,
+    now: datetime,
+    parsing: Parsing,
 ) -> None:
     """Compute the formula fields of a record in place; `compiled` is in order of dependence."""
     for name, expression in compiled.items():

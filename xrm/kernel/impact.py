@@ -65,6 +65,8 @@ class _Assessor:
             self._refuse_foreign(step)
             return dataclasses.replace(step, rows=0, affected=0)
         rows = await self._rows(step.table)
+        if step.kind == "rename_table":
+            self._refuse_foreign(step)
         counted = {
             "add_field": self._added, "require": self._required, "change_type": self._retyped,
             "add_unique": self._unique, "add_key": self._key, "drop_field": self._lost,

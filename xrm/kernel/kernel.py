@@ -144,7 +144,9 @@ class Kernel:
 
     async def plan(self, sources: Sequence[Source]) -> Plan:
         """Return what it would take to put `sources` in force, with its impact on the records."""
-        return await assess(self.store, propose(self.read_model(sources), await journal.current(self.store), self.parsing))
+        return await assess(
+            self.store, propose(self.read_model(sources), await journal.current(self.store), self.parsing)
+        )
 
     async def apply(
         self, actor: Actor, sources: Sequence[Source], consent: frozenset[str] = frozenset(), expected_hash: str = ""
@@ -160,8 +162,14 @@ class Kernel:
                     await recompute(self.store, live, entity)
 
             applied = await applying.apply(
-                self.store, model, actor, consent=consent, expected_hash=expected_hash, data_step=data_step,
-                parsing=self.parsing, clock=self.clock,
+                self.store,
+                model,
+                actor,
+                consent=consent,
+                expected_hash=expected_hash,
+                data_step=data_step,
+                parsing=self.parsing,
+                clock=self.clock,
             )
             if applied.changed or self._live is None:
                 self._live = self._make_live(applied.generation, model)
@@ -201,7 +209,12 @@ class Kernel:
         handlers = Handlers()
         self.plugins.manager.hook.handlers(registry=handlers)
         live = Live(
-            generation.number, model, self.store.dialect, self.parsing, handlers, self.plugins.collect("actions"),
+            generation.number,
+            model,
+            self.store.dialect,
+            self.parsing,
+            handlers,
+            self.plugins.collect("actions"),
             unique_fields(generation.schema, model),
         )
         _ = live.entities  # compile all now, not in the first request
@@ -232,4 +245,3 @@ def check_expression(model: Model, use: ExpressionUse) -> list[Complaint]:
     except ExpressionError as error:
         return [Complaint(error.reason, error.position, error.hint)]
     return []
-

@@ -63,7 +63,9 @@ class Live:
     @cached_property
     def policy(self) -> Policy:
         """The compiled policy of this generation."""
-        return Policy(self.model, lambda entity, source: compile_expression(source, RecordScope(self.model, entity), types.BOOL))
+        return Policy(
+            self.model, lambda entity, source: compile_expression(source, RecordScope(self.model, entity), types.BOOL)
+        )
 
     @cached_property
     def entities(self) -> Mapping[str, LiveEntity]:
@@ -87,7 +89,9 @@ class Live:
         moves = workflow.transitions if workflow else ()
         return LiveEntity(
             entity=entity,
-            formulas=_ordered(entity, {f.name: _value(scope, f.formula, f.name) for f in entity.fields.values() if f.formula}),
+            formulas=_ordered(
+                entity, {f.name: _value(scope, f.formula, f.name) for f in entity.fields.values() if f.formula}
+            ),
             checks=tuple(_check(scope, check) for check in entity.checks),
             guards={t.name: compile_expression(t.guard, scope, types.BOOL) for t in moves if t.guard},
             sets={t.name: {n: _value(scope, s, n) for n, s in t.set.items()} for t in moves if t.set},
@@ -118,4 +122,6 @@ def _ordered(entity: Entity, formulas: Mapping[str, Expression]) -> Mapping[str,
         return {name: formulas[name] for name in TopologicalSorter(graph).static_order()}
     except CycleError as error:
         names = ", ".join(error.args[1])
-        raise ModelError(issues=[Issue(entity.name, "formula_cycle", f"These formulas need each other: {names}.")]) from None
+        raise ModelError(
+            issues=[Issue(entity.name, "formula_cycle", f"These formulas need each other: {names}.")]
+        ) from None

@@ -53,7 +53,7 @@ def resolve(model: Model, entity: Entity, path: tuple[str, ...]) -> Path | None:
         rest = path[position + 1 :]
         if not rest:
             return Path(tuple(hops), entity, field)
-        if field.type == "money" and rest == ("currency",) or field.polymorphic and rest == ("entity",):
+        if (field.type == "money" and rest == ("currency",)) or (field.polymorphic and rest == ("entity",)):
             return Path(tuple(hops), entity, field, rest[0])
         target = model.entity(field.to[0]) if field.type == "relation" and not field.polymorphic else None
         if target is None or len(hops) == MAX_HOPS:

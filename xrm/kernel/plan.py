@@ -125,6 +125,15 @@ class Plan:
         ]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return what people see of it as JSON data."""
+        return {
+            "base": self.base,
+            "hash": self.hash,
+            "steps": [step.to_dict() for step in self.shown],
+            "issues": [issue.to_dict() for issue in self.issues],
+        }
+
 
 def propose(model: Model, current: Generation | None, parsing: Parsing | None = None) -> Plan:
     """Return the plan from the generation in force (None: an empty database) to `model`.

@@ -1,7 +1,7 @@
 """Find, order and register plugins: builtin ones, installed ones (entry points ``xrm.plugins``), and plugins/ folders.
 
-A plugin is a folder with ``plugin.yaml``; ``entities/`` (definitions) and ``__init__.py`` (hooks) are optional. A plugin that
-is broken is reported as an Issue and left out, with those that require it; it is never half loaded.
+A plugin is a folder with ``plugin.yaml``; ``entities/`` (definitions) and ``__init__.py`` (hooks) are optional.
+A plugin that is broken is reported as an Issue and left out, with those that require it; it is never half loaded.
 """
 
 from __future__ import annotations
@@ -109,15 +109,28 @@ def _manifest(folder: Path, module: str, issues: list[Issue]) -> Manifest | None
         issues.append(Issue(f"{folder.name}/plugin.yaml", "plugin_unreadable", f"This file cannot be read: {error}"))
         return None
     if not isinstance(data, dict) or data.get("plugin") != folder.name:
-        issues.append(Issue(f"{folder.name}/plugin.yaml", "plugin_unnamed", "The first line must name the folder.",
-                            f"plugin: {folder.name}"))
+        issues.append(
+            Issue(
+                f"{folder.name}/plugin.yaml",
+                "plugin_unnamed",
+                "The first line must name the folder.",
+                f"plugin: {folder.name}",
+            )
+        )
         return None
     for key in sorted(set(map(str, data)) - _KEYS):
-        issues.append(Issue(f"{folder.name}/plugin.yaml", "unknown_key", f"There is no key {key!r}.", severity="warning"))
+        issues.append(
+            Issue(f"{folder.name}/plugin.yaml", "unknown_key", f"There is no key {key!r}.", severity="warning")
+        )
     requires = data.get("requires") or []
     return Manifest(
-        folder.name, folder, str(data.get("title", folder.name)), str(data.get("version", "")),
-        str(data.get("description", "")), tuple(str(r) for r in requires) if isinstance(requires, list) else (), module,
+        folder.name,
+        folder,
+        str(data.get("title", folder.name)),
+        str(data.get("version", "")),
+        str(data.get("description", "")),
+        tuple(str(r) for r in requires) if isinstance(requires, list) else (),
+        module,
     )
 
 
@@ -126,13 +139,17 @@ def _ordered(found: dict[str, Manifest], issues: list[Issue]) -> Iterable[Manife
     while missing := [m for m in found.values() if not found.keys() >= set(m.requires)]:
         for manifest in missing:
             lacking = ", ".join(sorted(set(manifest.requires) - found.keys()))
-            issues.append(Issue(f"{manifest.name}/plugin.yaml", "plugin_requires", f"It requires {lacking}, which is not loaded."))
+            issues.append(
+                Issue(f"{manifest.name}/plugin.yaml", "plugin_requires", f"It requires {lacking}, which is not loaded.")
+            )
             del found[manifest.name]
     try:
         return [found[n] for n in TopologicalSorter({n: m.requires for n, m in found.items()}).static_order()]
     except CycleError as error:
         names = set(error.args[1])
-        issues.append(Issue("plugins", "plugin_cycle", f"These plugins require each other: {', '.join(sorted(names))}."))
+        issues.append(
+            Issue("plugins", "plugin_cycle", f"These plugins require each other: {', '.join(sorted(names))}.")
+        )
         return _ordered({n: m for n, m in found.items() if n not in names}, issues)
 
 
@@ -145,7 +162,7 @@ def _register(
         module = importlib.import_module(manifest.module) if manifest.module else _import(manifest)
         manager.register(module, manifest.name)
         manager.check_pending()
-    except Exception as error:  # whatever a plugin's own code raises must not stop the site
+    except Exception as error:  # noqa: BLE001  # whatever a plugin's own code raises must not stop the site
         if manager.get_plugin(manifest.name) is not None:
             manager.unregister(name=manifest.name)
         issues.append(Issue(f"{manifest.name}/__init__.py", "plugin_broken", f"{type(error).__name__}: {error}"))

@@ -1,13 +1,13 @@
 """Who may do what: roles → rules per (entity, action) → a row predicate and masked columns, as SQL.
 
 There is no second path: lists, counts, filters, sorting, aggregates, labels, search, export and the checks before and
-after a write all ask an `Access` of this module. Deny by default: without a grant an entity does not exist for the actor.
+after a write all ask an `Access` of this module. Deny by default: without a grant an entity does not exist.
 
 Semantics:
     * A row may be acted upon if one rule of the action holds for it (rules are OR-ed).
     * A field may be read on a row if one rule *that gives the field* holds for that row: rows of one rule and fields
       of another are never combined.
-    * After a write the new row must still satisfy the rules of the action (like WITH CHECK in PostgreSQL's row security).
+    * After a write the new row must still satisfy the rules of the action (like WITH CHECK in PostgreSQL).
 """
 
 from __future__ import annotations
@@ -101,8 +101,9 @@ def _scope_sql(scope: str, binder: Binder, alias: str, entity: Entity) -> str:
     if scope == "own":
         return f"{mine} = {user}"
     return (
-        f'({mine} = {user} OR {mine} IN (SELECT o."member" FROM "team_member" o WHERE o."deleted_at" IS NULL AND o."team" IN '
-        f'(SELECT m."team" FROM "team_member" m WHERE m."member" = {user} AND m."deleted_at" IS NULL)))'
+        f'({mine} = {user} OR {mine} IN (SELECT o."member" FROM "team_member" o WHERE o."deleted_at" IS NULL'
+        f' AND o."team" IN (SELECT m."team" FROM "team_member" m'
+        f' WHERE m."member" = {user} AND m."deleted_at" IS NULL)))'
     )
 
 
@@ -173,7 +174,8 @@ def selected(entity: Entity, words: tuple[str, ...]) -> frozenset[str]:
             chosen.add(word[1:])
         else:
             chosen |= {
-                f.name for f in entity.fields.values()
+                f.name
+                for f in entity.fields.values()
                 if f.field_class == word or (word == "*" and f.field_class != "secret")
             }
     return frozenset(chosen & entity.fields.keys())
@@ -186,8 +188,10 @@ def label_fields(entity: Entity) -> tuple[str, ...]:
 
 
 def visibility(access: Access, name: str) -> tuple[Rule, ...] | None:
-    """Return the rules under which column `name` may be shown: like `Access.gives`, but a label or search text is only
-    as visible as the fields it was made of."""
+    """Return the rules under which column `name` may be shown, as `Access.gives` does.
+
+    A label or search text is only as visible as the fields it was made of.
+    """
     if name not in ("label", "search"):
         return access.gives(name)
     parts = label_fields(access.entity) if name == "label" else access.entity.search
@@ -196,4 +200,3 @@ def visibility(access: Access, name: str) -> tuple[Rule, ...] | None:
         return None
     everywhere = len(giving) == len(access.rules) or any(rule.unconditional for rule in giving)
     return () if everywhere else giving
-

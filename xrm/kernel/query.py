@@ -6,17 +6,13 @@ statement is made once per generation, set of roles and shape of query.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from xrm.errors import Invalid, Issue, Malformed
+from xrm.errors import Invalid, Issue
 from xrm.kernel.change import Actor
 from xrm.kernel.expression import Expression, ExpressionError, types
 from xrm.kernel.expression import compile as compile_expression
@@ -27,7 +23,7 @@ from xrm.kernel.store.schema import ColumnType
 from xrm.kernel.store.sql import Binder, Statement, Var, quote
 from xrm.kernel.values import TYPES, columns
 from xrm.kernel.visible import ReadableScope, Visible, readable
-from xrm.metadata.model import Entity, Field
+from xrm.metadata.model import Entity
 
 if TYPE_CHECKING:
     from xrm.kernel.live import Live
@@ -55,6 +51,7 @@ class Query:
         after: The cursor a page before returned as `next`.
         offset: Records to skip (slower than `after`).
         trash: "live" records (default), or the "deleted" ones.
+        action: "read" (default), or "export": the rows and fields which the grants of that action give.
     """
 
     filter: str = ""
@@ -65,6 +62,7 @@ class Query:
     after: str = ""
     offset: int = 0
     trash: str = "live"
+    action: str = "read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,30 +265,38 @@ class Selector:
             Invalid: a key is unknown or cannot be sorted by.
         """
         found = [self._key(name) for name in sort]
-        return (*found, (Key(ColumnType("uuid"), self.select('t."id"'), False, False), 't."id"'))
+        return (*found, (Key(ColumnType("uuid"), self.select('t."id"'), descending=False, nullable=False), 't."id"'))
 
     def _key(self, name: str) -> tuple[Key, str]:
         descending = name.startswith("-")
         parts = tuple(name.lstrip("-").split("."))
         path = resolve(self.live.model, self.entity, parts)
         if path is None or not readable(self.live, self.actor, self.entity, path):
-            raise Invalid("The list cannot be sorted so", [Issue("sort", "unknown_field", f"There is no field {name!r}.")])
+            raise Invalid(
+                "The list cannot be sorted so", [Issue("sort", "unknown_field", f"There is no field {name!r}.")]
+            )
         if not TYPES[path.field.type].ordered:
             raise Invalid("The list cannot be sorted so", [Issue("sort", "not_sortable", f"{name!r} has no order.")])
         if path.field.type == "relation" and not path.field.polymorphic and not path.part:
             parts, path = (*parts, "label"), resolve(self.live.model, self.entity, (*parts, "label")) or path
             if not readable(self.live, self.actor, self.entity, path):
-                raise Invalid("The list cannot be sorted so", [Issue("sort", "unknown_field", f"There is no field {name!r}.")])
+                raise Invalid(
+                    "The list cannot be sorted so", [Issue("sort", "unknown_field", f"There is no field {name!r}.")]
+                )
         sql = self.visible.path(self.entity, "t", parts)
         kind = TEXT if path.part else columns(path.field)[0].type
-        nullable = not (path.field.system and path.field.name in ("created_at", "updated_at", "version", "id") and not path.hops)
+        nullable = not (
+            path.field.system and path.field.name in ("created_at", "updated_at", "version", "id") and not path.hops
+        )
         return Key(kind, self.select(sql), descending, nullable), sql
 
     def statement(self, where: list[str], tail: str) -> Statement:
         """Return the finished statement over the entity's table."""
         joins = (" " + " ".join(self.joins)) if self.joins else ""
-        text = f"SELECT {', '.join(self.selected)} FROM {quote(self.entity.name)} t{joins} WHERE {' AND '.join(where)}{tail}"
-        return self.binder.statement(text)
+        source = f"{quote(self.entity.name)} t{joins}"
+        return self.binder.statement(
+            f"SELECT {', '.join(self.selected)} FROM {source} WHERE {' AND '.join(where)}{tail}"
+        )
 
 
 def order_by(keys: tuple[tuple[Key, str], ...]) -> str:
@@ -320,46 +326,8 @@ def beyond(keys: tuple[tuple[Key, str], ...], nulls: tuple[bool, ...], binder: B
     return "(" + " OR ".join(alternatives) + ")"
 
 
-# --- cursors ------------------------------------------------------------------------------------------------------
-
-
-def write_cursor(keys: tuple[Key, ...], row: Any) -> str:
-    """Return the place of a row in its list as an opaque text."""
-    values = [row[key.index] for key in keys]
-    return base64.urlsafe_b64encode(msgspec.json.encode(values)).decode().rstrip("=")
-
-
-def read_cursor(text: str, keys: tuple[ColumnType, ...]) -> list[Any]:
-    """Return the values of a cursor as Python values.
-
-    Raises:
-        Malformed: it is not a cursor of this list.
-    """
-    try:
-        raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-        values = msgspec.json.decode(raw)
-        if not isinstance(values, list) or len(values) != len(keys):
-            raise ValueError
-        return [msgspec.convert(v, _CURSOR[k.name] | None, strict=False) for v, k in zip(values, keys, strict=True)]
-    except (ValueError, binascii.Error, msgspec.MsgspecError, RecursionError):
-        raise Malformed("`after` is not a cursor of this list", hint="use `next` of the page before") from None
-
-
-def _cursor_types() -> Mapping[str, Any]:
-    from datetime import date, time
-    from decimal import Decimal
-    from uuid import UUID
-
-    return {
-        "text": str, "int": int, "bool": bool, "date": date, "time": time, "datetime": datetime, "uuid": UUID, "decimal": Decimal,
-    }
-
-
-_CURSOR = _cursor_types()
-
-
 def search_words(text: str) -> tuple[str, ...]:
-    """Return the folded words of a search; a word of digits loses its leading zeros and signs, as telephone numbers do."""
+    """Return the folded words of a search; a word of digits loses leading zeros and signs, as phone numbers do."""
     words = (fold(word) or "" for word in text.split()[:MAX_WORDS])
     return tuple(w for w in (_digits(word) for word in words) if w)
 
@@ -368,107 +336,3 @@ def _digits(word: str) -> str:
     if re.fullmatch(r"[+(]*[\d()/.\-]{3,}", word):
         return re.sub(r"\D", "", word).lstrip("0")
     return word
-
-
-# --- aggregates ----------------------------------------------------------------------------------------------------
-
-_VALUE = re.compile(r"(count)|(sum|avg|min|max)\(([a-z_][a-z0-9_.]*)\)")
-_BUCKETS = {"year": ("%Y", "YYYY"), "month": ("%Y-%m", "YYYY-MM"), "day": ("%Y-%m-%d", "YYYY-MM-DD")}
-
-
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """What to add up.
-
-    Attributes:
-        group: Field paths; of a date also ``close_date.month``, ``.year`` or ``.day``.
-        values: ``count``, ``sum(amount)``, ``avg(…)``, ``min(…)``, ``max(…)``.
-        filter: As in `Query`.
-        search: As in `Query`.
-    """
-
-    group: tuple[str, ...] = ()
-    values: tuple[str, ...] = ("count",)
-    filter: str = ""
-    search: str = ""
-    limit: int = field(default=1000)
-
-
-def totals_selection(selector: Selector, totals: Totals, words: int) -> Selection:
-    """Return the statement of an aggregate.
-
-    Raises:
-        Invalid: a group or value is unknown.
-    """
-    slots: list[Slot] = []
-    groups: list[str] = []
-    for name in totals.group:
-        slot, sql = _group(selector, name)
-        slots.append(slot)
-        groups.append(sql)
-    slots.extend(_value(selector, text) for text in totals.values)
-    where = selector.conditions(Query(filter=totals.filter), words)
-    tail = ""
-    if groups:
-        terms = ", ".join(groups)
-        tail = f" GROUP BY {terms} ORDER BY {terms} LIMIT {selector.binder.bind(totals.limit, INT)}"
-    return Selection(selector.statement(where, tail), tuple(slots))
-
-
-def _group(selector: Selector, name: str) -> tuple[Slot, str]:
-    stem, _, bucket = name.rpartition(".")
-    if bucket in _BUCKETS and stem:
-        path, sql = _aggregated(selector, stem, "group")
-        if path.field.type in ("date", "datetime"):
-            sql = _bucket(selector.live.dialect.name, path.field, sql, bucket)
-            return Slot(name, selector.select(sql), None), sql
-    path, sql = _aggregated(selector, name, "group")
-    kind = TEXT if path.part else columns(path.field)[0].type
-    return Slot(name, selector.select(sql), selector.live.dialect.jsonable(kind)), sql
-
-
-def _bucket(dialect: str, field: Field, sql: str, bucket: str) -> str:
-    sqlite, postgres = _BUCKETS[bucket]
-    if dialect == "sqlite":
-        return f"strftime('{sqlite}', {sql})"
-    zone = " AT TIME ZONE 'UTC'" if field.type == "datetime" else ""
-    return f"to_char({sql}{zone}, '{postgres}')"
-
-
-def _value(selector: Selector, text: str) -> Slot:
-    match = _VALUE.fullmatch(text)
-    if match is None:
-        raise Invalid("The totals are not valid", [Issue("values", "unknown_value", f"{text!r} is not a total.",
-                                                         "count, sum(field), avg(field), min(field) or max(field)")])
-    if match[1]:
-        return Slot(text, selector.select("count(*)"), None)
-    path, sql = _aggregated(selector, match[3], "values")
-    kind = columns(path.field)[0].type
-    numeric = kind.name in ("int", "decimal")
-    if match[2] in ("sum", "avg") and not numeric:
-        raise Invalid("The totals are not valid", [Issue("values", "not_a_number", f"{match[3]!r} is not a number.")])
-    if match[2] == "avg":
-        return Slot(text, selector.select(_average(selector, sql, kind)), lambda value: f"{value:.6f}")
-    show = selector.live.dialect.jsonable(kind)
-    if match[2] == "sum" and kind.name == "int":
-        return Slot(text, selector.select(f"sum({sql})"), int)
-    return Slot(text, selector.select(f"{match[2]}({sql})"), show)
-
-
-def _average(selector: Selector, sql: str, kind: ColumnType) -> str:
-    if selector.live.dialect.name == "sqlite":
-        return f"avg({sql}) / {10**kind.scale}.0"
-    return f"avg({sql})"
-
-
-def _aggregated(selector: Selector, name: str, where: str) -> tuple[Path, str]:
-    parts = tuple(name.split("."))
-    path = resolve(selector.live.model, selector.entity, parts)
-    if path is None or not readable(selector.live, selector.actor, selector.entity, path):
-        raise Invalid("The totals are not valid", [Issue(where, "unknown_field", f"There is no field {name!r}.")])
-    return path, selector.visible.path(selector.entity, "t", parts)
-
-
-def pointer_field(entity: Entity, slot: Slot) -> Field | None:
-    """Return the polymorphic field of a slot, or None."""
-    return entity.fields.get(slot.name) if slot.kind == "pointer" else None

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from xrm.errors import Invalid, Issue, Malformed, NotFound
+from xrm.kernel import permitted as allowed
 from xrm.kernel import query as q
 from xrm.kernel.change import Actor
+from xrm.kernel.cursor import read_cursor, write_cursor
 from xrm.kernel.policy import Access, visibility
-from xrm.kernel.query import Count, Page, Query, Selection, Selector, Totals
-from xrm.kernel.store.sql import Binder, Statement, Var, quote
+from xrm.kernel.query import Count, Page, Query, Selection, Selector
 from xrm.kernel.store.schema import ColumnType
+from xrm.kernel.store.sql import Binder, Statement, Var, quote
+from xrm.kernel.totals import Totals, totals_selection
 from xrm.kernel.visible import Visible
 
 if TYPE_CHECKING:
@@ -54,11 +58,13 @@ class Reading:
         """
         live = self._kernel.live
         access = demand(live, actor, entity, "read")
-        selection = live.cached(("get", entity, roles_key(actor), fields), lambda: _get_selection(live, actor, access, fields))
+        selection: Selection = live.cached(
+            ("get", entity, roles_key(actor), fields), lambda: _get_selection(live, actor, access, fields)
+        )
         rows = await self._fetch(live, actor, selection.statement, {"id": id})
         if not rows:
             raise NotFound(f"There is no {access.entity.title} with this id.")
-        records = [selection.record(rows[0])]
+        records: builtins.list[dict[str, Any]] = [selection.record(rows[0])]
         await self._pointers(live, actor, selection, records)
         return records[0]
 
@@ -71,21 +77,29 @@ class Reading:
             Malformed: limit, offset or cursor out of range.
         """
         live = self._kernel.live
-        access = demand(live, actor, entity, "restore" if query.trash == "deleted" else "read")
+        action = "restore" if query.trash == "deleted" else query.action
+        access = demand(live, actor, entity, action)
         _bounds(query)
         words = q.search_words(query.search)
         cursor = self._cursor(live, actor, access, query)
         nulls = tuple(v is None for v in cursor)
-        key = ("list", entity, roles_key(actor), query.filter, query.sort, query.fields, query.trash, len(words), nulls)
+        key = ("list", action, entity, roles_key(actor), query.filter, query.sort, query.fields, len(words), nulls)
         selection = live.cached(key, lambda: _list_selection(live, actor, access, query, len(words), nulls))
-        rows = await self._fetch(live, actor, selection.statement, {
-            **{f"word.{n}": f"%{live.dialect.like_escape(w)}%" for n, w in enumerate(words)},
-            **{f"after.{n}": v for n, v in enumerate(cursor)},
-            "limit": query.limit + 1, "offset": query.offset,
-        })
+        rows = await self._fetch(
+            live,
+            actor,
+            selection.statement,
+            {
+                **{f"word.{n}": f"%{live.dialect.like_escape(w)}%" for n, w in enumerate(words)},
+                **{f"after.{n}": v for n, v in enumerate(cursor)},
+                "limit": query.limit + 1,
+                "offset": query.offset,
+            },
+        )
         page = Page([selection.record(row) for row in rows[: query.limit]])
         if len(rows) > query.limit:
-            page.next = q.write_cursor(selection.keys, _cursor_row(live, selection, rows[query.limit - 1]))
+            last = rows[query.limit - 1]
+            page.next = write_cursor(live.dialect, [(key.type, last[key.index]) for key in selection.keys])
         await self._pointers(live, actor, selection, page.records)
         return page
 
@@ -96,9 +110,9 @@ class Reading:
         words = q.search_words(query.search)
         key = ("count", entity, roles_key(actor), query.filter, query.trash, len(words))
         statement = live.cached(key, lambda: _count_statement(live, actor, access, query, len(words)))
-        rows = await self._fetch(live, actor, statement, {
-            f"word.{n}": f"%{live.dialect.like_escape(w)}%" for n, w in enumerate(words)
-        })
+        rows = await self._fetch(
+            live, actor, statement, {f"word.{n}": f"%{live.dialect.like_escape(w)}%" for n, w in enumerate(words)}
+        )
         found = int(rows[0][0])
         return Count(min(found, q.MAX_COUNT), found <= q.MAX_COUNT)
 
@@ -108,12 +122,13 @@ class Reading:
         access = demand(live, actor, entity, "read")
         words = q.search_words(totals.search)
         key = ("totals", entity, roles_key(actor), totals.group, totals.values, totals.filter, totals.limit, len(words))
-        selection = live.cached(
-            key, lambda: q.totals_selection(Selector(live, actor, access), totals, len(words))
+        selection = live.cached(key, lambda: totals_selection(Selector(live, actor, access), totals, len(words)))
+        rows = await self._fetch(
+            live,
+            actor,
+            selection.statement,
+            {f"word.{n}": f"%{live.dialect.like_escape(w)}%" for n, w in enumerate(words)},
         )
-        rows = await self._fetch(live, actor, selection.statement, {
-            f"word.{n}": f"%{live.dialect.like_escape(w)}%" for n, w in enumerate(words)
-        })
         return [selection.record(row) for row in rows]
 
     async def history(self, actor: Actor, entity: str, id: UUID) -> Sequence[dict[str, Any]]:
@@ -126,10 +141,17 @@ class Reading:
         moment, key, data = decode(ColumnType("datetime")), decode(UUID_TYPE), decode(ColumnType("json"))
         return [
             {
-                "id": _show(key, row[0]), "changeset": _show(key, row[1]), "at": _show(moment, row[2]),
-                "actor": {"id": _show(key, row[3]), "label": row[4]}, "source": row[5], "reason": row[6],
-                "kind": row[7], "action": row[8], "version": row[9],
-                "before": _only(_show(data, row[10]), shown), "after": _only(_show(data, row[11]), shown),
+                "id": _show(key, row[0]),
+                "changeset": _show(key, row[1]),
+                "at": _show(moment, row[2]),
+                "actor": {"id": _show(key, row[3]), "label": row[4]},
+                "source": row[5],
+                "reason": row[6],
+                "kind": row[7],
+                "action": row[8],
+                "version": row[9],
+                "before": _only(_show(data, row[10]), shown),
+                "after": _only(_show(data, row[11]), shown),
             }
             for row in rows
         ]
@@ -148,13 +170,28 @@ class Reading:
         rows = await self._fetch(live, actor, statement, {f"id.{n}": id for n, id in enumerate(padded)})
         return {str(row[0]): row[1] or "" for row in rows}
 
+    async def permitted(self, actor: Actor, entity: str, id: UUID) -> Mapping[str, frozenset[str]]:
+        """Return what the actor may do with one record: action → the fields they may write by it.
+
+        An action that is not in it would be refused. Empty when the actor may not read the record.
+        """
+        live = self._kernel.live
+        reading = demand(live, actor, entity, "read")
+        asked = allowed.accesses(live, actor, entity)
+        key = ("permitted", entity, roles_key(actor))
+        statement = live.cached(key, lambda: allowed.statement(live, actor, reading, asked))
+        rows = await self._fetch(live, actor, statement, allowed.variables(id))
+        return allowed.granted(asked, rows[0]) if rows else {}
+
     # --- parts ---
 
     async def _fetch(self, live: Live, actor: Actor, statement: Statement, values: Mapping[str, Any]) -> Sequence[Any]:
         known = {**q.variables(actor, self._kernel.clock()), **values}
         return await self._kernel.store.fetch(statement.text, statement.arguments(live.dialect, known))
 
-    async def _pointers(self, live: Live, actor: Actor, selection: Selection, records: list[dict[str, Any]]) -> None:
+    async def _pointers(
+        self, live: Live, actor: Actor, selection: Selection, records: builtins.list[dict[str, Any]]
+    ) -> None:
         """Give polymorphic relations their labels: one statement per entity pointed to, not per record."""
         names = [slot.name for slot in selection.slots if slot.kind == "pointer"]
         wanted: dict[str, set[str]] = {}
@@ -169,16 +206,14 @@ class Reading:
                     label = labels[pointer["entity"] or ""].get(pointer["id"])
                     record[name] = q.RESTRICTED if label is None else {**pointer, "label": label}
 
-    def _cursor(self, live: Live, actor: Actor, access: Access, query: Query) -> list[Any]:
+    def _cursor(self, live: Live, actor: Actor, access: Access, query: Query) -> builtins.list[Any]:
         if not query.after:
             return []
-        if len(query.after) > 4000:
-            raise Malformed("`after` is not a cursor of this list")
-        types = live.cached(
+        kinds = live.cached(
             ("keys", access.entity.name, roles_key(actor), query.sort),
             lambda: tuple(key.type for key, _ in Selector(live, actor, access).keys(query.sort)),
         )
-        return q.read_cursor(query.after, types)
+        return read_cursor(live.dialect, query.after, kinds)
 
     async def _readable_now(self, live: Live, actor: Actor, access: Access, id: UUID) -> frozenset[str]:
         record = await self.get(actor, access.entity.name, id)
@@ -188,8 +223,8 @@ class Reading:
     def _history_text(self) -> str:
         mark = self._kernel.store.dialect.placeholder
         return (
-            'SELECT c."id", c."changeset", s."at", s."actor", s."actor_name", s."source", s."reason", c."kind", c."action",'
-            ' c."version", c."before", c."after" FROM "xrm_change" c JOIN "xrm_changeset" s ON s."id" = c."changeset"'
+            'SELECT c."id", c."changeset", s."at", s."actor", s."actor_name", s."source", s."reason", c."kind",'
+            ' c."action", c."version", c."before", c."after" FROM "xrm_change" c JOIN "xrm_changeset" s ON s."id" = c."changeset"'
             f' WHERE c."record" = {mark(1, UUID_TYPE)} AND c."entity" = {mark(2, ColumnType("text"))}'
             ' ORDER BY c."version" DESC LIMIT 500'
         )
@@ -212,6 +247,8 @@ def _bounds(query: Query) -> None:
         raise Malformed("Too many sort keys, fields or search characters")
     if query.trash not in ("live", "deleted"):
         raise Invalid(issues=[Issue("trash", "unknown_value", "It is live or deleted.")])
+    if query.action not in ("read", "export"):
+        raise Invalid(issues=[Issue("action", "unknown_value", "It is read or export.")])
 
 
 def _get_selection(live: Live, actor: Actor, access: Access, fields: tuple[str, ...]) -> Selection:
@@ -238,16 +275,6 @@ def _list_selection(
     return Selection(selector.statement(where, tail), slots, tuple(key for key, _ in keys), masks)
 
 
-def _cursor_row(live: Live, selection: Selection, row: Any) -> list[Any]:
-    """Return a row whose sort values are JSON-ready."""
-    shown = list(row)
-    for key in selection.keys:
-        convert = live.dialect.jsonable(key.type)
-        if convert is not None and shown[key.index] is not None:
-            shown[key.index] = convert(row[key.index])
-    return shown
-
-
 def _count_statement(live: Live, actor: Actor, access: Access, query: Query, words: int) -> Statement:
     selector = Selector(live, actor, access)
     where = " AND ".join(selector.conditions(query, words))
@@ -261,5 +288,7 @@ def _labels_statement(live: Live, actor: Actor, access: Access, size: int) -> St
     ids = ", ".join(binder.bind(Var(f"id.{n}", UUID_TYPE), UUID_TYPE) for n in range(size))
     rows = visible.rows(access.rules, access.entity, "t")
     shown = visible.column(access, "t", "label", "label") if visibility(access, "label") is not None else "NULL"
-    text = f'SELECT t."id", {shown} FROM {quote(access.entity.name)} t WHERE t."id" IN ({ids}) AND t."deleted_at" IS NULL'
+    text = (
+        f'SELECT t."id", {shown} FROM {quote(access.entity.name)} t WHERE t."id" IN ({ids}) AND t."deleted_at" IS NULL'
+    )
     return binder.statement(text + (f" AND {rows}" if rows else ""))

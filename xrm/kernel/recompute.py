@@ -63,7 +63,8 @@ async def _derive(store: Store, live: Live, prepared: LiveEntity, values: dict[s
         if field is not None and field.type == "relation" and not field.polymorphic and values.get(name):
             mark = store.dialect.placeholder(1, _UUID)
             found = await store.fetch(
-                f'SELECT "label" FROM {quote(field.to[0])} WHERE "id" = {mark}', [store.dialect.encode(_UUID, values[name])]
+                f'SELECT "label" FROM {quote(field.to[0])} WHERE "id" = {mark}',
+                [store.dialect.encode(_UUID, values[name])],
             )
             labels[name] = found[0][0] or "" if found else ""
     values["label"] = derive.label(entity, values, labels)

@@ -1,6 +1,6 @@
 """Records: the one door through which every read and write passes.
 
-A write is taken through seven stations (see writing.py): receive (the edge), open, permit, parse, consult, check, store.
+A write is taken through seven stations (writing.py): receive (the edge), open, permit, parse, consult, check, store.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from xrm.kernel.change import Actor
-from xrm.kernel.query import Count, Page, Query, Totals
+from xrm.kernel.query import Count, Page, Query
 from xrm.kernel.reading import Reading
+from xrm.kernel.totals import Totals
 from xrm.kernel.writing import Act, Writing
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Records:
         self.aggregate = self._reading.aggregate
         self.history = self._reading.history
         self.visible_ids = self._reading.visible_ids
+        self.permitted = self._reading.permitted
         self.delete = self._writing.delete
 
     def act(self, actor: Actor, reason: str = "", idempotency_key: str = "") -> AbstractAsyncContextManager[Act]:
@@ -104,7 +106,13 @@ class Bound:
         return await self.door.get(self.actor, entity, _id(id))
 
     async def list(
-        self, entity: str, filter: str = "", sort: tuple[str, ...] = (), limit: int = 50, after: str = "", search: str = ""
+        self,
+        entity: str,
+        filter: str = "",
+        sort: tuple[str, ...] = (),
+        limit: int = 50,
+        after: str = "",
+        search: str = "",
     ) -> Page:
         """Return one page of records."""
         return await self.door.list(self.actor, entity, Query(filter, sort, (), search, limit, after))

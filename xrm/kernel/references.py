@@ -9,7 +9,7 @@ from uuid import UUID
 
 from xrm.errors import Conflict, Issue
 from xrm.kernel import query as q
-from xrm.kernel.change import SYSTEM, Change
+from xrm.kernel.change import SYSTEM, Actor, Change
 from xrm.kernel.store.schema import ColumnType
 from xrm.kernel.store.sql import Binder, Statement, Var, quote
 from xrm.kernel.values import Lookup, Ref, Refused, columns, parse
@@ -86,7 +86,7 @@ class References:
         if access is None:
             return False
         key = ("exists", entity, "system" if actor.is_system else actor.roles)
-        statement = live.cached(key, lambda: _exists_statement(live, act, access.entity, actor.is_system))
+        statement = live.cached(key, lambda: _exists_statement(live, actor, access.entity))
         known = {**q.variables(actor, act.changes.at), "id": id}
         return bool(await self._kernel.store.fetch(statement.text, statement.arguments(live.dialect, known)))
 
@@ -107,13 +107,19 @@ class References:
             for other in pointing if field.on_delete == "cascade" else ():
                 await writing.delete(act.actor, end.entity, other)
         if held:
-            raise Conflict("Other records still point to this one.", [
-                Issue("", "in_use", f"It is used by {title}.", "change or delete those first") for title in dict.fromkeys(held)
-            ])
+            raise Conflict(
+                "Other records still point to this one.",
+                [
+                    Issue("", "in_use", f"It is used by {title}.", "change or delete those first")
+                    for title in dict.fromkeys(held)
+                ],
+            )
 
     async def _pointing(self, act: Act, end: Inverse, field: Field, entity: Entity, id: UUID) -> Sequence[UUID]:
         live = act.live
-        statement = live.cached(("pointing", end.entity, end.field), lambda: _pointing_statement(live, end, field, entity.name))
+        statement = live.cached(
+            ("pointing", end.entity, end.field), lambda: _pointing_statement(live, end, field, entity.name)
+        )
         known = {"id": id, "entity": entity.name}
         rows = await self._kernel.store.fetch(statement.text, statement.arguments(live.dialect, known))
         if len(rows) > MAX_RELEASE:
@@ -143,7 +149,8 @@ class References:
         mark = self._kernel.store.dialect.placeholder(1, TEXT)
         rows = await self._kernel.store.fetch(
             f'INSERT INTO "xrm_sequence" ("name", "value") VALUES ({mark}, 1) ON CONFLICT ("name")'
-            ' DO UPDATE SET "value" = "xrm_sequence"."value" + 1 RETURNING "value"', [f"{entity.name}.{field.name}"],
+            ' DO UPDATE SET "value" = "xrm_sequence"."value" + 1 RETURNING "value"',
+            [f"{entity.name}.{field.name}"],
         )
         pattern = field.number or "{0}"
         return re.sub(r"\{(0+)\}", lambda zeros: f"{rows[0][0]:0{len(zeros[1])}d}", pattern)
@@ -161,9 +168,9 @@ def _lookup_statement(live: Live, act: Act, target: Entity, field: Field) -> Sta
     )
 
 
-def _exists_statement(live: Live, act: Act, entity: Entity, trusted: bool) -> Statement:
+def _exists_statement(live: Live, actor: Actor, entity: Entity) -> Statement:
     binder = Binder(live.dialect)
-    visible = Visible(live, SYSTEM if trusted else act.actor, binder)
+    visible = Visible(live, actor, binder)
     rows = visible.joined(entity, "t", binder.bind(Var("id", UUID_TYPE), UUID_TYPE))
     lock = " FOR SHARE OF t" if live.dialect.name == "postgresql" else ""
     return binder.statement(f'SELECT 1 FROM {quote(entity.name)} t WHERE t."deleted_at" IS NULL AND {rows}{lock}')
@@ -171,7 +178,9 @@ def _exists_statement(live: Live, act: Act, entity: Entity, trusted: bool) -> St
 
 def _pointing_statement(live: Live, end: Inverse, field: Field, entity: str) -> Statement:
     binder = Binder(live.dialect)
-    where = [f't.{quote(field.name)} = {binder.bind(Var("id", UUID_TYPE), UUID_TYPE)}', 't."deleted_at" IS NULL']
+    where = [f"t.{quote(field.name)} = {binder.bind(Var('id', UUID_TYPE), UUID_TYPE)}", 't."deleted_at" IS NULL']
     if field.polymorphic:
-        where.append(f't.{quote(field.name + "_entity")} = {binder.bind(Var("entity", TEXT), TEXT)}')
-    return binder.statement(f'SELECT t."id" FROM {quote(end.entity)} t WHERE {" AND ".join(where)} LIMIT {MAX_RELEASE + 1}')
+        where.append(f"t.{quote(field.name + '_entity')} = {binder.bind(Var('entity', TEXT), TEXT)}")
+    return binder.statement(
+        f'SELECT t."id" FROM {quote(end.entity)} t WHERE {" AND ".join(where)} LIMIT {MAX_RELEASE + 1}'
+    )

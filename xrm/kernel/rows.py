@@ -15,7 +15,20 @@ from xrm.kernel.store.system import SYSTEM
 from xrm.kernel.values import ColumnSpec, columns, pack, to_json, unpack
 from xrm.metadata.model import Entity, Field
 
-DERIVED = frozenset({"id", "version", "created_at", "created_by", "updated_at", "updated_by", "label", "search", "deleted_at", "deleted_by"})
+DERIVED = frozenset(
+    {
+        "id",
+        "version",
+        "created_at",
+        "created_by",
+        "updated_at",
+        "updated_by",
+        "label",
+        "search",
+        "deleted_at",
+        "deleted_by",
+    }
+)
 Bound = tuple[str, list[Any]]
 
 
@@ -56,7 +69,7 @@ class RowStatements:
         return self._insert, [arg for f, specs in self._fields for arg in self._pack(f, specs, values.get(f.name))]
 
     def update(self, id: UUID, version: int, values: Mapping[str, Any]) -> Bound:
-        """Return the statement that stores `values` where the version is still `version`; it changes one row or none."""
+        """Return the statement that stores `values` if the version is still `version`: it changes one row or none."""
         names = tuple(values)
         text = self._updates.get(names) or self._update_text(names)
         args = [arg for name in names for arg in self._pack(*self._specs[name], values[name])]
@@ -107,8 +120,15 @@ class LogStatements:
         """Return the statement that inserts the row of an act."""
         actor = work.actor
         return self._bound(
-            "xrm_changeset", work.id, work.at, actor.id, actor.name, actor.source, work.reason or None,
-            work.idempotency_key or None, work.generation,
+            "xrm_changeset",
+            work.id,
+            work.at,
+            actor.id,
+            actor.name,
+            actor.source,
+            work.reason or None,
+            work.idempotency_key or None,
+            work.generation,
         )
 
     def change(self, work: ChangeSet, change: Change) -> Bound:
@@ -117,8 +137,16 @@ class LogStatements:
         before = {n: to_json(change.before.get(n)) for n in names} if change.before else None
         after = {n: to_json(change.after.get(n)) for n in names if change.before or change.after.get(n) is not None}
         return self._bound(
-            "xrm_change", uuid7(), work.id, change.entity.name, change.id, change.after["version"], change.kind,
-            change.action or None, before, after,
+            "xrm_change",
+            uuid7(),
+            work.id,
+            change.entity.name,
+            change.id,
+            change.after["version"],
+            change.kind,
+            change.action or None,
+            before,
+            after,
         )
 
 

@@ -45,7 +45,9 @@ def parse_action(action: Action, sent: Mapping[str, Any], parsing: Parsing, issu
     fields = {f.name: f for f in action.fields}
     values: dict[str, Any] = {}
     for name in sent.keys() - fields.keys():
-        issues.append(Issue(name, "unknown_field", f"{action.title} asks for no {name!r}.", _near(name, frozenset(fields))))
+        issues.append(
+            Issue(name, "unknown_field", f"{action.title} asks for no {name!r}.", _near(name, frozenset(fields)))
+        )
     for field in action.fields:
         try:
             values[field.name] = parse(field, sent.get(field.name), parsing)
@@ -62,7 +64,9 @@ def _near(name: str, known: frozenset[str]) -> str:
     return f"did you mean {found[0]!r}?" if found else ""
 
 
-def permitted(entity: Entity, access: Access, holding: tuple[Rule, ...], names: Iterable[str], issues: list[Issue]) -> None:
+def permitted(
+    entity: Entity, access: Access, holding: tuple[Rule, ...], names: Iterable[str], issues: list[Issue]
+) -> None:
     """Add an Issue per field the actor may read but not write on this row (`holding`: the rules that hold for it)."""
     allowed = frozenset().union(*(rule.write for rule in holding)) if holding else frozenset()
     for name in names:
@@ -88,7 +92,9 @@ class CompiledCheck:
     field: str
 
 
-def checks(compiled: tuple[CompiledCheck, ...], change: Change, actor: Actor, now: datetime, issues: list[Issue]) -> None:
+def checks(
+    compiled: tuple[CompiledCheck, ...], change: Change, actor: Actor, now: datetime, issues: list[Issue]
+) -> None:
     """Add an Issue per check that does not hold, unless its field has one already.
 
     Those of severity warn and debt become warnings of the change.
@@ -124,12 +130,20 @@ def find_move(workflow: Workflow, change: Change, actor: Actor, issues: list[Iss
     if change.action and any(t.name == change.action for t in moves):
         moves = tuple(t for t in moves if t.name == change.action)
     if not moves:
-        issues.append(Issue(workflow.field, "transition_not_allowed", f"There is no move to {_state(workflow, after)} from here.",
-                            _targets(workflow, before)))
+        issues.append(
+            Issue(
+                workflow.field,
+                "transition_not_allowed",
+                f"There is no move to {_state(workflow, after)} from here.",
+                _targets(workflow, before),
+            )
+        )
         return None
     allowed = next((t for t in moves if may_move(t, actor)), None)
     if allowed is None:
-        issues.append(Issue(workflow.field, "transition_not_permitted", f"You may not move this to {_state(workflow, after)}."))
+        issues.append(
+            Issue(workflow.field, "transition_not_permitted", f"You may not move this to {_state(workflow, after)}.")
+        )
     return allowed
 
 
@@ -148,11 +162,15 @@ def _targets(workflow: Workflow, before: Any) -> str:
     return "possible: " + ", ".join(titles) if titles else "this is a final state"
 
 
-def check_move(entity: Entity, move: Transition, guard: Expression | None, read: Read, now: datetime, issues: list[Issue]) -> None:
+def check_move(
+    entity: Entity, move: Transition, guard: Expression | None, read: Read, now: datetime, issues: list[Issue]
+) -> None:
     """Add an Issue per field the move asks for that is empty, and one if its guard does not hold."""
     for name in move.ask:
         if read((name,)) is None:
             issues.append(Issue(name, "required", f"{entity.fields[name].title} is needed for {move.title!r}."))
     if guard is not None and not guard.evaluate(read, now):
         workflow = entity.workflow
-        issues.append(Issue(workflow.field if workflow else "", "guard_failed", f"{move.title!r} is not possible: {move.guard}"))
+        issues.append(
+            Issue(workflow.field if workflow else "", "guard_failed", f"{move.title!r} is not possible: {move.guard}")
+        )

@@ -1,8 +1,8 @@
 """Field types: what each holds, from JSON to Python to columns and back.
 
-One `FieldType` per type is the only place that knows the type. Everything else (tables, forms, OpenAPI, filters, import)
-asks it. A record's values are Python values: `str`, `int`, `Decimal`, `bool`, `date`, `time`, aware `datetime`, `UUID`,
-`tuple[str, ...]`, JSON, `Money` or `Ref`.
+One `FieldType` per type is the only place that knows the type. Everything else (tables, forms, OpenAPI, filters,
+import) asks it. A record's values are Python values: `str`, `int`, `Decimal`, `bool`, `date`, `time`, aware
+`datetime`, `UUID`, `tuple[str, ...]`, JSON, `Money` or `Ref`.
 """
 
 from __future__ import annotations
@@ -160,7 +160,9 @@ def _clean_text(value: Any, limit: int) -> str:
     if not isinstance(value, str):
         raise Refused("not_text", "This must be text.")
     if "\x00" in value or any("\ud800" <= c <= "\udfff" for c in value):
-        raise Refused("bad_character", "This text has a character that cannot be stored.", "remove NUL and lone surrogates")
+        raise Refused(
+            "bad_character", "This text has a character that cannot be stored.", "remove NUL and lone surrogates"
+        )
     if len(value) > limit:
         raise Refused("too_long", f"This text has {len(value)} characters; {limit} are allowed.")
     return value
@@ -251,7 +253,7 @@ def _parse_money(field: Field, value: Any, parsing: Parsing) -> Money | None:
     currency: Any = parsing.currency
     if isinstance(value, Mapping):
         if unknown := set(value) - {"amount", "currency"}:
-            raise Refused("unknown_key", f"Money has no {sorted(unknown)[0]!r}.", "give amount and currency")
+            raise Refused("unknown_key", f"Money has no {min(unknown)!r}.", "give amount and currency")
         value, currency = value.get("amount"), value.get("currency") or parsing.currency
         if value is None or value == "":
             return None
@@ -485,12 +487,25 @@ TYPES: Mapping[str, FieldType] = {
         FieldType("boolean", _is("bool"), _parse_boolean, _shape(type="boolean"), "bool", "checkbox"),
         FieldType("date", _is("date"), _parse_date, _shape(type="string", format="date"), "date", "date"),
         FieldType("time", _is("time"), _parse_time, _shape(type="string", format="time"), "time", "time"),
-        FieldType("datetime", _is("datetime"), _parse_datetime, _shape(type="string", format="date-time"), "datetime",
-                  "datetime"),
+        FieldType(
+            "datetime",
+            _is("datetime"),
+            _parse_datetime,
+            _shape(type="string", format="date-time"),
+            "datetime",
+            "datetime",
+        ),
         FieldType("choice", _is("text"), _parse_choice, _choice_shape, "text", "choice"),
         FieldType("choices", _is("texts"), _parse_choices, _choices_shape, "texts", "choices", ordered=False),
-        FieldType("tags", _is("texts"), _parse_tags, _shape(type="array", items={"type": "string"}), "texts", "tags",
-                  ordered=False),
+        FieldType(
+            "tags",
+            _is("texts"),
+            _parse_tags,
+            _shape(type="array", items={"type": "string"}),
+            "texts",
+            "tags",
+            ordered=False,
+        ),
         FieldType("json", _is("json"), _parse_json, _shape(), "json", "json", ordered=False),
         FieldType("uuid", _is("uuid"), _parse_uuid, _shape(type="string", format="uuid"), "uuid", "text"),
         FieldType("relation", _is("uuid"), _parse_relation, _relation_shape, "uuid", "relation"),

@@ -1,13 +1,14 @@
 """Field paths and rows as one actor may see them, as SQL: the masked columns of the policy.
 
-A raw column reaches a statement here or nowhere. `Visible` is made per statement; the statement is cached per set of roles,
-since what differs between two actors of the same roles is a `Var`.
+A raw column reaches a statement here or nowhere. `Visible` is made per statement; the statement is cached per set of
+roles, since what differs between two actors of the same roles is a `Var`.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from xrm.kernel.change import SYSTEM, Actor
@@ -21,26 +22,25 @@ if TYPE_CHECKING:
     from xrm.kernel.live import Live
 
 
-class ReadableScope(RecordScope):
+@dataclass(frozen=True, slots=True)
+class ReadableScope:
     """What the actor may name: a field they may never read is as unknown as one that does not exist."""
 
-    __slots__ = ("_actor", "_live")
-
-    def __init__(self, live: Live, entity: Entity, actor: Actor) -> None:
-        super().__init__(live.model, entity)
-        object.__setattr__(self, "_live", live)
-        object.__setattr__(self, "_actor", actor)
+    live: Live
+    entity: Entity
+    actor: Actor
 
     def type_of(self, path: tuple[str, ...]) -> Type | None:
         """Return the type of what `path` names, or None."""
-        found = resolve(self.model, self.entity, path)
-        if found is not None and not readable(self._live, self._actor, self.entity, found):
+        found = resolve(self.live.model, self.entity, path)
+        if found is not None and not readable(self.live, self.actor, self.entity, found):
             return None
-        return RecordScope.type_of(self, path)
+        return RecordScope(self.live.model, self.entity).type_of(path)
 
     def names(self) -> Iterable[str]:
         """Return the names to suggest when one is mistyped."""
-        return tuple(n for n in RecordScope.names(self) if n.startswith("user.") or self.type_of((n,)))
+        names = RecordScope(self.live.model, self.entity).names()
+        return tuple(n for n in names if n.startswith("user.") or self.type_of((n,)))
 
 
 def readable(live: Live, actor: Actor, entity: Entity, path: Path) -> bool:

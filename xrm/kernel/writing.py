@@ -82,7 +82,9 @@ class Writing:
     async def _join(self, running: Act, actor: Actor) -> Act:
         if running.actor == actor:
             return running
-        joined = ChangeSet(running.changes.id, running.changes.at, actor, running.changes.reason, generation=running.live.generation)
+        joined = ChangeSet(
+            running.changes.id, running.changes.at, actor, running.changes.reason, generation=running.live.generation
+        )
         joined.stored = 1  # its row is there, or comes with the act it joined
         if not running.changes.stored:
             await self._store_changeset(running)
@@ -147,13 +149,18 @@ class Writing:
         self, act: Act, prepared: LiveEntity, id: UUID, move: Transition, sent: Mapping[str, Any], version: int | None
     ) -> None:
         workflow = prepared.entity.workflow
-        assert workflow is not None
+        if workflow is None:
+            raise NotFound(f"There is no action {move.name!r}.")
         _, loaded = await self._load(act, prepared.entity.name, id, "update")
         state = loaded.values.get(workflow.field) or workflow.initial
         if move not in workflow.moves(state):
-            raise Conflict(f"{move.title!r} is not possible from here.", [Issue(workflow.field, "transition_not_allowed",
-                           f"{move.title!r} starts from another state.")])
-        await self.update(act.actor, prepared.entity.name, id, {**sent, workflow.field: move.target}, version, move.name)
+            raise Conflict(
+                f"{move.title!r} is not possible from here.",
+                [Issue(workflow.field, "transition_not_allowed", f"{move.title!r} starts from another state.")],
+            )
+        await self.update(
+            act.actor, prepared.entity.name, id, {**sent, workflow.field: move.target}, version, move.name
+        )
 
     async def _plugin_action(
         self, act: Act, prepared: LiveEntity, id: UUID, name: str, sent: Mapping[str, Any], version: int | None
@@ -181,7 +188,9 @@ class Writing:
         prepared = act.live.entities[access.entity.name]
         issues: list[Issue] = []
         values = self._parse(act, access, sent, issues)  # 4 Parse (unknown names look the same as unreadable ones)
-        rules.permitted(access.entity, access, holding, values, issues)  # 3 Permit: fields; rows were permitted by loading
+        rules.permitted(
+            access.entity, access, holding, values, issues
+        )  # 3 Permit: fields; rows were permitted by loading
         await self._references.resolve(act, access.entity, values, issues)
         change.after.update(values)
         move = await self._consult(act, prepared, change, issues)  # 5 Consult
@@ -258,7 +267,7 @@ class Writing:
         except UniqueViolation as error:
             raise self._taken(act, prepared, error) from None
         if counts[-1] != 1:
-            raise Precondition()
+            raise Precondition
         act.changes.stored += 1
         act.changes.changes.append(change)
 
@@ -273,9 +282,10 @@ class Writing:
         if not names or access is None or any(access.gives(n) is None for n in names):
             return Conflict()
         titles = " and ".join(prepared.entity.fields[n].title for n in names)
-        return Conflict(f"There is already a {prepared.entity.title} with this {titles}.", [
-            Issue(name, "not_unique", f"There is already one with this {titles}.") for name in names
-        ])
+        return Conflict(
+            f"There is already a {prepared.entity.title} with this {titles}.",
+            [Issue(name, "not_unique", f"There is already one with this {titles}.") for name in names],
+        )
 
     # --- rows ---
 
@@ -309,7 +319,8 @@ class Writing:
         if access.unconditional or change.kind == "delete":
             return
         statement = act.live.cached(
-            ("check", access.entity.name, roles_key(act.actor), access.action), lambda: _row_statement(act.live, act.actor, access)
+            ("check", access.entity.name, roles_key(act.actor), access.action),
+            lambda: _row_statement(act.live, act.actor, access),
         )
         known = {**q.variables(act.actor, act.changes.at), "id": change.id}
         if not await self._kernel.store.fetch(statement.text, statement.arguments(act.live.dialect, known)):
@@ -338,8 +349,12 @@ class Writing:
     def _context(self, act: Act) -> Context:
         records = self._kernel.records
         return Context(
-            actor=act.actor, now=act.changes.at, model=act.live.model, records=records.bound(act.actor),
-            system=records.bound(SYSTEM), site={"currency": act.live.parsing.currency},
+            actor=act.actor,
+            now=act.changes.at,
+            model=act.live.model,
+            records=records.bound(act.actor),
+            system=records.bound(SYSTEM),
+            site={"currency": act.live.parsing.currency},
         )
 
 
@@ -354,7 +369,10 @@ def _load_statement(live: Live, actor: Actor, reading: Access, access: Access) -
     entity = access.entity
     held = [visible.rows((rule,), entity, "t") or "1 = 1" for rule in access.rules]
     flags = ", ".join(f"CASE WHEN {condition} THEN 1 ELSE 0 END" for condition in held)
-    where = [f't."id" = {binder.bind(ID, UUID_TYPE)}', f't."deleted_at" IS {"NOT " if access.action == "restore" else ""}NULL']
+    where = [
+        f't."id" = {binder.bind(ID, UUID_TYPE)}',
+        f't."deleted_at" IS {"NOT " if access.action == "restore" else ""}NULL',
+    ]
     if rows := visible.rows(reading.rules, entity, "t"):
         where.append(rows)
     lock = " FOR UPDATE OF t" if live.dialect.name == "postgresql" else ""
@@ -367,4 +385,3 @@ def _row_statement(live: Live, actor: Actor, access: Access) -> Statement:
     rows = Visible(live, actor, binder).rows(access.rules, access.entity, "t")
     key = binder.bind(ID, UUID_TYPE)
     return binder.statement(f'SELECT 1 FROM {quote(access.entity.name)} t WHERE t."id" = {key} AND {rows}')
-

@@ -76,8 +76,8 @@ def check_fields(findings: Findings, entity: Entity) -> None:
                 findings.add(
                     field_place(entity, field), "missing_type", f"the field {field.name!r} has no type", "add type: …"
                 )
-        elif not field.removed and field.type in OPTIONS:
-            _field(findings, entity, field)
+        elif not field.removed and field.type in OPTIONS and not (entity.workflow and entity.workflow.field == field.name):
+            _field(findings, entity, field)  # what the workflow made is checked with it
     _columns(findings, entity, own)
     _former(findings, entity, own)
 
@@ -99,8 +99,7 @@ def _field(findings: Findings, entity: Entity, field: Field) -> None:
     _pattern(findings, entity, field)
     if field.type == "relation":
         _targets(findings, entity, field)
-    if entity.workflow is None or field.name != entity.workflow.field:  # its default is checked with the workflow
-        _values(findings, entity, field)
+    _values(findings, entity, field)
     if field.formula:
         use = ExpressionUse(entity.name, field.formula, "formula", field.type, field.name)
         findings.expression(use, field_place(entity, field, "formula"))
@@ -136,7 +135,8 @@ def _contradictions(field: Field) -> Iterator[tuple[str, str]]:
         if field.type in _NO_FORMULA:
             yield "formula", f"a field of type {field.type} cannot be computed"
         for option in ("required", "default", "backfill"):
-            if getattr(field, option) not in (None, False):
+            value = getattr(field, option)
+            if value is not None and value is not False:
                 yield option, f"a computed field cannot have {option!r}"
     if field.required and field.on_delete == "clear":
         yield "on_delete", "a required relation cannot be cleared: use restrict or cascade"

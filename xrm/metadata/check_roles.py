@@ -19,7 +19,8 @@ def check_role(findings: Findings, role: Role) -> None:
         entities = _entities(findings, role, grant, f"grants.{index}.entity")
         _actions(findings, role, grant, index)
         for right, names in (("read", grant.read), ("write", grant.write)):
-            _fields(findings, role, names, entities, f"grants.{index}.fields.{right}")
+            if right == "read" or names != grant.read:  # write says what read says when it is not written
+                _fields(findings, role, names, entities, f"grants.{index}.fields.{right}")
         for entity in entities:
             use = ExpressionUse(entity.name, grant.where, "where")
             findings.expression(use, _place(role, f"grants.{index}.rows.where"))

@@ -52,3 +52,16 @@ async def cells(store: Store, text: str, kinds: Sequence[ColumnType]) -> list[tu
     """The rows of a query as Python values."""
     read = [store.dialect.decode(kind) or (lambda cell: cell) for kind in kinds]
     return [tuple(r(cell) for r, cell in zip(read, row, strict=True)) for row in await store.fetch(text)]
+
+
+class Stop(Exception):
+    """Raised to leave a transaction."""
+
+
+async def together(store: Store, *statements: str, error: Exception | None = None) -> None:
+    """Run statements in one transaction, and then raise `error` within it."""
+    async with store.transaction():
+        for text in statements:
+            await store.execute(text)
+        if error is not None:
+            raise error

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.kernel.store.support import INT, TEXT, make, table
+from tests.kernel.store.support import INT, TEXT, make, table, together
 from xrm.errors import StorageFull, Unavailable
 from xrm.kernel.store.errors import TransactionError, UniqueViolation
 from xrm.kernel.store.store import StoreOptions, open_store
@@ -41,16 +41,20 @@ async def test_an_error_that_was_swallowed_cannot_be_committed(counter):
     assert (await counter.fetch("SELECT n FROM counter"))[0][0] == 0
 
 
+async def stop_within(store, stop):
+    async with store.transaction():
+        await store.execute("UPDATE counter SET n = 2")
+        await stop()
+        await store.execute("UPDATE counter SET n = 3")
+
+
 async def test_it_heals_after_the_server_restarted(counter, postgres_server):
     await asyncio.gather(*(counter.fetch("SELECT pg_sleep(0.05)") for _ in range(5)))  # several connections
     async with counter.transaction():
         await counter.execute("UPDATE counter SET n = 1")
     try:
         with pytest.raises(Unavailable):
-            async with counter.transaction():
-                await counter.execute("UPDATE counter SET n = 2")
-                await asyncio.to_thread(postgres_server.stop)
-                await counter.execute("UPDATE counter SET n = 3")
+            await stop_within(counter, lambda: asyncio.to_thread(postgres_server.stop))
         for _ in range(3):
             with pytest.raises(Unavailable) as caught:
                 await counter.fetch("SELECT 1")
@@ -67,10 +71,10 @@ async def test_it_heals_after_the_server_restarted(counter, postgres_server):
 async def test_a_connection_that_is_killed_is_replaced(counter):
     pid = (await counter.fetch("SELECT pg_backend_pid()"))[0][0]
     with pytest.raises(Unavailable):
-        async with counter.transaction():
-            other = (await counter.fetch("SELECT pg_backend_pid()"))[0][0]
-            await counter.execute(f"SELECT pg_terminate_backend({other})")
-            await counter.execute("UPDATE counter SET n = 9")
+        await together(
+            counter, "UPDATE counter SET n = 8", "SELECT pg_terminate_backend(pg_backend_pid())",
+            "UPDATE counter SET n = 9",
+        )
     new = (await counter.fetch("SELECT pg_backend_pid(), n FROM counter"))[0]
     assert new[0] != pid
     assert new[1] == 0
@@ -93,9 +97,7 @@ async def test_a_server_that_is_not_there_is_unavailable():
 )
 async def test_a_url_that_cannot_be_read_is_not_repeated(url):
     with pytest.raises(ValueError, match="cannot be read") as caught:
-        store = open_store(url)
-        repr(store)
-        await store.start()
+        await open_store(url).start()
     assert "hidden-word" not in repr(caught.value)
     assert caught.value.__suppress_context__
 
@@ -154,7 +156,7 @@ async def test_the_fold_function_is_made_once_by_many_and_mended(postgres_server
 
 async def test_a_password_works_and_is_not_shown(postgres_server, postgres_url):
     """The test server trusts everybody; what matters is that a quoted password is read and kept to itself."""
-    url = postgres_url.replace("postgres:@", f"postgres:{quote('p@ss/word')}@")
+    url = postgres_url.replace("postgres:@", f"postgres:{quote('p@ss/word', safe='')}@")
     store = open_store(url)
     await store.start()
     assert "ss" not in repr(store)

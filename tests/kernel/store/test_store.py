@@ -7,20 +7,16 @@ import contextvars
 
 import pytest
 
-from tests.kernel.store.support import INT, TEXT, make, sql, table
+from tests.kernel.store.support import INT, TEXT, Stop, make, sql, table, together
 from xrm.errors import Unavailable
 from xrm.kernel.store.errors import ForeignKeyViolation, TransactionError, UniqueViolation
 from xrm.kernel.store.store import StoreOptions, open_store
 
 COUNTER = table("counter", id=INT, n=INT, name=TEXT)
 LONG_QUERY = {
-    "sqlite": "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 2000000000) SELECT max(n) FROM c",
+    "sqlite": "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 9999999999) SELECT max(n) FROM c",
     "postgresql": "SELECT pg_sleep(120)",
 }
-
-
-class Stop(Exception):
-    pass
 
 
 @pytest.fixture
@@ -87,10 +83,14 @@ async def test_a_failed_batch_in_a_nested_transaction_leaves_the_outer_one(count
     async with counter.transaction():
         await counter.batch([good])
         with pytest.raises(UniqueViolation):
-            async with counter.transaction():
-                await counter.batch([good, bad])
+            await batch_inside(counter, [good, bad])
         await counter.batch([good])
     assert await numbers(counter) == [2]
+
+
+async def batch_inside(store, statements):
+    async with store.transaction():
+        await store.batch(statements)
 
 
 async def test_execute_many_is_all_or_nothing(counter):
@@ -120,9 +120,7 @@ async def test_commit_and_roll_back(counter):
     assert not counter.in_transaction
     assert await numbers(counter) == [1]
     with pytest.raises(Stop):
-        async with counter.transaction():
-            await counter.execute("UPDATE counter SET n = 2")
-            raise Stop
+        await together(counter, "UPDATE counter SET n = 2", error=Stop())
     assert await numbers(counter) == [1]
     assert not counter.in_transaction
 
@@ -142,19 +140,22 @@ async def test_nobody_sees_what_is_not_committed(counter):
     assert seen == [0]
 
 
+async def ten_and_hundred(store, error=None):
+    async with store.transaction():
+        await store.execute("UPDATE counter SET n = n + 10")
+        await together(store, "UPDATE counter SET n = n + 100")
+        if error:
+            raise error
+
+
 async def test_nested_transactions_roll_back_alone(counter):
     async with counter.transaction():
         await counter.execute("UPDATE counter SET n = n + 1")
-        for fail in (True, False, True):
-            try:
-                async with counter.transaction():
-                    await counter.execute("UPDATE counter SET n = n + 10")
-                    async with counter.transaction():
-                        await counter.execute("UPDATE counter SET n = n + 100")
-                    if fail:
-                        raise Stop
-            except Stop:
-                pass
+        with pytest.raises(Stop):
+            await ten_and_hundred(counter, Stop())
+        await ten_and_hundred(counter)
+        with pytest.raises(Stop):
+            await ten_and_hundred(counter, Stop())
         await counter.execute("UPDATE counter SET n = n + 1")
     assert await numbers(counter) == [112]
 
@@ -162,8 +163,7 @@ async def test_nested_transactions_roll_back_alone(counter):
 async def test_a_failed_statement_in_a_nested_transaction_leaves_the_outer_one_usable(counter):
     async with counter.transaction():
         with pytest.raises(UniqueViolation):
-            async with counter.transaction():
-                await add_row(counter, 1)
+            await together(counter, "INSERT INTO counter VALUES (1, 0, 'again')")
         await add_row(counter, 2)
     assert len(await numbers(counter)) == 2
 
@@ -189,12 +189,12 @@ async def test_tasks_of_one_transaction_share_it(counter):
 async def test_a_failing_commit_rolls_back_and_leaves_all_usable(store):
     await store.execute("CREATE TABLE parent (id integer PRIMARY KEY)")
     await store.execute(
-        "CREATE TABLE child (id integer PRIMARY KEY, parent integer REFERENCES parent (id) DEFERRABLE INITIALLY DEFERRED)"
+        "CREATE TABLE child (id integer PRIMARY KEY,"
+        " parent integer REFERENCES parent (id) DEFERRABLE INITIALLY DEFERRED)"
     )
     for _ in range(15):  # more often than there are connections
         with pytest.raises(ForeignKeyViolation):
-            async with store.transaction():
-                await store.execute("INSERT INTO child VALUES (1, 99)")
+            await together(store, "INSERT INTO child VALUES (1, 99)")
         assert not store.in_transaction
     async with store.transaction():
         await store.execute("INSERT INTO parent VALUES (1)")
@@ -261,20 +261,22 @@ async def test_a_cancelled_query_stops_at_once(counter, inside):
     assert await numbers(counter) == [1]
 
 
+async def cancel_one_that_waits(store):
+    async with store.transaction():
+        await store.execute("UPDATE counter SET n = 1")
+        long = asyncio.create_task(store.fetch(LONG_QUERY[store.dialect.name]))
+        waiting = asyncio.create_task(store.fetch("SELECT count(*) FROM counter"))
+        await asyncio.sleep(0.05)
+        waiting.cancel()
+        await asyncio.sleep(0.1)
+        assert not long.done()
+        long.cancel()
+        await long
+
+
 async def test_cancelling_a_task_that_waits_does_not_stop_the_query_of_another(counter):
-    with pytest.raises(Stop):
-        async with counter.transaction():
-            await counter.execute("UPDATE counter SET n = 1")
-            long = asyncio.create_task(counter.fetch(LONG_QUERY[counter.dialect.name]))
-            waiting = asyncio.create_task(counter.fetch("SELECT count(*) FROM counter"))
-            await asyncio.sleep(0.05)
-            waiting.cancel()
-            await asyncio.sleep(0.1)
-            assert not long.done()
-            long.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await long
-            raise Stop
+    with pytest.raises(asyncio.CancelledError):
+        await cancel_one_that_waits(counter)
     assert await numbers(counter) == [0]
 
 
@@ -352,31 +354,40 @@ async def test_foreign_keys_are_enforced(store):
             await store.execute(text)
 
 
-async def test_schema_transaction_lets_tables_be_rebuilt_and_checks_references(store):
+async def change_tables(store, *statements, error=None):
+    async with store.schema_transaction():
+        for text in statements:
+            await store.execute(text)
+        if error:
+            raise error
+
+
+@pytest.fixture
+async def family(store):
     await store.execute("CREATE TABLE parent (id integer PRIMARY KEY)")
     await store.execute("CREATE TABLE child (id integer PRIMARY KEY, parent integer REFERENCES parent (id))")
     await store.execute("INSERT INTO parent VALUES (1)")
     await store.execute("INSERT INTO child VALUES (1, 1)")
-    if store.dialect.name == "sqlite":
-        async with store.schema_transaction():
-            await store.execute("CREATE TABLE parent_2 (id integer PRIMARY KEY, more text)")
-            await store.execute("INSERT INTO parent_2 (id) SELECT id FROM parent")
-            await store.execute("DROP TABLE parent")
-            await store.execute("ALTER TABLE parent_2 RENAME TO parent")
-        with pytest.raises(ForeignKeyViolation, match="does not exist"):
-            async with store.schema_transaction():
-                await store.execute("DELETE FROM parent")
+    return store
+
+
+async def test_a_schema_transaction_rolls_back_and_references_hold_again_after_it(family):
     with pytest.raises(Stop):
-        async with store.schema_transaction():
-            await store.execute("ALTER TABLE child ADD COLUMN more text")
-            raise Stop
-    with pytest.raises(ForeignKeyViolation):  # enforced again
-        await store.execute("DELETE FROM parent")
-    assert len(await store.fetch("SELECT * FROM child")) == 1
-    async with store.transaction():
+        await change_tables(family, "ALTER TABLE child ADD COLUMN more text", error=Stop())
+    assert len((await family.fetch("SELECT * FROM child"))[0]) == 2
+    await change_tables(family, "ALTER TABLE child ADD COLUMN more text")
+    assert len((await family.fetch("SELECT * FROM child"))[0]) == 3
+    with pytest.raises(ForeignKeyViolation):
+        await family.execute("DELETE FROM parent")
+
+
+async def test_a_schema_transaction_is_a_transaction_of_its_own(family):
+    async with family.transaction():
         with pytest.raises(TransactionError):
-            async with store.schema_transaction():
-                pass
+            await change_tables(family)
+    with pytest.raises(ForeignKeyViolation):  # at once on PostgreSQL, before the commit on SQLite
+        await change_tables(family, "DELETE FROM parent")
+    assert len(await family.fetch("SELECT * FROM parent")) == 1
 
 
 async def test_tables_may_change_under_prepared_statements(counter):

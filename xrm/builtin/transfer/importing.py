@@ -111,6 +111,7 @@ class Import:
             raise Invalid("The mapping does not fit the model", issues)
         self._entity = kernel.model.entities[mapping.entity]
         self._keys = Keys(kernel, self._actor, mapping)
+        self._given = any(not self._entity.fields[name].writable for name in mapping.key)  # ids and numbers of ours
 
     async def run(self, rows: Iterable[Row]) -> Report:
         """Write the rows and return what became of them.
@@ -216,7 +217,7 @@ class Import:
             return Issue(key, "ambiguous_key", message, "merge them, or add to the key")
         if existing and self._mapping.mode == "create":
             return Issue(key, "exists", "There is a record with this key already.")
-        if not existing and self._mapping.mode == "update":
+        if not existing and (self._mapping.mode == "update" or self._given):
             return Issue(key, "no_such_record", "There is no record with this key.")
         return None
 

@@ -275,20 +275,20 @@ def check_mapping(mapping: ImportMapping, model: Model, header: Sequence[str] = 
     if entity is None:
         hint = did_you_mean(mapping.entity, model.entities)
         return [found(mapping.origin, "unknown_entity", f"there is no entity {mapping.entity!r}", hint)]
-    issues = [issue for rule in mapping.rules for issue in _rule_issues(rule, entity, model)]
+    issues = [issue for rule in mapping.rules for issue in _rule_issues(rule, mapping, entity, model)]
     issues.extend(_key_issues(mapping, entity))
     if header:
         issues.extend(_header_issues(mapping, header))
     return issues
 
 
-def _rule_issues(rule: FieldRule, entity: Entity, model: Model) -> Iterator[Issue]:
+def _rule_issues(rule: FieldRule, mapping: ImportMapping, entity: Entity, model: Model) -> Iterator[Issue]:
     target = entity.fields.get(rule.field)
     if target is None:
         hint = did_you_mean(rule.field, entity.fields)
         yield found(rule.origin, "unknown_field", f"{entity.name} has no field {rule.field!r}", hint)
         return
-    if not target.writable:
+    if not target.writable and not (rule.field in mapping.key and is_unique(entity, rule.field)):
         yield found(rule.origin, "read_only", f"{rule.field} is kept by the platform and cannot be imported")
     for option, types in _ONLY_FOR.items():
         given = rule.dates if option == "date" else getattr(rule, option)
@@ -315,7 +315,9 @@ def _relation_issues(rule: FieldRule, target: Field, model: Model) -> Iterator[I
 def is_unique(entity: Entity, name: str) -> bool:
     """Return whether at most one record can have a given value in this field."""
     target = entity.fields.get(name)
-    return target is not None and (target.unique or name == "id" or (name,) in entity.unique)
+    if target is None:
+        return False
+    return target.unique or name == "id" or target.type == "auto_number" or (name,) in entity.unique
 
 
 def _key_issues(mapping: ImportMapping, entity: Entity) -> Iterator[Issue]:

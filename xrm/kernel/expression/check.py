@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 from xrm.kernel.expression import arithmetic, constants
 from xrm.kernel.expression.error import ExpressionError
-from xrm.kernel.expression.functions import Function, Mismatch
+from xrm.kernel.expression.functions import MIDNIGHT, Function, Mismatch
 from xrm.kernel.expression.python import closure
 from xrm.kernel.expression.tree import (
     Arithmetic,
@@ -24,7 +24,6 @@ from xrm.kernel.expression.tree import (
     If,
     Join,
     Literal,
-    Midnight,
     Negate,
     Node,
     Not,
@@ -258,7 +257,7 @@ class Checker:
     def _converted(self, node: Node, type: Type) -> Node:
         """Return `node` as a value of `type` if it can be taken for one, else unchanged."""
         if type == DATETIME and node.type.name == "date":
-            return Midnight(node, node.position)
+            return Call(DATETIME, MIDNIGHT, (node,), node.position)
         if isinstance(node, Literal) and node.type == TEXT and constants.readable(type.name):
             return self._read(node, type)
         return node

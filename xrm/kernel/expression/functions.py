@@ -14,7 +14,7 @@ from typing import Any
 
 from xrm.kernel.expression import functions_sql as sql
 from xrm.kernel.expression import letters
-from xrm.kernel.expression.arithmetic import bounded_int, days_between, rounded
+from xrm.kernel.expression.arithmetic import bounded_int, days_between, midnight, rounded
 from xrm.kernel.expression.functions_sql import Native, Writer
 from xrm.kernel.expression.tree import Literal, Node
 from xrm.kernel.expression.types import BOOL, DATE, DATETIME, INT, MAX_SCALE, NULL, TEXT, Type, common, decimal
@@ -134,7 +134,10 @@ _ORDERED = ("int", "decimal", "date", "datetime", "time")
 _ANY = ("text", "int", "decimal", "bool", "date", "time", "datetime", "uuid", "null")
 
 
+MIDNIGHT = Function("midnight", "The time at which a date begins, in UTC; so is a date taken beside a time.",
+                    (("date",),), _always(DATETIME), midnight, sql.pg_midnight)
 _TABLE = (
+    MIDNIGHT,
     Function("startsWith", "Whether the text begins with the other.", (_TEXT, _TEXT), _always(BOOL), str.startswith,
              sql.template("starts_with({0}, {1})"), Native(sql.lite_starts_with)),
     Function("endsWith", "Whether the text ends with the other.", (_TEXT, _TEXT), _always(BOOL), str.endswith,
@@ -148,7 +151,7 @@ _TABLE = (
              sql.pg_case("upper", letters.LOWER, letters.UPPER)),
     Function("size", "Number of characters of a text, or of texts in a set.", (("text", "texts"),), _always(INT), len,
              sql.pg_size, Native(sql.template("length({0})"), sql.of_text)),
-    Function("isEmpty", "Whether there is no value, no character or no text in the set.", ((*_ANY, "texts", "json"),),
+    Function("isEmpty", "Whether there is no value, no character or no text in the set.", ((*_ANY, "texts"),),
              _always(BOOL), _is_empty, sql.pg_is_empty, Native(sql.is_empty, sql.not_of_texts), nulls="given"),
     Function("coalesce", "The first of the values that is not null.", (_ANY, _ANY), _like_all, _coalesce,
              sql.coalesce, Native(sql.coalesce, sql.of_one_type), repeated=True, nulls="given"),

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from xrm.kernel.expression.postgresql_numbers import bounded
+from xrm.kernel.expression.postgresql_numbers import bounded, midnight
 from xrm.kernel.expression.tree import Call, Literal, Node
 from xrm.kernel.expression.types import DATETIME, TEXT, Type
 
@@ -90,14 +90,19 @@ def pg_abs(call: Call, args: Sequence[str], bind: Bind) -> str:
 
 def pg_round(call: Call, args: Sequence[str], bind: Bind) -> str:
     """Write round(); numeric is rounded half away from zero."""
-    digits = call.args[1].value if len(call.args) > 1 and isinstance(call.args[1], Literal) else 0
-    return f"round(({args[0]})::numeric, {int(digits)})"
+    digits = f"({args[1]})::integer" if len(args) > 1 else "0"
+    return f"round(({args[0]})::numeric, {digits})"
 
 
 def pg_days(call: Call, args: Sequence[str], bind: Bind) -> str:
     """Write days()."""
     a, b = map(_pg_day, call.args, args)
     return f"({a} - {b})::bigint"
+
+
+def pg_midnight(call: Call, args: Sequence[str], bind: Bind) -> str:
+    """Write midnight()."""
+    return midnight(args[0])
 
 
 def pg_part(part: str) -> Writer:

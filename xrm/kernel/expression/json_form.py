@@ -30,7 +30,6 @@ from xrm.kernel.expression.tree import (
     If,
     Join,
     Literal,
-    Midnight,
     Negate,
     Node,
     Not,
@@ -66,8 +65,6 @@ def _of_node(node: Node, replace: Replace) -> Json:
             return _of_constant(node)
         case Field():
             return {"field": ".".join(node.path)}
-        case Midnight():
-            return parts[0]
         case OneOf():
             return {"op": "in", "args": [parts[0], parts[1:]]}
         case Call():

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from xrm.kernel.expression.postgresql_numbers import arithmetic, bounded, midnight, within
+from xrm.kernel.expression.postgresql_numbers import arithmetic, bounded, within
 from xrm.kernel.expression.sql import Writer
-from xrm.kernel.expression.tree import Arithmetic, Call, Compare, Field, If, Literal, Midnight, Negate, Node, Within
+from xrm.kernel.expression.tree import Arithmetic, Call, Compare, Field, If, Literal, Negate, Node, Within
 from xrm.kernel.expression.types import INT, MAX_DIGITS, NULL, TEXT, TEXTS, Type
 
 _NULLS: Mapping[str, str] = MappingProxyType({
@@ -43,15 +43,13 @@ class PostgresWriter(Writer):
         """Return the function's own SQL."""
         return node.function.postgresql(node, args, self.bind)
 
-    def computed(self, node: If | Arithmetic | Negate | Midnight) -> str:
+    def computed(self, node: If | Arithmetic | Negate) -> str:
         """Return a choice, a number, a text or a date."""
         match node:
             case If():
                 return f"({self.case(node, self.value)})"
             case Negate():
                 return bounded(f"-({self.value(node.operand)})::numeric", node.type)
-            case Midnight():
-                return midnight(self.value(node.operand))
             case Arithmetic():
                 return arithmetic(node, self.value(node.left), self.value(node.right))
 

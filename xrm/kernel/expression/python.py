@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime
 from types import MappingProxyType
 from typing import Any
 
-from xrm.kernel.expression.arithmetic import bounded_int, midnight, operation
+from xrm.kernel.expression.arithmetic import bounded_int, operation
 from xrm.kernel.expression.tree import (
     Arithmetic,
     Call,
@@ -21,7 +21,6 @@ from xrm.kernel.expression.tree import (
     If,
     Join,
     Literal,
-    Midnight,
     Negate,
     Node,
     Not,
@@ -199,16 +198,6 @@ def _minus(value: Any) -> Any:
     return -value if isinstance(value, int) else value.copy_negate()  # unlike -value this does not round
 
 
-def _midnight(node: Midnight) -> Compiled:
-    operand = closure(node.operand)
-
-    def evaluate(read: Read, now: Any) -> datetime | None:
-        value: date | None = operand(read, now)
-        return None if value is None else midnight(value)
-
-    return evaluate
-
-
 def _call(node: Call) -> Compiled:
     if node.function.moment:
         return _MOMENTS[node.function.moment]
@@ -246,5 +235,5 @@ def _today(read: Read, now: datetime) -> date:
 _MOMENTS: Mapping[str, Compiled] = MappingProxyType({"now": _now, "today": _today})
 _MAKERS: Mapping[type, Callable[[Any], Compiled]] = MappingProxyType({
     Literal: _literal, Field: _field, Join: _join, Not: _not, Compare: _compare, OneOf: _one_of, Within: _within,
-    If: _if, Arithmetic: _arithmetic, Negate: _negate, Midnight: _midnight, Call: _call,
+    If: _if, Arithmetic: _arithmetic, Negate: _negate, Call: _call,
 })

@@ -26,7 +26,6 @@ from xrm.kernel.expression.tree import (
     If,
     Join,
     Literal,
-    Midnight,
     Negate,
     Node,
     Not,
@@ -36,7 +35,7 @@ from xrm.kernel.expression.tree import (
     literal_null,
     moment,
 )
-from xrm.kernel.expression.types import BOOL, DATE, DATETIME, MAX_DIGITS, Path, Type
+from xrm.kernel.expression.types import BOOL, DATE, DATETIME, INT, MAX_DIGITS, Path, Type
 from xrm.kernel.store.sql import Binder, Var
 
 Column = Callable[[Path], str]
@@ -178,7 +177,7 @@ class Writer(ABC):
                 return self.moment(node.function.moment)
             case Call() if node.type != BOOL or node.function.nulls == "given":
                 return self.called(node, [self.value(arg) for arg in node.args])
-            case If() | Arithmetic() | Negate() | Midnight():
+            case If() | Arithmetic() | Negate():
                 return self.computed(node)
             case _:
                 return self.condition(node)
@@ -210,7 +209,7 @@ class Writer(ABC):
         """Return the SQL of a function, NULL when it is null."""
 
     @abstractmethod
-    def computed(self, node: If | Arithmetic | Negate | Midnight) -> str:
+    def computed(self, node: If | Arithmetic | Negate) -> str:
         """Return the SQL of what is neither a column, a constant nor a function."""
 
     @abstractmethod
@@ -230,14 +229,15 @@ def balanced(parts: Sequence[str], word: str) -> str:
 
 
 def constant_fitted(node: Compare) -> Compare | None:
-    """Return `node` with a constant on the right and, if it is a number, of the type of the left operand.
+    """Return `node` with a constant on the right and, if a column of numbers is on the left, of its type.
 
     ``qty > 2.5`` is the same as ``qty > 2`` when qty is a whole number; so the column is compared as it is stored.
     None: the two are never equal.
     """
     if isinstance(node.left, Literal) and not isinstance(node.right, Literal):
         node = replace(node, operator=_FLIPPED[node.operator], left=node.right, right=node.left)
-    if not isinstance(node.right, Literal) or not node.left.type.numeric:
+    stored = isinstance(node.left, Field) and node.left.type.numeric
+    if not isinstance(node.right, Literal) or not (stored or node.left.type == INT):
         return node
     value = _fitted(node.right.value, node.left.type, node.operator)
     return None if value is None else replace(node, right=replace(node.right, type=node.left.type, value=value))

@@ -21,7 +21,6 @@ from xrm.kernel.expression.tree import (
     Field,
     If,
     Literal,
-    Midnight,
     Negate,
     Node,
     OneOf,
@@ -98,7 +97,7 @@ class SqliteWriter(Writer):
             return self._program(node, node.type)
         return super().value(node)
 
-    def computed(self, node: If | Arithmetic | Negate | Midnight) -> str:
+    def computed(self, node: If | Arithmetic | Negate) -> str:
         """Return a call that computes `node`."""
         return self._program(node, node.type)
 

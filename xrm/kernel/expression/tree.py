@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from xrm.kernel.expression.types import BOOL, DATETIME, NULL, Path, Type
+from xrm.kernel.expression.types import BOOL, NULL, Path, Type
 
 if TYPE_CHECKING:
     from xrm.kernel.expression.functions import Function
@@ -135,15 +135,6 @@ class Negate:
 
 
 @dataclass(frozen=True, slots=True)
-class Midnight:
-    """A date taken as the moment it begins, in UTC. Not written: a date beside a date and time becomes one."""
-
-    operand: Node
-    position: int = 0
-    type: Type = DATETIME
-
-
-@dataclass(frozen=True, slots=True)
 class Call:
     """A call of a registered function."""
 
@@ -153,7 +144,7 @@ class Call:
     position: int = 0
 
 
-Node = Literal | Field | Join | Not | Compare | OneOf | Within | If | Arithmetic | Negate | Midnight | Call
+Node = Literal | Field | Join | Not | Compare | OneOf | Within | If | Arithmetic | Negate | Call
 
 
 def children(node: Node) -> tuple[Node, ...]:
@@ -163,7 +154,7 @@ def children(node: Node) -> tuple[Node, ...]:
             return ()
         case Join(terms=found) | Call(args=found):
             return found
-        case Not(term=operand) | Negate(operand=operand) | Midnight(operand=operand):
+        case Not(term=operand) | Negate(operand=operand):
             return (operand,)
         case Compare(left=left, right=right) | Arithmetic(left=left, right=right):
             return (left, right)

@@ -55,7 +55,7 @@ _AWAY = {
 _UNIQUE = frozenset({
     sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_ROWID,
 })
-_REFERENCE = frozenset({sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY, sqlite3.SQLITE_CONSTRAINT_TRIGGER})  # RESTRICT: the second
+_REFERENCE = frozenset({sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY, sqlite3.SQLITE_CONSTRAINT_TRIGGER})  # last: RESTRICT
 _NAMED_INDEX = re.compile(r"index '(.+)'")
 _COLUMNS = re.compile(r"failed: (.+)")
 

@@ -142,7 +142,7 @@ class PostgresStore(Store):
     async def _connect(self) -> asyncpg.Pool:
         options = self._options
         with _translated(), _without_the_url():
-            return await asyncpg.create_pool(
+            pool = await asyncpg.create_pool(
                 self._url, min_size=0, max_size=options.connections, max_queries=2**31, init=_prepare,
                 reset=_leave_as_it_is, timeout=_CONNECT_WAIT, statement_cache_size=_STATEMENTS_KEPT,
                 max_cached_statement_lifetime=0, max_cacheable_statement_size=2**16,
@@ -151,6 +151,8 @@ class PostgresStore(Store):
                     "lock_timeout": f"{options.wait:g}s", "idle_in_transaction_session_timeout": "10min",
                 },
             )
+            await pool.release(await pool.acquire(timeout=_CONNECT_WAIT))  # only now is the URL read
+            return pool
 
     async def _make_functions(self) -> None:
         made = await self.fetch(f"SELECT obj_description(to_regprocedure('{FOLD_FUNCTION}(text)'), 'pg_proc')")
@@ -301,7 +303,7 @@ def _without_the_url() -> Iterator[None]:
     """Tell of a URL that cannot be read without repeating it, as it may hold a password."""
     try:
         yield
-    except ZeroDivisionError:
+    except ValueError:
         raise ValueError("The database URL cannot be read: postgresql://user:password@host:port/name") from None
 
 

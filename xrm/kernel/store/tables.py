@@ -74,7 +74,8 @@ class _StoreTable(PiccoloTable):
         return query
 
 
-delattr(_StoreTable, "id")  # noqa: B043 - Piccolo gave it one of its own, which tables with another primary key would inherit
+# Piccolo gave it a primary key of its own, which a table with another one would inherit.
+delattr(_StoreTable, "id")
 
 
 def _make_class(table: Table, engine: Any) -> type[PiccoloTable]:

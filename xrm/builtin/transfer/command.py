@@ -1,0 +1,164 @@
+"""``xrm import`` and ``xrm export``: files on the command line in, out, and what became of every row."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import Namespace
+from collections.abc import AsyncIterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from xrm.builtin.transfer.exporting import export_csv, export_json_lines
+from xrm.builtin.transfer.importing import Import, Report
+from xrm.builtin.transfer.layout import Layout, detect
+from xrm.builtin.transfer.mapping import ImportMapping, check_mapping, load_mapping
+from xrm.builtin.transfer.problems import ProblemFile
+from xrm.builtin.transfer.reading import Table, open_table
+from xrm.builtin.transfer.suggest import suggest
+from xrm.errors import Invalid, Issue, NotFound, XrmError
+from xrm.kernel.query import Query
+from xrm.metadata.names import did_you_mean
+
+if TYPE_CHECKING:
+    from xrm.kernel.change import Actor
+    from xrm.kernel.hooks import Importer, ImportReport
+    from xrm.kernel.kernel import Kernel
+
+SHOWN = 20  # refused rows printed
+
+
+async def import_file(kernel: Kernel, actor: Actor, args: Namespace) -> int:
+    """Import a file and print what became of it. Exit code 1 when a row was refused.
+
+    Args:
+        kernel: The site.
+        actor: Whose rights count.
+        args: ``entity`` (or a plugin's importer), ``file``, ``mapping``, ``key``, ``dry_run``, ``errors``, ``json``.
+
+    Raises:
+        XrmError: nothing was imported: no such file or entity, a mapping that does not fit, a right that is missing.
+    """
+    importer = next((i for i in kernel.plugins.collect("importers") if i.name == args.entity), None)
+    if importer is not None:
+        return _print_foreign(await _foreign(kernel, actor, importer, args.file), args)
+    with ExitStack() as open_files:
+        stream = open_files.enter_context(_opened(args.file))
+        table, mapping = _prepared(kernel, args, stream)
+        problems = ProblemFile(open_files.enter_context(_created(args.errors)), table) if args.errors else None
+        work = Import(kernel, actor, mapping, *([problems.add] if problems else []))
+        report = await (work.rehearse(table) if args.dry_run else work.run(table))
+    _print(report, table, mapping, args)
+    return 1 if report.refused else 0
+
+
+async def export_file(kernel: Kernel, actor: Actor, args: Namespace) -> int:
+    """Export records to a file or to standard output.
+
+    Args:
+        kernel: The site.
+        actor: Whose rights count.
+        args: ``entity``, ``file`` or None, ``format`` (csv or json, which is one record a line), ``filter``, ``fields``.
+
+    Raises:
+        XrmError: no such entity, a wrong filter, a right that is missing.
+    """
+    fields = tuple(name.strip() for name in args.fields.split(",") if name.strip())
+    query = Query(filter=args.filter, fields=fields)
+    export = export_csv if args.format == "csv" else export_json_lines
+    await _write(export(kernel, actor, args.entity, query), args.file)
+    return 0
+
+
+async def _write(pieces: AsyncIterator[str], path: Path | None) -> None:
+    first = await anext(pieces)  # so that a refused export leaves no empty file
+    with ExitStack() as open_files:
+        out = open_files.enter_context(_created(path)) if path else sys.stdout
+        out.write(first)
+        async for piece in pieces:
+            out.write(piece)
+
+
+def _opened(path: Path) -> IO[bytes]:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise XrmError(f"{path} cannot be read: {error.strerror}.") from None
+
+
+def _created(path: Path) -> IO[str]:
+    try:
+        return path.open("w", encoding="utf-8", newline="")
+    except OSError as error:
+        raise XrmError(f"{path} cannot be written: {error.strerror}.") from None
+
+
+def _prepared(kernel: Kernel, args: Namespace, stream: IO[bytes]) -> tuple[Table, ImportMapping]:
+    """Return the open file and the mapping that fits it."""
+    entity = kernel.model.entity(args.entity)
+    if entity is None:
+        hint = did_you_mean(args.entity, kernel.model.entities)
+        raise NotFound(f"There is no entity {args.entity!r}.", [Issue("entity", "unknown_entity", args.entity, hint)])
+    if args.mapping is None:
+        table = open_table(stream, args.file.name)
+        mapping = suggest(entity, table.header, args.key or "")
+    else:
+        mapping = load_mapping(_opened(args.mapping).read().decode("utf-8", "replace"), str(args.mapping))
+        table = open_table(stream, args.file.name, _layout(mapping, stream, args.file.name))
+    if mapping.entity != args.entity:
+        raise Invalid(f"This mapping is about {mapping.entity}, not {args.entity}.")
+    if args.key and args.mapping:
+        mapping = replace(mapping, key=(args.key,))
+    if errors := [i for i in check_mapping(mapping, kernel.model, table.header) if i.severity == "error"]:
+        raise Invalid("The mapping does not fit the file", errors)
+    return table, mapping
+
+
+def _layout(mapping: ImportMapping, stream: IO[bytes], name: str) -> Layout:
+    """Return what is found out about the file, with what the mapping says put over it."""
+    said = {n: getattr(mapping, n) for n in ("format", "encoding", "delimiter") if getattr(mapping, n)}
+    return replace(detect(stream, name), **said)
+
+
+def _print(report: Report, table: Table, mapping: ImportMapping, args: Namespace) -> None:
+    if args.json:
+        _emit({**report.to_dict(), "dry_run": args.dry_run, "encoding": table.layout.encoding})
+        return
+    verb = "would be " if args.dry_run else ""
+    print(f"{args.file}: {table.layout.format}, {table.layout.encoding}; key: {', '.join(mapping.key) or 'none'}")
+    print(f"{report.read} rows read: {report.created} {verb}created, {report.updated} {verb}updated, "
+          f"{report.unchanged} unchanged, {report.refused} refused")
+    if args.mapping is None and mapping.ignore:
+        print(f"Columns left out: {', '.join(mapping.ignore)}")
+    for verdict in report.problems[:SHOWN]:
+        print(f"  row {verdict.row.number} (line {verdict.row.line}): {verdict.problem}")
+    if report.refused > SHOWN:
+        print(f"  … and {report.refused - SHOWN} more; --errors FILE keeps them all")
+
+
+# --- importers of plugins ----------------------------------------------------------------------------------------
+
+
+async def _foreign(kernel: Kernel, actor: Actor, importer: Importer, path: Path) -> ImportReport:
+    with _opened(path) as file:
+        content = file.read()
+    return await kernel.records.with_context(replace(actor, source="import"), f"import {importer.name}", importer.run, content)
+
+
+def _print_foreign(report: ImportReport, args: Namespace) -> int:
+    refused = len(report.refused)
+    if args.json:
+        counts = {name: getattr(report, name) for name in ("read", "created", "updated", "unchanged")}
+        _emit({**counts, "refused": refused, "problems": [{"row": n, "reason": reason} for n, reason in report.refused]})
+    else:
+        print(f"{report.read} rows read: {report.created} created, {report.updated} updated, "
+              f"{report.unchanged} unchanged, {refused} refused")
+        for number, reason in report.refused[:SHOWN]:
+            print(f"  row {number}: {reason}")
+    return 1 if refused else 0
+
+
+def _emit(data: Any) -> None:
+    print(json.dumps(data, indent=2, ensure_ascii=False, default=str))

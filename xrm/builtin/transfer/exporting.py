@@ -1,0 +1,138 @@
+"""Records → a file, page by page, with the rights of an export: CSV for spreadsheets, JSON lines for programs.
+
+A CSV export can be imported again: money has a column for its currency, a relation one for the id and one for the
+label, lists are joined by semicolons. Texts that a spreadsheet would take for a formula get a quotation mark in front, which
+`reading.plain` takes away.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from xrm.builtin.transfer.reading import guarded
+from xrm.errors import Forbidden, NotFound
+from xrm.kernel.paths import resolve
+from xrm.kernel.query import HIDDEN, MAX_PAGE, Query
+from xrm.kernel.values import TYPES
+from xrm.metadata.model import Field
+
+if TYPE_CHECKING:
+    from xrm.kernel.change import Actor
+    from xrm.kernel.kernel import Kernel
+
+Cells = Callable[[Any], tuple[str, ...]]
+
+
+async def export_csv(kernel: Kernel, actor: Actor, entity: str, query: Query) -> AsyncIterator[str]:
+    """Yield the records a query finds as pieces of a CSV text, the header first.
+
+    Raises:
+        NotFound: there is no such entity for the actor.
+        Forbidden: the actor may not export records of it.
+        Invalid, Malformed: the query is wrong.
+    """
+    query = _permitted(kernel, actor, entity, query)
+    columns: tuple[tuple[str, tuple[str, ...], Cells], ...] | None = None
+    async for records in _pages(kernel, actor, entity, query):
+        if columns is None:
+            columns = tuple(_columns(kernel, entity, query, records))
+            yield _line(name for _, names, _ in columns for name in names)
+        if records:
+            yield "".join(_line(c for n, _, cells in columns for c in cells(record.get(n))) for record in records)
+
+
+async def export_json_lines(kernel: Kernel, actor: Actor, entity: str, query: Query) -> AsyncIterator[str]:
+    """Yield the records a query finds as JSON, one a line, as the API shows them. Raises as `export_csv`."""
+    query = _permitted(kernel, actor, entity, query)
+    async for records in _pages(kernel, actor, entity, query):
+        yield "".join(json.dumps(record, ensure_ascii=False, default=str) + "\n" for record in records)
+
+
+def _permitted(kernel: Kernel, actor: Actor, entity: str, query: Query) -> Query:
+    policy = kernel.live.policy
+    if policy.access(actor, entity, "read") is None:
+        raise NotFound(f"There is no entity {entity!r}.")
+    if policy.access(actor, entity, "export") is None:
+        raise Forbidden("You may not export records of this entity.")
+    return replace(query, limit=MAX_PAGE, after="", offset=0, action="export")
+
+
+async def _pages(
+    kernel: Kernel, actor: Actor, entity: str, query: Query
+) -> AsyncIterator[Sequence[Mapping[str, Any]]]:
+    while True:
+        page = await kernel.records.list(actor, entity, query)
+        yield page.records
+        if page.next is None:
+            return
+        query = replace(query, after=page.next)
+
+
+# --- CSV ---------------------------------------------------------------------------------------------------------
+
+
+def _columns(
+    kernel: Kernel, entity: str, query: Query, records: Sequence[Mapping[str, Any]]
+) -> Iterator[tuple[str, tuple[str, ...], Cells]]:
+    """Yield for each value of a record its name, the names of its columns and what makes its cells."""
+    definition = kernel.model.entities[entity]
+    shown = query.fields or tuple(records[0] if records else (n for n in definition.fields if n not in HIDDEN))
+    for path in shown:
+        found = resolve(kernel.model, definition, tuple(path.split(".")))
+        if found is not None and not found.part:
+            yield path, *_shape(path, found.field)
+
+
+def _shape(name: str, field: Field) -> tuple[tuple[str, ...], Cells]:
+    if field.type == "money":
+        return (name, f"{name}_currency"), _money
+    if field.type == "relation":
+        names = (name, f"{name}.label", f"{name}.entity") if field.polymorphic else (name, f"{name}.label")
+        return names, _pointer if field.polymorphic else _relation
+    if field.type in ("choices", "tags"):
+        return (name,), _list
+    if field.type == "json":
+        return (name,), _json
+    return (name,), _text if TYPES[field.type].expression == "text" else _plain
+
+
+def _text(value: Any) -> tuple[str, ...]:
+    return (guarded(str(value)) if value is not None else "",)
+
+
+def _plain(value: Any) -> tuple[str, ...]:
+    if isinstance(value, bool):
+        return ("true" if value else "false",)
+    return ("" if value is None else str(value),)
+
+
+def _money(value: Any) -> tuple[str, ...]:
+    return (value["amount"], value["currency"]) if value else ("", "")
+
+
+def _relation(value: Any) -> tuple[str, ...]:
+    return (value.get("id", ""), guarded(value.get("label") or "")) if value else ("", "")
+
+
+def _pointer(value: Any) -> tuple[str, ...]:
+    return (*_relation(value), value.get("entity", "") if value else "")
+
+
+def _list(value: Any) -> tuple[str, ...]:
+    return (guarded("; ".join(value)) if value else "",)
+
+
+def _json(value: Any) -> tuple[str, ...]:
+    return ("" if value is None else json.dumps(value, ensure_ascii=False, default=str),)
+
+
+def _line(cells: Iterator[str]) -> str:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\r\n").writerow(cells)
+    return out.getvalue()
+

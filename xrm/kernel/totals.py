@@ -1,0 +1,119 @@
+"""Aggregates: count, sum, avg, min and max per group, over what the actor may read."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from xrm.errors import Invalid, Issue
+from xrm.kernel.paths import Path, resolve
+from xrm.kernel.query import INT, TEXT, Query, Selection, Selector, Slot
+from xrm.kernel.store.schema import ColumnType
+from xrm.kernel.values import columns
+from xrm.kernel.visible import readable
+from xrm.metadata.model import Field
+
+_VALUE = re.compile(r"(count)|(sum|avg|min|max)\(([a-z_][a-z0-9_.]*)\)")
+_BUCKETS = {"year": ("%Y", "YYYY"), "month": ("%Y-%m", "YYYY-MM"), "day": ("%Y-%m-%d", "YYYY-MM-DD")}
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What to add up.
+
+    Attributes:
+        group: Field paths; of a date also ``close_date.month``, ``.year`` or ``.day``.
+        values: ``count``, ``sum(amount)``, ``avg(…)``, ``min(…)``, ``max(…)``.
+        filter: As in `Query`.
+        search: As in `Query`.
+    """
+
+    group: tuple[str, ...] = ()
+    values: tuple[str, ...] = ("count",)
+    filter: str = ""
+    search: str = ""
+    limit: int = 1000
+
+
+def totals_selection(selector: Selector, totals: Totals, words: int) -> Selection:
+    """Return the statement of an aggregate.
+
+    Raises:
+        Invalid: a group or value is unknown.
+    """
+    slots: list[Slot] = []
+    groups: list[str] = []
+    for name in totals.group:
+        slot, sql = _group(selector, name)
+        slots.append(slot)
+        groups.append(sql)
+    slots.extend(_value(selector, text) for text in totals.values)
+    where = selector.conditions(Query(filter=totals.filter), words)
+    tail = ""
+    if groups:
+        terms = ", ".join(groups)
+        tail = f" GROUP BY {terms} ORDER BY {terms} LIMIT {selector.binder.bind(totals.limit, INT)}"
+    return Selection(selector.statement(where, tail), tuple(slots))
+
+
+def _group(selector: Selector, name: str) -> tuple[Slot, str]:
+    stem, _, bucket = name.rpartition(".")
+    if bucket in _BUCKETS and stem:
+        path, sql = _aggregated(selector, stem, "group")
+        if path.field.type in ("date", "datetime"):
+            sql = _bucket(selector.live.dialect.name, path.field, sql, bucket)
+            return Slot(name, selector.select(sql), None), sql
+    path, sql = _aggregated(selector, name, "group")
+    kind = TEXT if path.part else columns(path.field)[0].type
+    return Slot(name, selector.select(sql), selector.live.dialect.jsonable(kind)), sql
+
+
+def _bucket(dialect: str, field: Field, sql: str, bucket: str) -> str:
+    sqlite, postgres = _BUCKETS[bucket]
+    if dialect == "sqlite":
+        return f"strftime('{sqlite}', {sql})"
+    zone = " AT TIME ZONE 'UTC'" if field.type == "datetime" else ""
+    return f"to_char({sql}{zone}, '{postgres}')"
+
+
+def _value(selector: Selector, text: str) -> Slot:
+    match = _VALUE.fullmatch(text)
+    if match is None:
+        raise Invalid(
+            "The totals are not valid",
+            [
+                Issue(
+                    "values",
+                    "unknown_value",
+                    f"{text!r} is not a total.",
+                    "count, sum(field), avg(field), min(field) or max(field)",
+                )
+            ],
+        )
+    if match[1]:
+        return Slot(text, selector.select("count(*)"), None)
+    path, sql = _aggregated(selector, match[3], "values")
+    kind = columns(path.field)[0].type
+    numeric = kind.name in ("int", "decimal")
+    if match[2] in ("sum", "avg") and not numeric:
+        raise Invalid("The totals are not valid", [Issue("values", "not_a_number", f"{match[3]!r} is not a number.")])
+    if match[2] == "avg":
+        return Slot(text, selector.select(_average(selector, sql, kind)), lambda value: f"{value:.6f}")
+    show = selector.live.dialect.jsonable(kind)
+    if match[2] == "sum" and kind.name == "int":
+        return Slot(text, selector.select(f"sum({sql})"), int)
+    return Slot(text, selector.select(f"{match[2]}({sql})"), show)
+
+
+def _average(selector: Selector, sql: str, kind: ColumnType) -> str:
+    if selector.live.dialect.name == "sqlite":
+        return f"avg({sql}) / {10**kind.scale}.0"
+    return f"avg({sql})"
+
+
+def _aggregated(selector: Selector, name: str, where: str) -> tuple[Path, str]:
+    parts = tuple(name.split("."))
+    path = resolve(selector.live.model, selector.entity, parts)
+    if path is None or not readable(selector.live, selector.actor, selector.entity, path):
+        raise Invalid("The totals are not valid", [Issue(where, "unknown_field", f"There is no field {name!r}.")])
+    return path, selector.visible.path(selector.entity, "t", parts)
