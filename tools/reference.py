@@ -20,10 +20,17 @@ from typing import Any
 
 import xrm
 from xrm import errors
-from xrm.kernel import hooks, values
+from xrm.builtin.transfer import mapping
+from xrm.cli import make_parser
+from xrm.kernel import expression, hooks, values
+from xrm.kernel.expression import types
+from xrm.kernel.expression.functions import FUNCTIONS, Function
+from xrm.kernel.kernel import BUILTIN
+from xrm.kernel.paths import RecordScope
+from xrm.kernel.plugins import load_plugins
 from xrm.metadata import grammar
 from xrm.metadata.codes import CODES
-from xrm.metadata.model import Choice, Field
+from xrm.metadata.model import Choice, Entity, Field, Model
 from xrm.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -163,189 +170,52 @@ def plugins() -> str:
     )
 
 
-# ------------------------------------------------------------------------------------------------- reading the code
-HOLDS: Mapping[str, str] = MappingProxyType({
-    "text": "one line of text",
-    "long_text": "text of several lines",
-    "integer": "a whole number of 64 bits",
-    "decimal": "an exact number, with `precision` digits of which `scale` after the point",
-    "money": "an amount and its currency",
-    "percent": "a number of hundredths",
-    "boolean": "yes or no",
-    "date": "a day",
-    "time": "a time of day",
-    "datetime": "a moment, kept in UTC",
-    "choice": "one of the field's choices",
-    "choices": "several of the field's choices",
-    "relation": "a record of another entity",
-    "email": "an e-mail address",
-    "phone": "a telephone number",
-    "url": "a web address",
-    "tags": "words anyone may add",
-    "json": "any JSON value",
-    "uuid": "a UUID",
-    "auto_number": "a number the platform gives, after the field's pattern",
-    "duration": "a length of time in minutes",
-})  # fmt: skip
-
-
-def is_error(thing: object) -> bool:
-    """Tell whether something of xrm.errors is an error with a code of its own."""
-    return inspect.isclass(thing) and issubclass(thing, errors.XrmError) and thing is not errors.XrmError
-
-
-def value_codes() -> Mapping[str, str]:
-    """Return the codes a record's values are refused with, each with the first message it is raised with."""
-    found: dict[str, str] = {}
-    for file in sorted((ROOT / "xrm" / "kernel").glob("*.py")):
-        for call in (n for n in ast.walk(ast.parse(file.read_text(encoding="utf-8"))) if isinstance(n, ast.Call)):
-            words = call.args[{"Refused": 0, "Issue": 1}.get(name_of(call), len(call.args)) :]
-            if len(words) > 1 and isinstance(words[0], ast.Constant) and (message := literal(words[1])):
-                found.setdefault(str(words[0].value), message)
-    return found
-
-
-def name_of(call: ast.Call) -> str:
-    """Return the name of what is called, without what it belongs to."""
-    return call.func.id if isinstance(call.func, ast.Name) else getattr(call.func, "attr", "")
-
-
-def literal(node: ast.expr) -> str:
-    """Return a text as it stands in the code, with … for what is filled in; empty for anything else."""
-    if isinstance(node, ast.JoinedStr):
-        return "".join(literal(part) for part in node.values)
-    if isinstance(node, ast.FormattedValue):
-        return "…"
-    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
-
-
-def keys(kind: str, schema: Mapping[str, Any]) -> str:
-    """Return the table of keys of a part of the grammar of `kind`."""
-    required = schema.get("required", ())
-    rows = []
-    for name, part in schema.get("properties", {}).items():
-        text = part.get("description") or target(kind, part)[1].get("description", "")
-        rows.append((code(name) + (" (required)" if name in required else ""), form(kind, part), text))
-    return table(("key", "value", "what it is"), rows)
-
-
-def target(kind: str, part: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
-    """Return what a `$ref` points to and the kind whose file that is in; without one, the part itself."""
-    if "$ref" not in part:
-        return kind, part
-    file, _, path = part["$ref"].partition("#/")
-    kind = file.removesuffix(".json") or kind
-    found: Any = grammar.schema(kind)
-    for step in path.split("/"):
-        found = found[step]
-    return kind, found
-
-
-def form(kind: str, part: Mapping[str, Any]) -> str:
-    """Return in a few words what a key may hold."""
-    if "$ref" in part:
-        name = part["$ref"].rsplit("/", 1)[-1]
-        kind, part = target(kind, part)
-        if "properties" in part:
-            return f"[{name}](#{name})"
-    if "enum" in part:
-        return ", ".join(code(str(choice)) for choice in part["enum"])
-    kinds = [WORDS[name] for name in as_list(part.get("type")) if name != "null"]
-    if "items" in part and "text" not in kinds:
-        return "list of " + form(kind, part["items"])
-    if isinstance(part.get("additionalProperties"), Mapping) and "properties" not in part:
-        return "table: name → " + form(kind, part["additionalProperties"])
-    return " or ".join(kinds) or (form(*target(kind, part)) if "$ref" in part else "any value")
-
-
-WORDS: Mapping[str, str] = MappingProxyType({
-    "string": "text", "integer": "whole number", "number": "number", "boolean": "`true`, `false`",
-    "array": "list", "object": "table",
-})  # fmt: skip
-
-
-def json_form(schema: Mapping[str, Any]) -> str:
-    """Return a value's JSON form in a few words."""
-    if properties := schema.get("properties"):
-        return code("{" + ", ".join(f'"{name}": …' for name in properties) + "}")
-    if schema.get("type") == "array":
-        return "list of text"
-    if "enum" in schema:
-        return "text: the choice's name"
-    kind = WORDS.get(schema.get("type", ""), "any")
-    return f"{kind} ({schema['format']})" if "format" in schema else kind
-
-
-def described(thing: type) -> Iterator[str]:
-    """Yield a heading, the signature and the docstring of each public method of a class."""
-    for name, method in vars(thing).items():
-        if not name.startswith("_") and inspect.isfunction(method):
-            yield f"### {name}"
-            yield code(f"{name}{signature(method)}")
-            yield text_of(method)
-
-
-def signature(method: Callable[..., Any]) -> str:
-    """Return a method's signature as it is written, without self."""
-    written = dict(method.__annotations__)  # texts, since annotations are not evaluated
-    answer = written.pop("return", "None")
-    inner = ", ".join(f"{name}: {kind}" for name, kind in written.items())
-    return f"({inner})" + ("" if answer == "None" else f" -> {answer}")
-
-
-def text_of(thing: Any) -> str:
-    """Return a docstring as Markdown: sections such as ``Attributes:`` become lists."""
-    lines: list[str] = []
-    section = False
-    for line in (inspect.getdoc(thing) or "").replace("``", "`").splitlines():
-        if re.fullmatch(r"(Attributes|Args|Raises|Returns):", line):
-            section = True
-        elif section and (found := re.fullmatch(r"    (\w+): (.*)", line)):
-            lines.append(f"- `{found[1]}`: {found[2]}")
-        elif section and line.startswith("        "):
-            lines[-1] += " " + line.strip()
-        else:
-            section = section and not line.strip()
-            lines.append(line)
-    return "\n".join(lines).strip()
-
-
-def first_line(thing: Any) -> str:
-    """Return the first line of a docstring."""
-    return (inspect.getdoc(thing) or "").split("\n\n")[0].replace("\n", " ").replace("``", "`")
-
-
-# ------------------------------------------------------------------------------------------------ making Markdown
-def page(*parts: str) -> str:
-    """Return the paragraphs of a page, each freed from the indentation it has in the code."""
-    return "\n\n".join(re.sub(r"\n {4,}", " ", part) for part in parts if part)
-
-
-def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a Markdown table."""
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join(
-        "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in line) + " |" for line in lines
+def expressions() -> str:
+    """The expression language: its operators by examples that are compiled here, its functions."""
+    scope = RecordScope(Model(), SAMPLE)
+    for text, _ in EXAMPLES:
+        expression.compile(text, scope)
+    functions = [(code(call(f)), f.summary) for f in sorted(FUNCTIONS.values(), key=lambda f: f.name)]
+    return page(
+        "# Expressions",
+        """One language for checks, guards, formulas, row rules, filters of views and of the API. It is evaluated on one
+        record in memory, or becomes part of a query, with the same answer. It is total: what cannot be computed (a
+        missing value, a division by zero) is null. A comparison with null is false, except `== null` and `!= null`;
+        `!=` is the exact opposite of `==`.""",
+        table(("an expression", "what it says"), [(code(text), meaning) for text, meaning in EXAMPLES]),
+        "## Functions",
+        "`f(x, y)` and `x.f(y)` are the same.",
+        table(("function", "what it gives"), functions),
+        "## Types",
+        "```\n" + inspect.cleandoc(types.__doc__ or "").partition("\n\n")[2] + "\n```",
     )
 
 
-def code(text: str) -> str:
-    """Return text in the type of code."""
-    return f"`{text}`"
+def mapping_files() -> str:
+    """The files that say how a foreign file's columns become fields."""
+    text = inspect.cleandoc(mapping.__doc__ or "")
+    return page("# Mapping files for imports") + "\n\n" + text
 
 
-def shown(default: Any) -> str:
-    """Return a default as it would be written in YAML."""
-    if isinstance(default, bool):
-        return code(str(default).lower())
-    if isinstance(default, tuple):
-        return code("[" + ", ".join(f'"{item}"' for item in default) + "]")
-    return code(str(default)) if default != "" else "(empty)"
-
-
-def as_list(value: Any) -> list[Any]:
-    """Return a value as a list: JSON Schema allows one type or several."""
-    return value if isinstance(value, list) else [] if value is None else [value]
+def command_line() -> str:
+    """The commands, those of this site's plugins included."""
+    made = load_plugins(ROOT, ("*",), BUILTIN).collect("commands")
+    parser = make_parser(made)
+    parts = [
+        "# Command line",
+        """`xrm COMMAND …` works on the site in the current folder, in the folder of `--site`, or in that of the
+        variable `XRM_SITE`. Exit codes: 0 done, 1 refused or findings, 2 wrong usage.""",
+        arguments_table(parser),
+    ]
+    for name, sub in commands_of(parser):
+        parts += [f"## xrm {name}", sentence(sub.description or ""), arguments_table(sub)]
+        for inner, deeper in commands_of(sub):
+            parts += [
+                f"### xrm {name} {inner}",
+                sentence(deeper.description or help_of(sub, inner)),
+                arguments_table(deeper),
+            ]
+    return page(*parts)
 
 
 def title(name: str) -> str:
@@ -360,6 +230,9 @@ PAGES: Mapping[str, Callable[[], str]] = MappingProxyType({
     "field-types": field_types,
     "errors": error_codes,
     "plugins": plugins,
+    "expressions": expressions,
+    "mapping-files": mapping_files,
+    "command-line": command_line,
 })  # fmt: skip
 
 

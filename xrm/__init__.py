@@ -3,6 +3,7 @@
 This is the public face: all that a plugin may import. It loads neither Piccolo nor Litestar.
 """
 
+from xrm.builtin.transfer.reading import Row, read_rows
 from xrm.errors import Conflict, Forbidden, Invalid, Issue, NotFound, XrmError
 from xrm.kernel.change import SYSTEM, Actor, Change
 from xrm.kernel.hooks import Action, Command, Context, Handlers, Importer, ImportReport, hookimpl
@@ -31,7 +32,9 @@ __all__ = [
     "Money",
     "NotFound",
     "Ref",
+    "Row",
     "XrmError",
     "__version__",
     "hookimpl",
+    "read_rows",
 ]

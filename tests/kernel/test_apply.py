@@ -193,7 +193,8 @@ class TestFields:
         await put(store, found, "thing")
         found = await take(store, one(
             field("plain"), field("name", required=True, default="O'Brien"),
-            field("due", "date", backfill="2026-01-31"), field("size", "integer", required=True, backfill=3), field("tags", "tags", default=["a", "b's"]),
+            field("due", "date", backfill="2026-01-31"), field("size", "integer", required=True, backfill=3),
+            field("tags", "tags", default=["a", "b's"]),
             field("price", "money", default={"amount": "2", "currency": "CHF"}, backfill="1"),
             field("active", "boolean", required=True, default=True, backfill=False),
             field("parent", "relation", to="thing"), field("extra", "json", default={"a": "x'y"}),

@@ -7,6 +7,7 @@ The two-worlds test needs no oracle: two sites differ only in what an actor may 
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,10 @@ import pytest
 
 from xrm.errors import Invalid, XrmError
 from xrm.kernel.change import SYSTEM, Actor
+from xrm.kernel.policy import Access
 from xrm.kernel.query import Query
 from xrm.kernel.totals import Totals
+from xrm.kernel.visible import Visible
 from xrm.testing import TestSite, make_site
 
 ENTITY = """
@@ -237,7 +240,7 @@ async def _answer(site: TestSite, me: Actor, ask: Callable[[TestSite, Actor], An
         return f"{error.status} {error.code} {error}"
 
 
-async def test_two_worlds_look_the_same(tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def _both_worlds(tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     answers = []
     for variant in (0, 1):
         numbers = iter(range(1, 10_000))
@@ -251,12 +254,48 @@ async def test_two_worlds_look_the_same(tmp_path: Path, database_url: str, monke
             if url.startswith("postgresql"):
                 await site.kernel.store.execute("DROP SCHEMA public CASCADE")
                 await site.kernel.store.execute("CREATE SCHEMA public")
-    assert answers[0] == answers[1]
+    return answers
+
+
+async def test_two_worlds_look_the_same(tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, other = await _both_worlds(tmp_path, database_url, monkeypatch)
+    assert one == other
+
+
+def _raw_column(self: Visible, access: Access, alias: str, name: str, column: str) -> str:
+    return f'{alias}."{column}"'
+
+
+def _any_row(self: Visible, rules: object, entity: object, alias: str) -> str:
+    return "1 = 1"
+
+
+def _joined_unchecked(self: Visible, target: object, alias: str, pointer: str) -> str:
+    return f'{alias}."id" = {pointer}'
+
+
+def _own_visibility(access: Access, name: str) -> Any:
+    return access.gives(name)
+
+
+@pytest.mark.parametrize(
+    ("place", "leak"),
+    [
+        ("xrm.kernel.visible.Visible.column", _raw_column),
+        ("xrm.kernel.visible.Visible.rows", _any_row),
+        ("xrm.kernel.visible.Visible.joined", _joined_unchecked),
+        ("xrm.kernel.visible.visibility", _own_visibility),
+    ],
+)
+async def test_a_seeded_leak_is_caught(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, leak: Callable[..., Any]
+) -> None:
+    monkeypatch.setattr(place, leak)
+    one, other = await _both_worlds(tmp_path, f"sqlite:///{tmp_path}/x.db", monkeypatch)
+    assert one != other
 
 
 def _without_change_ids(text: str) -> str:
-    import re
-
     return re.sub(r"'id': '00000000-0000-ffff-[^']*'", "'id': '…'", text)
 
 

@@ -171,7 +171,11 @@ def test_inverses_are_unique_on_their_target() -> None:
 
 def test_groups_of_fields() -> None:
     text = "entity: deal\nfields: {a: text, b: json}\nunique: [[a, c]]\nindexes: [[a, b], [a, a]]\n"
-    assert found(text) == ["site.yaml:3:14 unknown_field", "site.yaml:4:15 not_indexable", "site.yaml:4:23 duplicate_item"]
+    assert found(text) == [
+        "site.yaml:3:14 unknown_field",
+        "site.yaml:4:15 not_indexable",
+        "site.yaml:4:23 duplicate_item",
+    ]
 
 
 def test_a_removed_field_is_not_judged_but_may_not_be_used() -> None:

@@ -127,7 +127,10 @@ def test_transitions_that_do_not_fit(transitions: str, findings: list[str]) -> N
 
 
 def test_states_that_cannot_be_reached_or_left_are_warned_about() -> None:
-    text = FLOW + "  states: {new: {}, stuck: {}, lonely: {}, won: {final: won}}\n  transitions: {go: {from: new, to: stuck}}\n"
+    text = (
+        FLOW
+        + "  states: {new: {}, stuck: {}, lonely: {}, won: {final: won}}\n  transitions: {go: {from: new, to: stuck}}\n"
+    )
     result = reviewed(text)
     assert [(issue.code, issue.severity) for issue in result.issues] == [
         ("dead_end", "warning"), ("unreachable_state", "warning"), ("unreachable_state", "warning"),
@@ -188,6 +191,10 @@ def test_good_grants() -> None:
 
 def test_grants_say_where_and_what_was_meant() -> None:
     text = "role: r\ngrants:\n  - {entity: prty, actions: [raed]}\n  - {entity: party, actions: [read], fields: {read: [name]}}\n"
-    assert found(text) == ["site.yaml:3:14 unknown_entity", "site.yaml:3:30 unknown_action", "site.yaml:4:54 unknown_class"]
+    assert found(text) == [
+        "site.yaml:3:14 unknown_entity",
+        "site.yaml:3:30 unknown_action",
+        "site.yaml:4:54 unknown_class",
+    ]
     assert hints(text)[:2] == ["did you mean 'party'?", "did you mean 'read'?"]
     assert "+name" in hints(text)[2]

@@ -63,7 +63,9 @@ def test_faults_of_several_files_and_of_references_are_told_together() -> None:
 
 def test_a_fault_has_no_echo_where_the_faulty_part_is_used() -> None:
     """What could not be read is missing; nobody who refers to it is blamed for that."""
-    broken = source("entity: a\nfields: {x: {type: txt}, y: text}\nlabel: '{x}'\nviews: {list: {columns: [x, y]}}\n", file="a.yaml")
+    broken = source(
+        "entity: a\nfields: {x: {type: txt}, y: text}\nlabel: '{x}'\nviews: {list: {columns: [x, y]}}\n", file="a.yaml"
+    )
     user = source("entity: b\nfields: {r: {type: relation, to: a}}\nviews: {list: {columns: [r.x]}}\n", file="b.yaml")
     assert found(broken, user) == ["a.yaml:2:20 not_allowed"]
 

@@ -243,7 +243,9 @@ def test_an_entity_of_another_layer_is_extended_instead() -> None:
 
 
 def test_a_role_of_several_layers_adds_up() -> None:
-    first = source("role: sales\ntitle: Sales\ngrants: [{entity: party, actions: [read]}]\ncapabilities: [a.b]\n", "crm")
+    first = source(
+        "role: sales\ntitle: Sales\ngrants: [{entity: party, actions: [read]}]\ncapabilities: [a.b]\n", "crm"
+    )
     role = model(first, "role: sales\ngrants: [{entity: user, actions: [read]}]\n").roles["sales"]
     assert [grant.entity for grant in role.grants] == ["party", "user"]
     assert (role.title, role.capabilities) == ("Sales", ("a.b",))
@@ -303,7 +305,10 @@ def test_a_removed_field_stays_in_the_model_and_may_not_be_used() -> None:
 
 
 def test_order_is_that_of_layers_then_files_then_lines() -> None:
-    first, second = source("entity: z\nfields: {}\n---\nentity: y\nfields: {}\n", "a"), source("entity: x\nfields: {}\n", "b")
+    first, second = (
+        source("entity: z\nfields: {}\n---\nentity: y\nfields: {}\n", "a"),
+        source("entity: x\nfields: {}\n", "b"),
+    )
     third = source("entity: w\nfields: {}\n", "a", "more.yaml")
     assert list(build([first, second, third]).entities) == ["z", "y", "w", "x"]
 
@@ -319,10 +324,12 @@ def test_a_line_moved_is_no_change_of_the_model() -> None:
 
 def test_build_raises_all_errors_and_ignores_warnings() -> None:
     with pytest.raises(ModelError) as raised:
-        build([
-            source("entity: a\nfields: {x: {type: relation, to: b}}\n", file="a.yaml"),
-            source("entity: c\nfields: {y: {type: choice}}\n", file="c.yaml"),
-        ])
+        build(
+            [
+                source("entity: a\nfields: {x: {type: relation, to: b}}\n", file="a.yaml"),
+                source("entity: c\nfields: {y: {type: choice}}\n", file="c.yaml"),
+            ]
+        )
     assert [issue.code for issue in raised.value.issues] == ["unknown_entity", "missing_option"]
     warned = source("entity: a\nfields: {x: {type: choice, choices: [b, b]}}\n")
     assert build([warned]).entities["a"].fields["x"].choices[0].name == "b"
@@ -351,6 +358,12 @@ def test_grants_have_short_forms() -> None:
         """
     ).roles["reader"]
     first, second, third, fourth = role.grants
-    assert (first.entity, second.entity, first.actions, first.scope, first.read) == ("party", "user", ("*",), "all", ("*",))
+    assert (first.entity, second.entity, first.actions, first.scope, first.read) == (
+        "party",
+        "user",
+        ("*",),
+        "all",
+        ("*",),
+    )
     assert (third.entity, third.scope, third.read, third.write) == ("*", "own", ("public",), ("public",))
     assert (fourth.scope, fourth.where, fourth.read, fourth.write) == ("team", "name != ''", ("*",), ("+name",))

@@ -20,7 +20,7 @@ from xrm.kernel.expression.sqlite_functions import sqlite_functions
 from xrm.kernel.hooks import Handlers
 from xrm.kernel.impact import assess
 from xrm.kernel.journal import Generation
-from xrm.kernel.live import Live
+from xrm.kernel.live import Live, present
 from xrm.kernel.paths import OwnScope, RecordScope, type_of
 from xrm.kernel.plan import Plan, propose
 from xrm.kernel.plugins import Plugins, load_plugins
@@ -210,7 +210,7 @@ class Kernel:
         self.plugins.manager.hook.handlers(registry=handlers)
         live = Live(
             generation.number,
-            model,
+            present(model),
             self.store.dialect,
             self.parsing,
             handlers,

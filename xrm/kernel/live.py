@@ -6,7 +6,7 @@ Whoever works with a `Live` keeps it to the end of the request, so a request beg
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from types import MappingProxyType
@@ -25,6 +25,16 @@ from xrm.kernel.values import Parsing
 from xrm.metadata.model import Entity, Model, Transition, empty
 
 MAX_STATEMENTS = 4000  # cached per generation
+
+
+def present(model: Model) -> Model:
+    """Return a model without what it says is removed: what a running site knows of."""
+    kept = {
+        entity.name: replace(entity, fields={f.name: f for f in entity.fields.values() if not f.removed})
+        for entity in model.entities.values()
+        if not entity.removed
+    }
+    return replace(model, entities=MappingProxyType(kept))
 
 
 @dataclass(frozen=True)
@@ -70,7 +80,7 @@ class Live:
     @cached_property
     def entities(self) -> Mapping[str, LiveEntity]:
         """The compiled entities, by name."""
-        return MappingProxyType({e.name: self._compile(e) for e in self.model.entities.values() if not e.removed})
+        return MappingProxyType({e.name: self._compile(e) for e in self.model.entities.values()})
 
     def cached(self, key: Any, make: Any) -> Any:
         """Return what `make` returned for `key` before, or now."""

@@ -213,8 +213,16 @@ class _Reading:
     def _add(self, column: Column) -> Step | None:
         need = "required " if not column.null else ""
         fill = _fill_words(column, "existing records get") if "." not in column.id else ""
-        text = f"Add {self.table.name}.{column.name}, {need}{_words(column.type)}{fill}."
+        text = f"Add {self.table.name}.{column.name}, {need}{self._kind(column)}{fill}."
         return self._field("add_field", column, text, SLOW if column.backfill is not None else SAFE)
+
+    def _kind(self, column: Column) -> str:
+        """Return what a new column makes of its field, in a word."""
+        for key in self.table.foreign_keys:
+            if key.column == column.id:
+                return f"relation to {self.new.tables[key.table].name}"
+        parts = {id.partition(".")[2] for id in self.columns if id.startswith(f"{column.id}.")}
+        return "money" if "currency" in parts else "relation to any" if "entity" in parts else _words(column.type)
 
     def _field(self, kind: str, column: Column, text: str, severity: str) -> Step | None:
         key = (kind, base_id(column.id))

@@ -139,7 +139,7 @@ class Policy:
 
     def _build(self, roles: frozenset[str], name: str, action: str) -> Access | None:
         entity = self._model.entity(name)
-        if entity is None or entity.removed:
+        if entity is None:
             return None
         if SYSTEM_ROLE in roles:
             return Access(entity, action, (Rule("all", None, frozenset(entity.fields), frozenset(entity.fields)),))

@@ -224,7 +224,8 @@ class Reading:
         mark = self._kernel.store.dialect.placeholder
         return (
             'SELECT c."id", c."changeset", s."at", s."actor", s."actor_name", s."source", s."reason", c."kind",'
-            ' c."action", c."version", c."before", c."after" FROM "xrm_change" c JOIN "xrm_changeset" s ON s."id" = c."changeset"'
+            ' c."action",'
+            ' c."version", c."before", c."after" FROM "xrm_change" c JOIN "xrm_changeset" s ON s."id" = c."changeset"'
             f' WHERE c."record" = {mark(1, UUID_TYPE)} AND c."entity" = {mark(2, ColumnType("text"))}'
             ' ORDER BY c."version" DESC LIMIT 500'
         )

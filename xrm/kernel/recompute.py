@@ -23,7 +23,7 @@ def affected(old: Model | None, new: Model) -> Iterator[Entity]:
     """Yield the entities whose stored computed values may differ under the new model."""
     for entity in new.entities.values():
         before = old.entities.get(entity.was if entity.name not in old.entities else entity.name) if old else None
-        if before is not None and not entity.removed and _computed(before) != _computed(entity):
+        if before is not None and _computed(before) != _computed(entity):
             yield entity
 
 

@@ -37,10 +37,15 @@ class Records:
         self.visible_ids = self._reading.visible_ids
         self.permitted = self._reading.permitted
         self.delete = self._writing.delete
+        self.context = self._writing.context
 
     def act(self, actor: Actor, reason: str = "", idempotency_key: str = "") -> AbstractAsyncContextManager[Act]:
         """Return a context whose writes make one change-set and take effect together or not at all."""
         return self._writing.act(actor, reason, idempotency_key)
+
+    def attempt(self, actor: Actor, reason: str = "") -> AbstractAsyncContextManager[Act]:
+        """Return a context for a part of an act that may fail without taking the rest of the act along."""
+        return self._writing.attempt(actor, reason)
 
     async def create(self, actor: Actor, entity: str, values: Mapping[str, Any]) -> Record:
         """Create a record and return it as the actor sees it.
@@ -100,6 +105,10 @@ class Bound:
 
     door: Records
     actor: Actor
+
+    def attempt(self, reason: str = "") -> AbstractAsyncContextManager[Act]:
+        """Return a context whose writes take effect together or not at all; it may fail without the rest of the act."""
+        return self.door.attempt(self.actor, reason)
 
     async def get(self, entity: str, id: UUID | str) -> Record:
         """Return one record."""

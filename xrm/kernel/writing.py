@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -78,6 +79,24 @@ class Writing:
                 yield Act(live, changes)
             finally:
                 self._open.reset(token)
+
+    @asynccontextmanager
+    async def attempt(self, actor: Actor, reason: str = "") -> AsyncIterator[Act]:
+        """Open a part of the running act that may fail without taking the rest along, or an act if none is open."""
+        running = self._open.get()
+        if running is None or not self._kernel.store.in_transaction:
+            async with self.act(actor, reason) as act:
+                yield act
+            return
+        changes = running.changes
+        stored, count = changes.stored, len(changes.changes)
+        try:
+            async with self._kernel.store.transaction():
+                yield await self._join(running, actor)
+        except BaseException:
+            changes.stored = stored
+            del changes.changes[count:]
+            raise
 
     async def _join(self, running: Act, actor: Actor) -> Act:
         if running.actor == actor:
@@ -346,15 +365,22 @@ class Writing:
         finally:
             self._open.reset(token)
 
+    def context(self, actor: Actor) -> Context:
+        """Return what code of a plugin is given that runs outside an act, such as an importer."""
+        return self._made_context(self._kernel.live, actor, self._kernel.clock())
+
     def _context(self, act: Act) -> Context:
+        return self._made_context(act.live, act.actor, act.changes.at)
+
+    def _made_context(self, live: Live, actor: Actor, now: datetime) -> Context:
         records = self._kernel.records
         return Context(
-            actor=act.actor,
-            now=act.changes.at,
-            model=act.live.model,
-            records=records.bound(act.actor),
+            actor=actor,
+            now=now,
+            model=live.model,
+            records=records.bound(actor),
             system=records.bound(SYSTEM),
-            site={"currency": act.live.parsing.currency},
+            site={"currency": live.parsing.currency},
         )
 
 

@@ -76,7 +76,11 @@ def check_fields(findings: Findings, entity: Entity) -> None:
                 findings.add(
                     field_place(entity, field), "missing_type", f"the field {field.name!r} has no type", "add type: …"
                 )
-        elif not field.removed and field.type in OPTIONS and not (entity.workflow and entity.workflow.field == field.name):
+        elif (
+            not field.removed
+            and field.type in OPTIONS
+            and not (entity.workflow and entity.workflow.field == field.name)
+        ):
             _field(findings, entity, field)  # what the workflow made is checked with it
     _columns(findings, entity, own)
     _former(findings, entity, own)

@@ -63,7 +63,7 @@ def documents_of(text: str) -> list[Node]:
         ModelError: It is not YAML of the house.
     """
     nodes, issues = compose(Source("", "text", text))
-    nodes = [node for node in nodes if isinstance(node.value, dict)]
+    nodes = [node for node in nodes if isinstance(node.value, dict) and node.value]
     if issues or not nodes:
         raise ModelError("the text cannot be changed before it can be read", issues)
     return nodes
@@ -142,20 +142,20 @@ def _applied(data: Any, edit: Edit) -> Any:
     *way, last = edit.path
     copy = _copied(data)
     table = copy
-    for step in way:
+    for step, following in zip(way, edit.path[1:], strict=True):
         below = _value_at(table, (step,))
         if isinstance(below, str) and way[:1] == ["fields"]:
             below = {"type": below}  # the short form of a field makes room
         if not isinstance(below, (dict, list)):
             if not isinstance(edit, Set):
-                raise ModelError(f"there is nothing at {'.'.join(map(str, edit.path))}")
-            below = {}
-        table[step] = below
+                raise _nothing(edit)
+            below = [] if isinstance(following, int) else {}
+        _put(table, step, below, edit)
         table = below
     if isinstance(edit, Set):
-        _put(table, last, edit.value)
+        _put(table, last, edit.value, edit)
     elif _value_at(table, (last,)) is _NOTHING:
-        raise ModelError(f"there is nothing at {'.'.join(map(str, edit.path))}")
+        raise _nothing(edit)
     elif isinstance(edit, Remove):
         del table[last]
     else:
@@ -165,8 +165,14 @@ def _applied(data: Any, edit: Edit) -> Any:
     return copy
 
 
-def _put(table: Any, key: Any, value: Any) -> None:
-    if isinstance(table, list) and key == len(table):
+def _nothing(edit: Edit) -> ModelError:
+    return ModelError(f"there is nothing at {'.'.join(map(str, edit.path))}")
+
+
+def _put(table: Any, key: str | int, value: Any, edit: Edit) -> None:
+    if isinstance(table, list) is not isinstance(key, int) or (isinstance(key, int) and not 0 <= key <= len(table)):
+        raise _nothing(edit)
+    if key == len(table):
         table.append(value)
     else:
         table[key] = value
@@ -285,7 +291,7 @@ class _Surgeon:
         if isinstance(parent.value, list):
             lines = layout.item_lines(self.kind, path, value, column)
         else:
-            lines = layout.entry(self.kind, path, value, column, _width(parent, column))
+            lines = layout.entry(self.kind, path, value, column, _width(parent))
         before = self.before(parent, path)
         if before is None:
             at = parent.start.index
@@ -342,8 +348,9 @@ def _child(parent: Node, step: str | int) -> Node | None:
     return value[step] if inside else None
 
 
-def _width(parent: Node, column: int) -> int:
-    """Return how wide keys are when the values beside them stand in one column, else 0."""
-    beside = [child for child in parent.value.values() if child.key is not None and child.start.line == child.key.line]
-    columns = {child.start.column for child in beside}
-    return columns.pop() - column - 1 if len(columns) == 1 and len(beside) > 1 else 0
+def _width(parent: Node) -> int:
+    """Return how wide keys are when somebody put the values beside them into one column, else 0."""
+    beside = {name: child for name, child in parent.value.items() if child.key and child.start.line == child.key.line}
+    widths = {name: child.start.column - child.key.column - 1 for name, child in beside.items() if child.key}
+    padded = any(width > len(name) + 1 for name, width in widths.items())
+    return next(iter(widths.values())) if padded and len(set(widths.values())) == 1 else 0

@@ -43,7 +43,13 @@ _TYPES = {
 
 @cache
 def schema(kind: str) -> dict[str, Any]:
-    """Return the JSON Schema of one kind of definition."""
+    """Return the JSON Schema of one kind of definition.
+
+    Raises:
+        KeyError: There is no such kind.
+    """
+    if kind not in KINDS:
+        raise KeyError(kind)
     text = files("xrm.metadata").joinpath("schema", f"{kind}.json").read_text(encoding="utf-8")
     loaded: dict[str, Any] = json.loads(text)
     return loaded
@@ -73,7 +79,9 @@ def explain(kind: str, node: Node) -> list[tuple[Path, Issue]]:
     for error in _explainer(kind).iter_errors(node.plain()):
         faults.extend(_faults(error, node))
     # the two libraries differ in details, such as whether $ may stand before a last line break
-    return faults or [((), found(node.origin, "grammar", "the definition breaks the grammar", "look for odd characters"))]
+    return faults or [
+        ((), found(node.origin, "grammar", "the definition breaks the grammar", "look for odd characters"))
+    ]
 
 
 def _faults(error: Any, root: Node) -> Iterator[tuple[Path, Issue]]:

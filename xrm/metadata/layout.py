@@ -41,6 +41,8 @@ def ordered(kind: str, path: Path, keys: Iterable[str]) -> list[str]:
 
 def order_of(kind: str, path: Path) -> Sequence[str]:
     """Return the canonical order of the keys of the table at `path`; empty where names stand."""
+    if kind not in grammar.KINDS:
+        return ()  # a text that is being written may be anything
     if not path:
         return list(grammar.schema(kind)["properties"])
     if kind == "role":

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
+
 from tests.kernel.expression.samples import ROWS
 from tests.kernel.expression.worlds import World
 
@@ -24,6 +25,7 @@ async def far_postgres_url(postgres_url: str) -> str:
 async def world(request: pytest.FixtureRequest, tmp_path) -> AsyncIterator[World]:
     """The sample records in each database."""
     lite = request.param == "sqlite"
-    opened = await World.open(f"sqlite:///{tmp_path}/t.db" if lite else request.getfixturevalue("far_postgres_url"), ROWS)
+    url = f"sqlite:///{tmp_path}/t.db" if lite else request.getfixturevalue("far_postgres_url")
+    opened = await World.open(url, ROWS)
     yield opened
     await opened.close()

@@ -88,14 +88,16 @@ class Generator:
         a, b = self.number(depth), self.number(depth)
         return self.pick(
             lambda: f"({self.of('decimal', depth)} {self.draw.choice('+-*%')} {b})", lambda: f"({a} / {b})",
-            lambda: f"({a} / {b})", lambda: f"-({self.of('decimal', depth)})", lambda: f"abs({self.of('decimal', depth)})",
+            lambda: f"({a} / {b})", lambda: f"-({self.of('decimal', depth)})",
+            lambda: f"abs({self.of('decimal', depth)})",
             lambda: f"round({self.of('decimal', depth)}, {self.draw.randint(0, 12)})",
             lambda: f"max({self.of('decimal', depth)}, {b}, {a})",
         )
 
     def text(self, depth: int) -> str:
         a = self.of("text", depth)
-        return self.pick(lambda: f"({a} + {self.of('text', depth)})", lambda: f"lower({a})", lambda: f"{self.leaf('text')}.upper()")
+        return self.pick(lambda: f"({a} + {self.of('text', depth)})", lambda: f"lower({a})",
+                         lambda: f"{self.leaf('text')}.upper()")
 
     def date(self, depth: int) -> str:
         a = self.of("date", depth)
@@ -111,7 +113,8 @@ class Generator:
 
     def condition(self, depth: int) -> str:
         return self.pick(
-            lambda: self.ordered(depth), lambda: self.ordered(depth), lambda: self.equal(depth), lambda: self.equal(depth),
+            lambda: self.ordered(depth), lambda: self.ordered(depth),
+            lambda: self.equal(depth), lambda: self.equal(depth),
             lambda: self.null_test(depth), lambda: self.joined(depth), lambda: self.joined(depth),
             lambda: f"!({self.of('bool', depth)})", lambda: self.one_of(depth), lambda: self.within(depth),
             lambda: self.text_test(depth), lambda: self.mixed(depth),

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
-from uuid import UUID as Uuid
+from uuid import UUID
 
 from tests.kernel.expression.worlds import FAR, FIELDS
 
-IDS = tuple(Uuid(int=n + (7 << 76) + (8 << 60)) for n in range(1, 5))
+IDS = tuple(UUID(int=n + (7 << 76) + (8 << 60)) for n in range(1, 5))
 TEXTS = (
     "", "a", "A", "ab", "Ab", "Acme AG", "open", "won", "O'Brien", '"', "%", "a_b", "back\\slash", "two\nlines", "10",
     "Ä", "ä", "Ångström", "straße", "STRASSE", "İstanbul", "ığ", "ŉ", "ǅ", "Σίσυφος", "ЁЖ", "Việt", "ﬁn", "\ufb01",
@@ -36,7 +36,8 @@ def decimals(scale: int) -> tuple[Decimal, ...]:
     unit = Decimal(1).scaleb(-scale)
     most = 10 ** (18 - scale)
     whole = tuple(Decimal(n) for n in (0, 1, -1, 2, 3, 10, -7, 100) if abs(n) < most)
-    return (*whole, unit, -unit, 5 * unit, 25 * unit, 33 * unit, most - unit, -(most - unit), (most - unit) / 2 // unit * unit)
+    ends = (most - unit, unit - most, (most - unit) // 2 + 5 * unit)
+    return (*whole, *ends, *(n * unit for n in (1, -1, 5, 25, 33)))
 
 
 VALUES: Mapping[str, Callable[[Any], Sequence[Any]]] = {
@@ -58,8 +59,9 @@ def _value(draw: random.Random, type: Any) -> Any:
 
 
 FULL: Mapping[str, Any] = {
-    "amount": Decimal("100.00"), "price": Decimal("0.1250"), "total": Decimal("-7.50"), "tiny": Decimal("0.000000000001"),
-    "units": Decimal(3), "qty": 7, "stock": -3, "name": "Acme AG", "state": "open", "active": True, "done": False,
+    "amount": Decimal("100.00"), "price": Decimal("0.1250"), "total": Decimal("-7.50"),
+    "tiny": Decimal("0.000000000001"), "units": Decimal(3), "qty": 7, "stock": -3, "name": "Acme AG", "state": "open",
+    "active": True, "done": False,
     "since": date(2026, 3, 1), "due": date(2026, 4, 4), "at": TIMES[0], "seen": TIMES[2], "opens": time(8, 30),
     "closes": time(17), "owner": IDS[0], "buyer": IDS[1], "tags": ("vip", "a,b"), "value": (), "details": {"a": 1},
     "partner.country": "DE", "partner.rating": Decimal("4.500"),
@@ -69,7 +71,7 @@ EDGE: Mapping[str, Any] = {
     "amount": Decimal("9999999999999999.99"), "price": Decimal("-99999999999999.9999"), "total": Decimal("0.00"),
     "tiny": Decimal("999999.999999999999"), "units": Decimal(10**18 - 1), "qty": 2**63 - 1, "stock": -(2**63),
     "name": "", "state": "Ångström", "active": False, "done": True, "since": date.min, "due": date.max, "at": TIMES[7],
-    "seen": TIMES[4], "opens": time(0), "closes": time(23, 59, 59, 999999), "owner": IDS[2], "buyer": IDS[2], "tags": (),
-    "value": ("",), "details": [], "partner.country": "", "partner.rating": Decimal(0),
+    "seen": TIMES[4], "opens": time(0), "closes": time(23, 59, 59, 999999), "owner": IDS[2], "buyer": IDS[2],
+    "tags": (), "value": ("",), "details": [], "partner.country": "", "partner.rating": Decimal(0),
 }
 ROWS = (FULL, NULLS, EDGE)

@@ -7,11 +7,9 @@ import random
 from collections.abc import Sequence
 from pathlib import Path
 
-import pytest
 from tests.kernel.expression.generate import Generator
 from tests.kernel.expression.samples import FULL, row
 from tests.kernel.expression.worlds import NOBODY, SCOPE, SOMEBODY, Row, World, exact, in_memory
-
 from xrm.kernel.expression import Expression, compile, from_json
 
 BUDGET = int(os.environ.get("XRM_FUZZ", "300"))
@@ -36,12 +34,9 @@ async def test_three_worlds_agree(tmp_path: Path, far_postgres_url: str) -> None
 async def _agree(expression: Expression, rows: Sequence[Row], user: Row, worlds: Sequence[World]) -> None:
     wanted = in_memory(expression, rows, user)
     for world in worlds:
-        try:
-            found = await world.values(expression, user)
-        except Exception as error:
-            pytest.fail(f"{expression.source}\non {world.store.dialect.name}: {error!r}")
-        for row, a, b in zip(rows, map(exact, wanted), map(exact, found), strict=True):
-            assert a == b, f"{expression.source}\n{row}\n{user}\nin memory {a!r}, on {world.store.dialect.name} {b!r}"
+        found = await world.values(expression, user)
+        for record, a, b in zip(rows, map(exact, wanted), map(exact, found), strict=True):
+            assert a == b, f"{expression.source}\n{record}\n{user}\nmemory {a!r}, {world.store.dialect.name} {b!r}"
 
 
 def _expression(draw: random.Random) -> Expression:

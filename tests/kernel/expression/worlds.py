@@ -1,13 +1,13 @@
-"""One table of records in three worlds: in memory, in SQLite and in PostgreSQL. An expression must not tell them apart."""
+"""One table of records in three worlds: in memory, in SQLite, in PostgreSQL. An expression must not tell them apart."""
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
-from uuid import UUID as Uuid
 
 from xrm.kernel.expression import (
     BOOL,
@@ -51,8 +51,8 @@ FAR: Mapping[str, Type] = {"partner.country": TEXT, "partner.rating": decimal(3)
 SCOPE = Names({**FIELDS, **USER, **FAR})
 
 SOMEBODY: Row = {
-    "id": Uuid("00000000-0000-7000-8000-000000000001"),
-    "teams": (Uuid("00000000-0000-7000-8000-000000000002"), Uuid("00000000-0000-7000-8000-000000000003")),
+    "id": uuid.UUID("00000000-0000-7000-8000-000000000001"),
+    "teams": (uuid.UUID("00000000-0000-7000-8000-000000000002"), uuid.UUID("00000000-0000-7000-8000-000000000003")),
     "limit": Decimal("10.00"), "since": NOW.date(), "name": "Ab",
 }
 NOBODY: Row = {"id": None, "teams": (), "limit": None, "since": None, "name": None}
@@ -162,4 +162,4 @@ class World:
 
 def exact(value: Any) -> Any:
     """Return a value so that decimals which differ in their digits differ."""
-    return str(value) if isinstance(value, Decimal) else value
+    return format(value, "f") if isinstance(value, Decimal) else value

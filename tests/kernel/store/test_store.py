@@ -14,7 +14,7 @@ from xrm.kernel.store.store import StoreOptions, open_store
 
 COUNTER = table("counter", id=INT, n=INT, name=TEXT)
 LONG_QUERY = {
-    "sqlite": "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 9999999999) SELECT max(n) FROM c",
+    "sqlite": "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c LIMIT 9999999999) SELECT max(n) FROM c",
     "postgresql": "SELECT pg_sleep(120)",
 }
 

@@ -130,6 +130,28 @@ async def test_joins_are_typed_and_may_go_in_circles(tables, deal):
     assert with_party.c_party.c_limit == Decimal("5.00")
 
 
+async def test_joins_over_long_names_stay_apart(store):
+    """PostgreSQL cuts names at 63 bytes, and Piccolo joins under the names of all tables and columns on the way."""
+    long = "a_rather_long_name_of_a_table_and_field"
+    other = f"{long[:-1]}x"
+    far = table("far", id=INT, name=TEXT)
+    middle = Table(long, long, table(long, id=INT, **{long: INT, other: INT}).columns, (), (
+        ForeignKey("k1", long, "far"), ForeignKey("k2", other, "far"),
+    ))
+    near = Table("near", "near", table("near", id=INT, **{long: INT}).columns, (), (ForeignKey("k3", long, long),))
+    await make(store, far, middle, near)
+    await store.batch([
+        ("INSERT INTO far VALUES (1, 'one'), (2, 'two')", ()), (f"INSERT INTO {long} VALUES (1, 1, 2)", ()),
+        ("INSERT INTO near VALUES (1, 1)", ()),
+    ])
+    Near = piccolo_tables(schema(far, middle, near), store.engine)["near"]  # noqa: N806
+    way = getattr(Near, f"c_{long}")
+    row = await Near.select(
+        getattr(way, f"c_{long}").c_name.as_alias("a"), getattr(way, f"c_{other}").c_name.as_alias("b")
+    ).first()
+    assert row == {"a": "one", "b": "two"}
+
+
 async def test_aggregates_are_typed(tables, deal):
     Deal = tables["deal"]  # noqa: N806
     await Deal.insert(Deal(id=uuid4(), c_amount=Decimal("0.20"), c_count=1, c_at=AT))

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 from xrm.builtin.transfer.exporting import export_csv, export_json_lines
 from xrm.builtin.transfer.importing import Import, Report
@@ -60,7 +60,7 @@ async def export_file(kernel: Kernel, actor: Actor, args: Namespace) -> int:
     Args:
         kernel: The site.
         actor: Whose rights count.
-        args: ``entity``, ``file`` or None, ``format`` (csv or json, which is one record a line), ``filter``, ``fields``.
+        args: ``entity``, ``file`` or None, ``format`` (csv, or json: one record a line), ``filter``, ``fields``.
 
     Raises:
         XrmError: no such entity, a wrong filter, a right that is missing.
@@ -81,21 +81,21 @@ async def _write(pieces: AsyncIterator[str], path: Path | None) -> None:
             out.write(piece)
 
 
-def _opened(path: Path) -> IO[bytes]:
+def _opened(path: Path) -> BinaryIO:
     try:
         return path.open("rb")
     except OSError as error:
         raise XrmError(f"{path} cannot be read: {error.strerror}.") from None
 
 
-def _created(path: Path) -> IO[str]:
+def _created(path: Path) -> TextIO:
     try:
         return path.open("w", encoding="utf-8", newline="")
     except OSError as error:
         raise XrmError(f"{path} cannot be written: {error.strerror}.") from None
 
 
-def _prepared(kernel: Kernel, args: Namespace, stream: IO[bytes]) -> tuple[Table, ImportMapping]:
+def _prepared(kernel: Kernel, args: Namespace, stream: BinaryIO) -> tuple[Table, ImportMapping]:
     """Return the open file and the mapping that fits it."""
     entity = kernel.model.entity(args.entity)
     if entity is None:
@@ -116,7 +116,7 @@ def _prepared(kernel: Kernel, args: Namespace, stream: IO[bytes]) -> tuple[Table
     return table, mapping
 
 
-def _layout(mapping: ImportMapping, stream: IO[bytes], name: str) -> Layout:
+def _layout(mapping: ImportMapping, stream: BinaryIO, name: str) -> Layout:
     """Return what is found out about the file, with what the mapping says put over it."""
     said = {n: getattr(mapping, n) for n in ("format", "encoding", "delimiter") if getattr(mapping, n)}
     return replace(detect(stream, name), **said)
@@ -127,15 +127,15 @@ def _print(report: Report, table: Table, mapping: ImportMapping, args: Namespace
         _emit({**report.to_dict(), "dry_run": args.dry_run, "encoding": table.layout.encoding})
         return
     verb = "would be " if args.dry_run else ""
-    print(f"{args.file}: {table.layout.format}, {table.layout.encoding}; key: {', '.join(mapping.key) or 'none'}")
-    print(f"{report.read} rows read: {report.created} {verb}created, {report.updated} {verb}updated, "
+    _say(f"{args.file}: {table.layout.format}, {table.layout.encoding}; key: {', '.join(mapping.key) or 'none'}")
+    _say(f"{report.read} rows read: {report.created} {verb}created, {report.updated} {verb}updated, "
           f"{report.unchanged} unchanged, {report.refused} refused")
     if args.mapping is None and mapping.ignore:
-        print(f"Columns left out: {', '.join(mapping.ignore)}")
+        _say(f"Columns left out: {', '.join(mapping.ignore)}")
     for verdict in report.problems[:SHOWN]:
-        print(f"  row {verdict.row.number} (line {verdict.row.line}): {verdict.problem}")
+        _say(f"  row {verdict.row.number} (line {verdict.row.line}): {verdict.problem}")
     if report.refused > SHOWN:
-        print(f"  … and {report.refused - SHOWN} more; --errors FILE keeps them all")
+        _say(f"  … and {report.refused - SHOWN} more; --errors FILE keeps them all")
 
 
 # --- importers of plugins ----------------------------------------------------------------------------------------
@@ -144,21 +144,26 @@ def _print(report: Report, table: Table, mapping: ImportMapping, args: Namespace
 async def _foreign(kernel: Kernel, actor: Actor, importer: Importer, path: Path) -> ImportReport:
     with _opened(path) as file:
         content = file.read()
-    return await kernel.records.with_context(replace(actor, source="import"), f"import {importer.name}", importer.run, content)
+    return await importer.run(kernel.records.context(replace(actor, source="import")), content)
 
 
 def _print_foreign(report: ImportReport, args: Namespace) -> int:
     refused = len(report.refused)
     if args.json:
         counts = {name: getattr(report, name) for name in ("read", "created", "updated", "unchanged")}
-        _emit({**counts, "refused": refused, "problems": [{"row": n, "reason": reason} for n, reason in report.refused]})
+        problems = [{"row": number, "reason": reason} for number, reason in report.refused]
+        _emit({**counts, "refused": refused, "problems": problems})
     else:
-        print(f"{report.read} rows read: {report.created} created, {report.updated} updated, "
+        _say(f"{report.read} rows read: {report.created} created, {report.updated} updated, "
               f"{report.unchanged} unchanged, {refused} refused")
         for number, reason in report.refused[:SHOWN]:
-            print(f"  row {number}: {reason}")
+            _say(f"  row {number}: {reason}")
     return 1 if refused else 0
 
 
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+
+
 def _emit(data: Any) -> None:
-    print(json.dumps(data, indent=2, ensure_ascii=False, default=str))
+    _say(json.dumps(data, indent=2, ensure_ascii=False, default=str))

@@ -1,8 +1,8 @@
 """Records → a file, page by page, with the rights of an export: CSV for spreadsheets, JSON lines for programs.
 
 A CSV export can be imported again: money has a column for its currency, a relation one for the id and one for the
-label, lists are joined by semicolons. Texts that a spreadsheet would take for a formula get a quotation mark in front, which
-`reading.plain` takes away.
+label, lists are joined by semicolons. Texts that a spreadsheet would take for a formula get a quotation mark in front,
+which `reading.plain` takes away.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ a chunk that fails is taken back and done again with a savepoint around every ro
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -122,8 +122,8 @@ class Import:
         """
         report = Report()
         for chunk in _chunks(rows):
-            async with self._act() as act:
-                verdicts = await self._chunk(act, chunk)
+            async with self._act():
+                verdicts = await self._chunk(chunk)
             self._account(report, verdicts)
         return report
 
@@ -136,56 +136,41 @@ class Import:
         with suppress(_Rehearsed):
             async with self._act() as act:
                 for chunk in _chunks(rows):
-                    self._account(report, await self._chunk(act, chunk))
+                    self._account(report, await self._chunk(chunk))
                     act.changes.changes.clear()
                 raise _Rehearsed
         return report
 
-    @asynccontextmanager
-    async def _act(self) -> AsyncIterator[Act]:
-        async with self._kernel.records.act(self._actor, f"import {self._mapping.name}") as act:
-            yield act
+    def _act(self) -> AbstractAsyncContextManager[Act]:
+        return self._kernel.records.act(self._actor, f"import {self._mapping.name}")
 
     def _account(self, report: Report, verdicts: Sequence[Verdict]) -> None:
         for verdict in verdicts:
             report.add(verdict)
             self._tell(verdict)
 
-    async def _chunk(self, act: Act, rows: Sequence[Row]) -> Sequence[Verdict]:
+    async def _chunk(self, rows: Sequence[Row]) -> Sequence[Verdict]:
         try:
-            async with self._attempt(act):
+            async with self._kernel.records.attempt(self._actor):
                 return await self._rows(rows)
         except XrmError as error:
             _pass_on(error)
-        return [verdict async for verdict in self._one_by_one(act, rows)]
+        return [verdict async for verdict in self._one_by_one(rows)]
 
     async def _rows(self, rows: Sequence[Row]) -> Sequence[Verdict]:
         prepared = [self._prepare(row) for row in rows]
         found = await self._keys.find([p.key for p in prepared if p.verdict is None and p.key])
         return [p.verdict or await self._write(p, found) for p in prepared]
 
-    async def _one_by_one(self, act: Act, rows: Sequence[Row]) -> AsyncIterator[Verdict]:
+    async def _one_by_one(self, rows: Sequence[Row]) -> AsyncIterator[Verdict]:
         for row in rows:
             try:
-                async with self._attempt(act):
+                async with self._kernel.records.attempt(self._actor):
                     (verdict,) = await self._rows([row])
                 yield verdict
             except XrmError as error:
                 _pass_on(error)
                 yield Verdict(row, "refused", issues=error.issues or (Issue("", error.code, error.message),))
-
-    @asynccontextmanager
-    async def _attempt(self, act: Act) -> AsyncIterator[None]:
-        """Open a part of the act that can be taken back alone."""
-        changes = act.changes
-        stored, count = changes.stored, len(changes.changes)
-        try:
-            async with self._kernel.store.transaction():
-                yield
-        except BaseException:
-            changes.stored = stored
-            del changes.changes[count:]
-            raise
 
     def _prepare(self, row: Row) -> _Prepared:
         if row.issue is not None:

@@ -84,6 +84,11 @@ def open_table(stream: BinaryIO, name: str = "", layout: Layout | None = None) -
     return _with_header(used, records)
 
 
+def read_rows(content: bytes, name: str = "") -> Table:
+    """Return the rows of a file that is in memory. Raises as `open_table`."""
+    return open_table(io.BytesIO(content), name)
+
+
 # --- CSV ---------------------------------------------------------------------------------------------------------
 
 

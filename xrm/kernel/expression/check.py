@@ -297,9 +297,11 @@ def folded(node: Node) -> Node:
 
 
 def _constant(node: Node) -> Any:
-    """Return the value of a node made of literals, or None when it has none that can be written."""
+    """Return the value of a node made of literals, or None when it cannot be written so that it keeps its type."""
     value = closure(node)(_no_field, None)
-    return arithmetic.fitted(value, node.type.scale) if node.type.name == "decimal" else value
+    if node.type.name != "decimal":
+        return value
+    return arithmetic.fitted(value, node.type.scale) if node.type.scale else None
 
 
 def _no_field(path: Path) -> NoReturn:

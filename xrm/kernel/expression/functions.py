@@ -116,7 +116,7 @@ def _coalesce(*values: Any) -> Any:
 
 
 def _abs(value: Any) -> Any:
-    return bounded_int(abs(value)) if isinstance(value, int) else value.copy_abs()
+    return bounded_int(abs(value)) if isinstance(value, int) else value.copy_abs()  # unlike abs() it does not round
 
 
 def _is_empty(value: Any) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from xrm.kernel.expression.postgresql_numbers import bounded, midnight
+from xrm.kernel.expression.postgresql_numbers import midnight, reversible
 from xrm.kernel.expression.tree import Call, Literal, Node
 from xrm.kernel.expression.types import DATETIME, TEXT, Type
 
@@ -84,8 +84,8 @@ def pg_size(call: Call, args: Sequence[str], bind: Bind) -> str:
 
 
 def pg_abs(call: Call, args: Sequence[str], bind: Bind) -> str:
-    """Write abs(); the smallest whole number has none."""
-    return bounded(f"abs(({args[0]})::numeric)", call.type)
+    """Write abs()."""
+    return reversible(f"abs(({args[0]})::numeric)", call.type)
 
 
 def pg_round(call: Call, args: Sequence[str], bind: Bind) -> str:

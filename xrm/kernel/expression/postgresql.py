@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from xrm.kernel.expression.postgresql_numbers import arithmetic, bounded, within
+from xrm.kernel.expression.postgresql_numbers import arithmetic, reversible, within
 from xrm.kernel.expression.sql import Writer
 from xrm.kernel.expression.tree import Arithmetic, Call, Compare, Field, If, Literal, Negate, Node, Within
 from xrm.kernel.expression.types import INT, MAX_DIGITS, NULL, TEXT, TEXTS, Type
@@ -49,7 +49,7 @@ class PostgresWriter(Writer):
             case If():
                 return f"({self.case(node, self.value)})"
             case Negate():
-                return bounded(f"-({self.value(node.operand)})::numeric", node.type)
+                return reversible(f"-({self.value(node.operand)})::numeric", node.type)
             case Arithmetic():
                 return arithmetic(node, self.value(node.left), self.value(node.right))
 

@@ -23,9 +23,9 @@ def within(sql: str, limit: int) -> str:
     return _between(sql, f"-{limit}", str(limit))
 
 
-def bounded(sql: str, type: Type) -> str:
-    """Return the number `sql` if it is within the bounds of `type`, else NULL."""
-    return within(sql, INT_LIMIT if type == INT else int(DECIMAL_LIMIT))
+def reversible(sql: str, type: Type) -> str:
+    """Return a number whose sign was changed: only the smallest whole number has no counterpart, it gives NULL."""
+    return within(sql, INT_LIMIT) if type == INT else sql
 
 
 def midnight(sql: str) -> str:
@@ -58,7 +58,7 @@ def _number(node: Arithmetic, left: str, right: str) -> str:
         sql = f"round({left}::numeric(100, 70) / NULLIF({right}, 0), {node.type.scale})"
     elif node.operator == "*" and node.left.type.scale + node.right.type.scale > node.type.scale:
         sql = f"round({sql}, {node.type.scale})"
-    return bounded(sql, node.type)
+    return within(sql, INT_LIMIT if node.type == INT else int(DECIMAL_LIMIT))
 
 
 def _date_moved(date: str, sign: str, days: str) -> str:

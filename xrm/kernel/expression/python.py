@@ -9,6 +9,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
@@ -87,7 +88,7 @@ def _not(node: Not) -> Compiled:
 
 def _if(node: If) -> Compiled:
     condition, then, other = closure(node.condition), closure(node.then), closure(node.other)
-    return lambda read, now: then(read, now) if condition(read, now) else other(read, now)
+    return _decimal(node, lambda read, now: then(read, now) if condition(read, now) else other(read, now))
 
 
 _ORDER: Mapping[str, Callable[[Any, Any], Any]] = MappingProxyType({
@@ -194,8 +195,8 @@ def _negate(node: Negate) -> Compiled:
     return evaluate
 
 
-def _minus(value: Any) -> Any:
-    return -value if isinstance(value, int) else value.copy_negate()  # unlike -value this does not round
+def _minus(value: Any) -> Decimal:
+    return Decimal(value).copy_negate()  # unlike -value this does not round
 
 
 def _call(node: Call) -> Compiled:
@@ -203,9 +204,19 @@ def _call(node: Call) -> Compiled:
         return _MOMENTS[node.function.moment]
     function, args = node.function.python, tuple(map(closure, node.args))
     if node.function.nulls == "given":
-        return lambda read, now: function(*[arg(read, now) for arg in args])
+        return _decimal(node, lambda read, now: function(*[arg(read, now) for arg in args]))
     compute = _strict_one(function, args[0]) if len(args) == 1 else _strict(function, args)
-    return (lambda read, now: compute(read, now) or False) if node.type == BOOL else compute
+    return (lambda read, now: compute(read, now) or False) if node.type == BOOL else _decimal(node, compute)
+
+
+def _decimal(node: Node, compute: Compiled) -> Compiled:
+    """Return `compute`, giving a Decimal if that is the type of `node`, also when a whole number was picked."""
+
+    def convert(read: Read, now: Any) -> Any:
+        value = compute(read, now)
+        return Decimal(value) if isinstance(value, int) else value
+
+    return convert if node.type.name == "decimal" else compute
 
 
 def _strict_one(function: Callable[..., Any], arg: Compiled) -> Compiled:

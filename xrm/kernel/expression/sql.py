@@ -239,8 +239,10 @@ def constant_fitted(node: Compare) -> Compare | None:
     stored = isinstance(node.left, Field) and node.left.type.numeric
     if not isinstance(node.right, Literal) or not (stored or node.left.type == INT):
         return node
-    value = _fitted(node.right.value, node.left.type, node.operator)
-    return None if value is None else replace(node, right=replace(node.right, type=node.left.type, value=value))
+    fitted = _fitted(node.operator, node.right.value, node.left.type)
+    if fitted is None:
+        return None
+    return replace(node, operator=fitted[0], right=replace(node.right, type=node.left.type, value=fitted[1]))
 
 
 def fitting_choices(node: OneOf) -> tuple[Node, ...]:
@@ -251,12 +253,15 @@ def fitting_choices(node: OneOf) -> tuple[Node, ...]:
     return tuple(compare.right for compare in found if compare is not None)
 
 
-def _fitted(value: Decimal | int, type: Type, sign: str) -> Decimal | int | None:
-    """Return the value of `type` that gives the same answers as `value`; None when there is none for (in)equality."""
+def _fitted(sign: str, value: Decimal | int, type: Type) -> tuple[str, Decimal | int] | None:
+    """Return the comparison with a value of `type` that gives the same answers; None: equal to no value of it."""
     units = _EXACT.scaleb(Decimal(value), type.scale)
-    whole = units.to_integral_value(ROUND_CEILING if sign in ("<", ">=") else ROUND_FLOOR)
-    limit = 10**MAX_DIGITS - 1 if type.name == "decimal" else 2**63 - 1
-    bounded = max(min(int(whole), limit), -limit)
-    if sign in ("==", "!=") and bounded != units:
+    whole = int(units.to_integral_value(ROUND_CEILING if sign in ("<", ">=") else ROUND_FLOOR))
+    low, high = (-(2**63), 2**63 - 1) if type == INT else (1 - 10**MAX_DIGITS, 10**MAX_DIGITS - 1)
+    if sign in ("==", "!=") and (whole != units or not low <= whole <= high):
         return None
-    return bounded if type.name == "int" else _EXACT.scaleb(Decimal(bounded), -type.scale)
+    if whole > high:
+        sign, whole = ("<=" if sign[0] == "<" else ">"), high
+    elif whole < low:
+        sign, whole = (">=" if sign[0] == ">" else "<"), low
+    return sign, whole if type == INT else _EXACT.scaleb(Decimal(whole), -type.scale)

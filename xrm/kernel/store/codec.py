@@ -19,143 +19,37 @@ never raise: a cell that was damaged from outside (SQLite keeps any type in any 
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
-from decimal import Context, Decimal, Inexact, InvalidOperation
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
+from xrm.kernel.store.checked import (
+    EXACT,
+    JSON,
+    checked_bool,
+    checked_date,
+    checked_datetime,
+    checked_decimal,
+    checked_int,
+    checked_precision,
+    checked_text,
+    checked_texts,
+    checked_time,
+    checked_units,
+    checked_uuid,
+    json_text,
+)
 from xrm.kernel.store.schema import ColumnType
-
-MAX_PRECISION = 18  # digits of a decimal: what a 64-bit integer holds whatever the digits are
 
 Converter = Callable[[Any], Any]
 
-_EXACT = Context(prec=64, traps=[Inexact, InvalidOperation])
-_ENDS_OF_TIME = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))  # infinity to asyncpg
-_JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-
-
-# --- is it of the type? Each returns the plain value, or raises TypeError (kind) or ValueError (range).
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"text wanted, not {type(value).__name__}")
-    if "\0" in value:
-        raise ValueError("text may not hold the NUL character")
-    if not value.isascii():
-        value.encode()  # a lone surrogate is a UnicodeEncodeError, which is a ValueError
-    return value if type(value) is str else str.__str__(value)
-
-
-def _int(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"integer wanted, not {type(value).__name__}")
-    if not -(2**63) <= value < 2**63:
-        raise ValueError("integer does not fit into 64 bits")
-    return int(value)
-
-
-def _precision(column: ColumnType) -> int:
-    precision = column.precision or MAX_PRECISION
-    if precision > MAX_PRECISION or not 0 <= column.scale <= precision:
-        raise ValueError(f"decimal({precision},{column.scale}): at most {MAX_PRECISION} digits, scale within them")
-    return precision
-
-
-def _scaled(value: Any, column: ColumnType) -> int:
-    """Return a decimal as the whole number of its smallest units, exactly."""
-    if not isinstance(value, (Decimal, int)) or isinstance(value, bool):
-        raise TypeError(f"decimal wanted, not {type(value).__name__}")
-    number = Decimal(value)
-    whole = _precision(column) - column.scale
-    if not number.is_finite() or (number and number.adjusted() >= whole):
-        raise ValueError(f"decimal does not fit: at most {whole} digits before the point")
-    try:
-        shifted = _EXACT.scaleb(number, column.scale)
-    except (Inexact, InvalidOperation):
-        shifted = None
-    units = 0 if shifted is None else int(shifted)
-    if units != shifted:
-        raise ValueError(f"decimal does not fit: at most {column.scale} digits after the point")
-    return units
-
-
-def _decimal(value: Any, column: ColumnType) -> Decimal:
-    return _EXACT.scaleb(Decimal(_scaled(value, column)), -column.scale)
-
-
-def _bool(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError(f"boolean wanted, not {type(value).__name__}")
-    return value
-
-
-def _date(value: Any) -> date:
-    if not isinstance(value, date) or isinstance(value, datetime):
-        raise TypeError(f"date wanted, not {type(value).__name__}")
-    return value
-
-
-def _time(value: Any) -> time:
-    if not isinstance(value, time):
-        raise TypeError(f"time wanted, not {type(value).__name__}")
-    if value.tzinfo is not None:
-        raise ValueError("a time of day has no time zone")
-    return value
-
-
-def _datetime(value: Any) -> datetime:
-    if not isinstance(value, datetime):
-        raise TypeError(f"date and time wanted, not {type(value).__name__}")
-    if value.utcoffset() is None:
-        raise ValueError("date and time need a time zone")
-    try:
-        utc = value if value.tzinfo is UTC else value.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError("date and time out of range") from error
-    if utc in _ENDS_OF_TIME:
-        raise ValueError("date and time out of range")
-    return utc
-
-
-def _uuid(value: Any) -> UUID:
-    if not isinstance(value, UUID):
-        raise TypeError(f"UUID wanted, not {type(value).__name__}")
-    return value
-
-
-def _holds_nul(value: Any) -> bool:
-    if isinstance(value, str):
-        return "\0" in value
-    if isinstance(value, dict):
-        return any(_holds_nul(key) or _holds_nul(inner) for key, inner in value.items())
-    return isinstance(value, (list, tuple)) and any(map(_holds_nul, value))
-
-
-def _json(value: Any) -> str:
-    try:
-        text = _JSON.encode(value)
-    except RecursionError as error:
-        raise ValueError("JSON is nested too deeply") from error
-    if "\\u0000" in text and _holds_nul(value):
-        raise ValueError("JSON may not hold the NUL character")
-    if not text.isascii():
-        text.encode()
-    return text
-
-
-def _texts(value: Any) -> list[str]:
-    if not isinstance(value, (list, tuple)):
-        raise TypeError(f"list of texts wanted, not {type(value).__name__}")
-    return [_text(inner) for inner in value]
 
 
 # --- from the stored form; each takes None and gives None
@@ -210,7 +104,7 @@ def _zoned(text: str) -> datetime | None:
 
 def _decimal_reader(scale: int) -> Converter:
     def read(stored: Any) -> Decimal | None:
-        return _EXACT.scaleb(Decimal(stored), -scale) if type(stored) is int else None
+        return EXACT.scaleb(Decimal(stored), -scale) if type(stored) is int else None
 
     return read
 
@@ -305,15 +199,15 @@ class Dialect(ABC):
 
 
 _SQLITE_STORE: Mapping[str, Converter] = MappingProxyType({
-    "text": _text,
-    "int": _int,
-    "bool": lambda value: int(_bool(value)),
-    "date": lambda value: _date(value).isoformat(),
-    "time": lambda value: _time(value).isoformat(timespec="microseconds"),
-    "datetime": lambda value: _utc_text(_datetime(value)),
-    "uuid": lambda value: str(_uuid(value)),
-    "json": _json,
-    "texts": lambda value: _JSON.encode(_texts(value)),
+    "text": checked_text,
+    "int": checked_int,
+    "bool": lambda value: int(checked_bool(value)),
+    "date": lambda value: checked_date(value).isoformat(),
+    "time": lambda value: checked_time(value).isoformat(timespec="microseconds"),
+    "datetime": lambda value: _utc_text(checked_datetime(value)),
+    "uuid": lambda value: str(checked_uuid(value)),
+    "json": json_text,
+    "texts": lambda value: JSON.encode(checked_texts(value)),
 })
 _SQLITE_READ: Mapping[str, Converter] = MappingProxyType({
     "text": _read_text,
@@ -345,7 +239,7 @@ class _Sqlite(Dialect):
     name: str = field(default="sqlite")
 
     def _store(self, type: ColumnType, value: Any) -> Any:
-        return _scaled(value, type) if type.name == "decimal" else _SQLITE_STORE[type.name](value)
+        return checked_units(value, type) if type.name == "decimal" else _SQLITE_STORE[type.name](value)
 
     def decode(self, type: ColumnType) -> Converter | None:
         return _decimal_reader(type.scale) if type.name == "decimal" else _SQLITE_READ[type.name]
@@ -358,7 +252,7 @@ class _Sqlite(Dialect):
 
     def column_type(self, type: ColumnType) -> str:
         if type.name == "decimal":
-            _precision(type)
+            checked_precision(type)
         return "INTEGER" if type.name in _SQLITE_INTEGERS else "TEXT"
 
     def literal(self, value: Any, type: ColumnType) -> str:
@@ -376,8 +270,9 @@ _POSTGRES_TYPES: Mapping[str, str] = MappingProxyType({
     "datetime": "timestamptz", "uuid": "uuid", "json": "jsonb", "texts": "text[]",
 })
 _POSTGRES_STORE: Mapping[str, Converter] = MappingProxyType({
-    "text": _text, "int": _int, "bool": _bool, "date": _date, "time": _time, "datetime": _datetime, "uuid": _uuid,
-    "json": _json, "texts": _texts,
+    "text": checked_text, "int": checked_int, "bool": checked_bool, "date": checked_date, "time": checked_time,
+    "datetime": checked_datetime, "uuid": checked_uuid,
+    "json": json_text, "texts": checked_texts,
 })
 _POSTGRES_READ: Mapping[str, Converter] = MappingProxyType({"json": _read_json, "texts": _shown(tuple)})
 _POSTGRES_SHOW: Mapping[str, Converter] = MappingProxyType({
@@ -395,7 +290,7 @@ class _Postgres(Dialect):
     name: str = field(default="postgresql")
 
     def _store(self, type: ColumnType, value: Any) -> Any:
-        return _decimal(value, type) if type.name == "decimal" else _POSTGRES_STORE[type.name](value)
+        return checked_decimal(value, type) if type.name == "decimal" else _POSTGRES_STORE[type.name](value)
 
     def decode(self, type: ColumnType) -> Converter | None:
         return _POSTGRES_READ.get(type.name)
@@ -408,7 +303,7 @@ class _Postgres(Dialect):
 
     def column_type(self, type: ColumnType) -> str:
         if type.name == "decimal":
-            return f"numeric({_precision(type)},{type.scale})"
+            return f"numeric({checked_precision(type)},{type.scale})"
         collation = ' COLLATE "C"' if type.name in ("text", "texts") else ""
         return _POSTGRES_TYPES[type.name] + collation
 

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import cached_property
 from itertools import count
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from xrm.kernel.store import sqlite_work as work
 from xrm.kernel.store.codec import SQLITE
-from xrm.kernel.store.errors import ForeignKeyViolation, TransactionError, unavailable
+from xrm.kernel.store.errors import TransactionError, unavailable
 from xrm.kernel.store.folding import fold_cell
+from xrm.kernel.store.sqlite_work import Work
 from xrm.kernel.store.store import Arguments, Current, Functions, Row, Store, StoreOptions
 from xrm.kernel.store.thread import ConnectionThread
 
@@ -26,12 +28,10 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
-Work = Callable[Concatenate[sqlite3.Connection, P], T]
 Begin = Callable[..., Any]  # (connection, work, *arguments of the work)
 
 OLDEST = (3, 38)  # RETURNING, STRICT, unixepoch, ->>
 
-_NATIVE = frozenset({type(None), int, float, str, bytes, bool})
 _PRAGMAS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA foreign_keys=ON",
@@ -67,13 +67,14 @@ class SqliteStore(Store):
         """Open the connections; raises Unavailable when the file cannot be opened."""
         if self._writer is not None:
             return
+        self._turn = asyncio.Lock()  # of this event loop
         synchronous = f"PRAGMA synchronous={self._options.synchronous}"
         self._writer = self._thread(*_PRAGMAS, synchronous)
         self._readers = [self._thread(*_PRAGMAS, "PRAGMA query_only=ON") for _ in range(self._options.readers)]
         for reader in self._readers:
             self._free.put_nowait(reader)
         try:
-            await self._writer.run(_fetch, "SELECT count(*) FROM sqlite_schema", ())
+            await self._writer.run(work.fetch, "SELECT count(*) FROM sqlite_schema", ())
         except BaseException:
             await self.close()
             raise
@@ -89,50 +90,50 @@ class SqliteStore(Store):
     async def fetch(self, sql: str, args: Arguments = ()) -> Sequence[Row]:
         """Return the rows of a statement; see `Store.fetch`."""
         if transaction := self._current.get():
-            return await transaction.run(_fetch, sql, args)
+            return await transaction.run(work.fetch, sql, args)
         try:
-            return await self._read(_reading, _fetch, sql, args)
-        except _WritesError:
-            return await self._write(_fetch, sql, args)
+            return await self._read(work.reading, work.fetch, sql, args)
+        except work.WritesError:
+            return await self._write(work.fetch, sql, args)
 
     async def fetch_named(self, sql: str, args: Arguments = ()) -> list[dict[str, Any]]:
         """Return the rows of a statement as dicts; see `Store.fetch_named`."""
         if transaction := self._current.get():
-            return await transaction.run(_fetch_named, sql, args)
+            return await transaction.run(work.fetch_named, sql, args)
         try:
-            return await self._read(_reading, _fetch_named, sql, args)
-        except _WritesError:
-            return await self._write(_fetch_named, sql, args)
+            return await self._read(work.reading, work.fetch_named, sql, args)
+        except work.WritesError:
+            return await self._write(work.fetch_named, sql, args)
 
     async def execute(self, sql: str, args: Arguments = ()) -> int:
         """Run a statement; see `Store.execute`."""
-        return await self._write(_execute, sql, args)
+        return await self._write(work.execute, sql, args)
 
     async def execute_many(self, sql: str, rows: Iterable[Arguments]) -> None:
         """Run a statement once per row of arguments; see `Store.execute_many`."""
-        await self._write(_execute_many, sql, list(rows))
+        await self._write(work.execute_many, sql, list(rows))
 
     async def batch(self, statements: Sequence[tuple[str, Arguments]]) -> list[int]:
         """Run statements in order, all or none, in one hop; see `Store.batch`."""
-        return await self._write(_batch, statements)
+        return await self._write(work.batch, statements)
 
     def transaction(self) -> AbstractAsyncContextManager[None]:
         """Return a transaction, or a savepoint in the open one; see `Store.transaction`."""
         outer = self._current.get()
-        return self._savepoint(outer) if outer else self._transaction(_begin, _commit)
+        return self._savepoint(outer) if outer else self._transaction(work.begin, work.commit)
 
     def schema_transaction(self) -> AbstractAsyncContextManager[None]:
         """Return a transaction for changing tables; see `Store.schema_transaction`."""
         if self._current.get():
             raise TransactionError("Tables cannot be changed within another transaction")
-        return self._transaction(_begin_unchecked, _commit_checked)
+        return self._transaction(work.begin_unchecked, work.commit_checked)
 
     async def lock(self, name: str) -> None:
         """Begin the transaction: on SQLite that keeps every other writer out, whatever the name."""
         transaction = self._current.get()
         if transaction is None:
             raise TransactionError(f"The lock {name!r} is held by a transaction, and none is open")
-        await transaction.run(_fetch, "SELECT 1", ())
+        await transaction.run(work.fetch, "SELECT 1", ())
 
     async def tables_changed(self) -> None:
         """Do nothing: SQLite prepares anew by itself."""
@@ -154,7 +155,7 @@ class SqliteStore(Store):
     def _thread(self, *pragmas: str) -> ConnectionThread:
         return ConnectionThread(self._path, pragmas, self._functions, self._options.busy_timeout)
 
-    async def _read(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    async def _read(self, call: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         if not self._readers:
             raise RuntimeError("the store is not started")
         free = self._free
@@ -162,17 +163,17 @@ class SqliteStore(Store):
             async with asyncio.timeout(self._options.read_timeout):
                 reader = await free.get()
                 try:
-                    return await reader.run(work, *args, **kwargs)
+                    return await reader.run(call, *args, **kwargs)
                 finally:
                     free.put_nowait(reader)
         except TimeoutError:
             raise unavailable("The database took too long") from None
 
-    async def _write(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    async def _write(self, call: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         if transaction := self._current.get():
-            return await transaction.run(work, *args, **kwargs)
+            return await transaction.run(call, *args, **kwargs)
         async with self._writing() as writer:
-            return await writer.run(work, *args, **kwargs)
+            return await writer.run(call, *args, **kwargs)
 
     @asynccontextmanager
     async def _writing(self) -> AsyncIterator[ConnectionThread]:
@@ -197,7 +198,7 @@ class SqliteStore(Store):
             try:
                 yield
             except BaseException:
-                await transaction.end(_rollback)
+                await transaction.end(work.rollback)
                 raise
             else:
                 await transaction.end(commit)
@@ -207,15 +208,15 @@ class SqliteStore(Store):
     @asynccontextmanager
     async def _savepoint(self, outer: _Transaction | _Savepoint) -> AsyncIterator[None]:
         inner = _Savepoint(outer)
-        await inner.run(_execute, f"SAVEPOINT {inner.name}", ())
+        await inner.run(work.execute, f"SAVEPOINT {inner.name}", ())
         self._current.set(inner)
         try:
             yield
         except BaseException:
-            await inner.end(_undo)
+            await inner.end(work.undo)
             raise
         else:
-            await inner.end(_keep)
+            await inner.end(work.keep)
         finally:
             self._current.set(outer)
 
@@ -233,22 +234,22 @@ class _Transaction:
         """The transaction itself."""
         return self
 
-    async def run(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run `work` on the writer's thread, the first of all after BEGIN."""
+    async def run(self, call: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `call` on the writer's thread, the first of all after BEGIN."""
         if self._begun:
-            return await self._writer.run(_within, work, *args, **kwargs)
+            return await self._writer.run(work.within, call, *args, **kwargs)
         self._begun = True
-        return await self._writer.run(self._begin, work, *args, **kwargs)
+        return await self._writer.run(self._begin, call, *args, **kwargs)
 
-    async def finish(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> None:
-        """Run `work` to its end even if the caller is cancelled; nothing, if nothing was begun."""
+    async def finish(self, call: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> None:
+        """Run `call` to its end even if the caller is cancelled; nothing, if nothing was begun."""
         if self._begun:
-            await self._writer.finish(work, *args, **kwargs)
+            await self._writer.finish(call, *args, **kwargs)
 
-    async def end(self, work: Callable[[sqlite3.Connection], None]) -> None:
-        """Run `work` as the last of this transaction."""
+    async def end(self, call: Callable[[sqlite3.Connection], None]) -> None:
+        """Run `call` as the last of this transaction."""
         self.closed = True
-        await self.finish(work)
+        await self.finish(call)
 
 
 class _Savepoint:
@@ -264,159 +265,13 @@ class _Savepoint:
         """Whether it, or one around it, has ended."""
         return self._ended or self._outer.closed
 
-    async def run(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run `work` on the writer's thread."""
-        return await self.root.run(work, *args, **kwargs)
+    async def run(self, call: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `call` on the writer's thread."""
+        return await self.root.run(call, *args, **kwargs)
 
-    async def end(self, work: Callable[[sqlite3.Connection, str], None]) -> None:
-        """Run `work` as the last of this savepoint."""
+    async def end(self, call: Callable[[sqlite3.Connection, str], None]) -> None:
+        """Run `call` as the last of this savepoint."""
         if self.closed:
             raise TransactionError("The transaction around this one ended before it")
         self._ended = True
-        await self.root.finish(work, self.name)
-
-
-# --- what runs on the threads
-
-
-class _WritesError(Exception):
-    """A statement tried to write through a connection that only reads."""
-
-
-def _begin(database: sqlite3.Connection, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-    database.execute("BEGIN IMMEDIATE")
-    return work(database, *args, **kwargs)
-
-
-def _begin_unchecked(database: sqlite3.Connection, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-    database.execute("PRAGMA foreign_keys=OFF")  # has no effect inside a transaction
-    return _begin(database, work, *args, **kwargs)
-
-
-def _within(database: sqlite3.Connection, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-    _check_open(database)
-    return work(database, *args, **kwargs)
-
-
-def _check_open(database: sqlite3.Connection) -> None:
-    """Refuse to go on after SQLite rolled back by itself: the statement would take effect alone."""
-    if not database.in_transaction:
-        raise TransactionError("The database rolled this transaction back after an earlier error")
-
-
-def _commit(database: sqlite3.Connection) -> None:
-    _check_open(database)
-    try:
-        database.execute("COMMIT")
-    except BaseException:
-        _rollback(database)
-        raise
-
-
-def _commit_checked(database: sqlite3.Connection) -> None:
-    _check_open(database)
-    if broken := database.execute("PRAGMA foreign_key_check").fetchone():
-        _rollback(database)
-        raise ForeignKeyViolation(f"{broken[0]} → {broken[2]}")
-    _commit(database)
-    database.execute("PRAGMA foreign_keys=ON")
-
-
-def _rollback(database: sqlite3.Connection) -> None:
-    if database.in_transaction:
-        database.execute("ROLLBACK")
-    database.execute("PRAGMA foreign_keys=ON")  # a schema transaction had it off
-
-
-def _keep(database: sqlite3.Connection, savepoint: str) -> None:
-    _check_open(database)
-    database.execute(f"RELEASE {savepoint}")
-
-
-def _undo(database: sqlite3.Connection, savepoint: str) -> None:
-    if database.in_transaction:
-        database.execute(f"ROLLBACK TO {savepoint}")
-        database.execute(f"RELEASE {savepoint}")
-
-
-def _check_native(args: Arguments) -> None:
-    """Refuse arguments that are no stored values: sqlite3 would let an adapter change them (a Decimal to a float)."""
-    if not _NATIVE.issuperset(map(type, args)):
-        names = sorted({type(arg).__name__ for arg in args if type(arg) not in _NATIVE})
-        raise TypeError(f"not stored values: {', '.join(names)}; use Dialect.encode")
-
-
-def _fetch(database: sqlite3.Connection, sql: str, args: Arguments) -> list[tuple[Any, ...]]:
-    _check_native(args)
-    changes = database.total_changes
-    try:
-        return database.execute(sql, args).fetchall()
-    except sqlite3.OperationalError as error:
-        if "decode to UTF-8" not in str(error) or database.total_changes != changes:
-            raise
-        return _fetch_damaged(database, sql, args)
-
-
-def _fetch_damaged(database: sqlite3.Connection, sql: str, args: Arguments) -> list[tuple[Any, ...]]:
-    """Read rows in which a text is not UTF-8, with marks where it is not."""
-    database.text_factory = lambda raw: raw.decode("utf-8", "replace")
-    try:
-        return database.execute(sql, args).fetchall()
-    finally:
-        database.text_factory = str
-
-
-def _fetch_named(database: sqlite3.Connection, sql: str, args: Arguments) -> list[dict[str, Any]]:
-    _check_native(args)
-    cursor = database.execute(sql, args)
-    names = [column[0] for column in cursor.description or ()]
-    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-
-
-def _reading(database: sqlite3.Connection, work: Callable[..., T], sql: str, args: Arguments) -> T:
-    try:
-        return work(database, sql, args)
-    except sqlite3.OperationalError as error:
-        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_READONLY:
-            raise _WritesError from error
-        raise
-
-
-def _execute(database: sqlite3.Connection, sql: str, args: Arguments) -> int:
-    _check_native(args)
-    cursor = database.execute(sql, args)
-    cursor.fetchall()  # a statement with RETURNING is done only when its rows were read
-    return max(cursor.rowcount, 0)
-
-
-def _execute_many(database: sqlite3.Connection, sql: str, rows: Sequence[Arguments]) -> None:
-    for args in rows:
-        _check_native(args)
-    with _together(database):
-        database.executemany(sql, rows)
-
-
-def _batch(database: sqlite3.Connection, statements: Sequence[tuple[str, Arguments]]) -> list[int]:
-    with _together(database):
-        return [_execute(database, sql, args) for sql, args in statements]
-
-
-@contextmanager
-def _together(database: sqlite3.Connection) -> Iterator[None]:
-    """Make several statements one: a savepoint in the open transaction, or a transaction of their own."""
-    if not database.in_transaction:
-        database.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            _rollback(database)
-            raise
-        _commit(database)
-        return
-    database.execute("SAVEPOINT xrm_batch")
-    try:
-        yield
-    except BaseException:
-        _undo(database, "xrm_batch")
-        raise
-    _keep(database, "xrm_batch")
+        await self.root.finish(call, self.name)

@@ -1,0 +1,33 @@
+"""One ASGI application of any routes, in two layers: Edge around everything, Identify before each handler."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from litestar import Litestar
+
+from xrm.builtin.people.throttle import Throttle
+from xrm.http.auth import WINDOW, Identify
+from xrm.http.headers import Edge
+from xrm.http.problems import handle
+from xrm.site import Site
+
+
+def application(site: Site, handlers: Sequence[Any]) -> Edge:
+    """Return the ASGI application that serves `handlers`.
+
+    Args:
+        site: The running site.
+        handlers: Litestar route handlers and routers.
+    """
+    limits = Throttle(site.settings.rate_limit, WINDOW, lambda: site.kernel.clock().timestamp())
+    inner = Litestar(
+        list(handlers),
+        middleware=[lambda app: Identify(app, site, limits)],
+        exception_handlers={Exception: handle},
+        request_max_body_size=site.settings.max_body,
+        openapi_config=None,
+        logging_config=None,
+    )
+    return Edge(inner, site.settings)

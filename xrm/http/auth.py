@@ -1,0 +1,112 @@
+"""Who asks: an API key or session token (Authorization: Bearer …), or the session cookie → an `Actor` on the visit.
+
+The token is looked up for each request, so a revoked one is worthless with the next.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar.datastructures import Cookie
+
+from xrm.builtin.people.accounts import KEY_PREFIX, Client
+from xrm.builtin.people.throttle import Throttle, network
+from xrm.errors import Unauthenticated
+from xrm.http.csrf import SAFE, check_origin
+from xrm.http.visit import KEY, Visit, header
+from xrm.kernel.change import Actor
+from xrm.site import Site
+
+WINDOW = 300.0  # seconds in which requests are counted
+MAX_TOKEN = 200
+OPEN = ("/static/", "/health/", "/favicon")  # no session is looked up for these
+
+
+def cookie_name(site: Site) -> str:
+    """Return the name of the session cookie; behind TLS browsers keep one with this prefix to this host and path."""
+    return "__Host-xrm_session" if site.settings.secure_cookies else "xrm_session"
+
+
+def session_cookie(site: Site, token: str) -> Cookie:
+    """Return the cookie that carries a session; with an empty token, the one that takes it away."""
+    return Cookie(
+        cookie_name(site), token, path="/", httponly=True, samesite="lax", secure=site.settings.secure_cookies,
+        max_age=site.settings.session_days * 86_400 if token else 0,
+    )
+
+
+class Identify:
+    """Middleware: finds out who asks, counts the request, refuses forged ones."""
+
+    __slots__ = ("_app", "_cookie", "_limits", "_site")
+
+    def __init__(self, app: Any, site: Site, limits: Throttle) -> None:
+        self._app, self._site, self._limits = app, site, limits
+        self._cookie = cookie_name(site)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one request."""
+        if scope["type"] != "http" or scope["path"].startswith(OPEN):
+            await self._app(scope, receive, send)
+            return
+        known = visit_of(scope)
+        known.client = client_of(scope)
+        known.actor = await self._actor(scope, known)
+        self._limits.take(known.actor.id if known.actor else network(known.client.address))
+        if scope["method"] not in SAFE and (known.by_cookie or not known.actor):
+            receive = await check_origin(scope, receive, known)
+        await self._app(scope, receive, send)
+
+    async def _actor(self, scope: Any, known: Visit) -> Actor | None:
+        source = _source(scope)
+        given = header(scope, b"authorization")
+        if given:
+            actor = await self._bearer(given, known, source)
+            if actor is None:
+                raise Unauthenticated("This token is not, or no longer, good.")
+            return actor
+        token = cookie_of(scope, self._cookie)
+        if not token or len(token) > MAX_TOKEN:
+            return None
+        actor = await self._site.accounts.session(token, source)
+        if actor is not None:
+            known.token, known.by_cookie = token, True
+        return actor
+
+    async def _bearer(self, given: str, known: Visit, source: str) -> Actor | None:
+        scheme, _, token = given.partition(" ")
+        if scheme.lower() != "bearer" or not token or len(token) > MAX_TOKEN:
+            return None
+        if token.startswith(KEY_PREFIX):
+            return await self._site.accounts.key(token, source)
+        actor = await self._site.accounts.session(token, source)
+        known.token = token if actor else ""
+        return actor
+
+
+def visit_of(scope: Any) -> Visit:
+    """Return the visit in an ASGI scope."""
+    found: Visit = scope[KEY]
+    return found
+
+
+def client_of(scope: Any) -> Client:
+    """Return where a request comes from: the other end of the connection, whatever the client writes."""
+    peer = scope.get("client")
+    return Client(peer[0] if peer else "", header(scope, b"user-agent")[:200])
+
+
+def cookie_of(scope: Any, name: str) -> str:
+    """Return the value of a request's cookie, or empty."""
+    for part in header(scope, b"cookie").split(";"):
+        key, _, value = part.strip().partition("=")
+        if key == name:
+            return value.strip('"')
+    return ""
+
+
+def _source(scope: Any) -> str:
+    """Return where the history says that a write came from; the studio says so itself."""
+    if not scope["path"].startswith("/api/"):
+        return "form"
+    return "studio" if header(scope, b"x-xrm-client") == "studio" else "api"

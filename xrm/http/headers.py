@@ -1,0 +1,102 @@
+"""The outermost layer: host names, request ids, security headers for every answer, and the last line of defence."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from typing import Any
+
+from xrm.http.answers import Headers
+from xrm.http.problems import problem, unforeseen, where
+from xrm.http.visit import KEY, Visit, header
+from xrm.settings import Settings
+
+POLICY = (
+    "default-src 'self'; script-src 'self'{nonce}; style-src 'self'{nonce}; img-src 'self' data:; font-src 'self'; "
+    "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
+)
+
+log = logging.getLogger("xrm.http")
+
+
+def content_security_policy(nonce: str = "") -> str:
+    """Return the Content-Security-Policy of a page; scripts and styles in it run only with this nonce."""
+    return POLICY.format(nonce=f" 'nonce-{nonce}'" if nonce else "")
+
+
+def _defaults(settings: Settings) -> Headers:
+    headers = {
+        "content-security-policy": content_security_policy(),
+        "x-content-type-options": "nosniff",
+        "x-frame-options": "SAMEORIGIN",
+        "referrer-policy": "same-origin",
+        "cross-origin-opener-policy": "same-origin",
+        "cross-origin-resource-policy": "same-origin",
+        "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=()",
+        "cache-control": "no-store",
+    }
+    if settings.secure_cookies:
+        headers["strict-transport-security"] = "max-age=31536000"
+    return [(name.encode(), value.encode()) for name, value in headers.items()]
+
+
+class Edge:
+    """Wraps the whole application. A handler that sets one of the headers itself keeps its own.
+
+    Args:
+        app: The ASGI application inside.
+        settings: The site's.
+    """
+
+    def __init__(self, app: Any, settings: Settings) -> None:
+        self.app = app
+        self._headers = _defaults(settings)
+        self._names = frozenset(name for name, _ in self._headers)
+        self._hosts = frozenset(host.lower() for host in settings.allowed_hosts)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one connection."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        known = Visit(os.urandom(8).hex())
+        scope[KEY] = known
+        begin, status = time.perf_counter(), 0
+
+        async def finish(message: Any) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = self._complete(message["headers"], known.id)
+            await send(message)
+
+        try:
+            if not self._knows(header(scope, b"host")):
+                await problem(400, "unknown_host", "This site is not served under this name")(scope, receive, finish)
+            else:
+                await self.app(scope, receive, finish)
+        except Exception as error:  # the last line of defence: no defect may tell its inside or go without a trace
+            answer = unforeseen(error, known.id, where(scope))
+            if not status:
+                await answer(scope, receive, finish)
+        if log.isEnabledFor(logging.DEBUG):
+            _tell(known, scope, status, begin)
+
+    def _knows(self, host: str) -> bool:
+        name = host.lower()
+        if name.rpartition(":")[2].isdigit():
+            name = name.rpartition(":")[0]
+        return name in self._hosts or "*" in self._hosts
+
+    def _complete(self, headers: Any, id: str) -> Headers:
+        given = {name.lower() for name, _ in headers}
+        added = self._headers if given.isdisjoint(self._names) else [h for h in self._headers if h[0] not in given]
+        return [*headers, (b"x-request-id", id.encode()), *added]
+
+
+def _tell(known: Visit, scope: Any, status: int, begin: float) -> None:
+    """Write one line per request: no path, query or body, for these hold personal values."""
+    actor = known.actor.id if known.actor else "-"
+    milliseconds = (time.perf_counter() - begin) * 1000
+    log.debug("request=%s %s status=%d ms=%.1f actor=%s", known.id, where(scope), status, milliseconds, actor)

@@ -1,0 +1,280 @@
+"""Forms: values of records ↔ what inputs hold, and the sections a form shows.
+
+*Raw* values are what the inputs hold, by input name: the field's name, and for compound fields also ``amount.currency``,
+``customer.text`` (what was typed) and ``regarding.entity``. A form that is refused shows its raw values again, untouched.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from xrm.errors import Issue
+from xrm.kernel.values import TYPES, Refused
+from xrm.metadata.model import Entity, Field
+from xrm.web.show import Show, trimmed, utc_text
+from xrm.web.visit import Visit
+
+Raw = Mapping[str, Any]
+
+CURRENCIES = (
+    "EUR", "USD", "GBP", "CHF", "JPY", "CNY", "INR", "BRL", "CAD", "AUD", "SEK", "NOK", "DKK", "PLN", "CZK", "HUF", "RON",
+    "TRY", "MXN", "ZAR", "KRW", "SGD", "NZD", "AED", "ILS", "UAH",
+)
+WIDE = frozenset({"long_text", "json", "tags"})
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One field of a form, ready for its widget."""
+
+    field: Field
+    raw: Raw
+    issues: tuple[Issue, ...] = ()
+    required: bool = False
+    suggestions: tuple[tuple[str, str], ...] = ()
+    currencies: tuple[str, ...] = ()
+    targets: tuple[Entity, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Name of the (first) input."""
+        return self.field.name
+
+    @property
+    def id(self) -> str:
+        """Id of the (first) input: what its label and the summary of errors point to."""
+        return f"f-{self.field.name}"
+
+    @property
+    def widget(self) -> str:
+        """Name of the widget."""
+        return TYPES[self.field.type].widget
+
+    @property
+    def wide(self) -> bool:
+        """Whether it takes the whole width."""
+        return self.field.type in WIDE
+
+    @property
+    def value(self) -> Any:
+        """What the first input holds."""
+        return self.raw.get(self.field.name, "")
+
+    def part(self, name: str) -> str:
+        """Return what a further input of the field holds."""
+        return str(self.raw.get(f"{self.field.name}.{name}", ""))
+
+    @property
+    def described_by(self) -> str:
+        """Ids of the help and error texts of the inputs."""
+        ids = [f"{self.id}-help"] if self.field.help else []
+        return " ".join(ids + ([f"{self.id}-error"] if self.issues else []))
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One titled group of entries of a form."""
+
+    title: str
+    entries: tuple[Entry, ...]
+
+
+def sections(visit: Visit, entity: Entity, allowed: frozenset[str]) -> list[tuple[str, tuple[Field, ...]]]:
+    """Return the sections of an entity's form with the fields the actor may write by it.
+
+    What the form view leaves out is not asked for, unless nothing could be saved without it.
+    """
+    view = next((v for v in entity.views.values() if v.kind == "form"), None)
+    state = entity.workflow.field if entity.workflow else ""
+    fits = {f.name: f for f in entity.fields.values() if f.writable and f.name in allowed and f.name != state and not f.removed}
+    if view is None:
+        return [("", tuple(fits.values()))]
+    found = [(s.title, tuple(fits[n] for n in s.fields if n in fits)) for s in view.sections]
+    placed = {f.name for _, fields in found for f in fields}
+    missing = tuple(f for f in fits.values() if f.required and f.default is None and f.name not in placed)
+    return [section for section in [*found, ("More", missing)] if section[1]]
+
+
+def entries(
+    visit: Visit, fields: Iterable[Field], raw: Raw, issues: Sequence[Issue] = (), needed: Iterable[str] = (),
+    suggestions: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType({}),
+) -> tuple[Entry, ...]:
+    """Return the entries of some fields; `needed` are those a transition asks for."""
+    wanted = set(needed)
+    return tuple(
+        Entry(
+            field, raw, tuple(i for i in issues if i.path.split(".")[0] == field.name),
+            field.required or field.name in wanted, suggestions.get(field.name, ()), _currencies(visit, field, raw),
+            _targets(visit, field),
+        )
+        for field in fields
+    )
+
+
+def _currencies(visit: Visit, field: Field, raw: Raw) -> tuple[str, ...]:
+    if field.type != "money":
+        return ()
+    own = [visit.settings.currency, str(raw.get(f"{field.name}.currency") or visit.settings.currency)]
+    return tuple(dict.fromkeys([*own, *CURRENCIES]))
+
+
+def _targets(visit: Visit, field: Field) -> tuple[Entity, ...]:
+    """Return the entities a polymorphic relation may point to, as far as the actor may read them."""
+    if not field.polymorphic:
+        return ()
+    found = [e for e in visit.live.policy.entities(visit.actor) if field.to == ("*",) or e.name in field.to]
+    return tuple(sorted((e for e in found if not e.removed), key=lambda e: (e.group == "-", e.title)))
+
+
+# --- record → inputs ----------------------------------------------------------------------------------------------
+
+
+def to_raw(show: Show, fields: Iterable[Field], record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the inputs of some fields hold for a record's JSON values."""
+    raw: dict[str, Any] = {}
+    for field in fields:
+        value = record.get(field.name)
+        maker = _TO_RAW.get(field.type)
+        raw |= maker(field, value, show) if maker else {field.name: "" if value is None else str(value)}
+    return raw
+
+
+def _money_raw(field: Field, value: Any, show: Show) -> Raw:
+    return {field.name: value["amount"], f"{field.name}.currency": value["currency"]} if value else {field.name: ""}
+
+
+def _relation_raw(field: Field, value: Any, show: Show) -> Raw:
+    if not isinstance(value, Mapping) or value.get("_restricted"):
+        return {field.name: ""}
+    label = str(value.get("label") or value.get("id") or "")
+    named = {f"{field.name}.entity": value.get("entity", "")} if field.polymorphic else {}
+    return {field.name: value.get("id", ""), f"{field.name}.text": label, **named}
+
+
+def _datetime_raw(field: Field, value: Any, show: Show) -> Raw:
+    local = show.local(value) if value else None
+    return {field.name: local.strftime("%Y-%m-%dT%H:%M") if local else ""}
+
+
+def _json_raw(field: Field, value: Any, show: Show) -> Raw:
+    return {field.name: "" if value is None else msgspec.json.format(msgspec.json.encode(value), indent=2).decode()}
+
+
+_TO_RAW: Mapping[str, Callable[[Field, Any, Show], Raw]] = MappingProxyType({
+    "money": _money_raw,
+    "relation": _relation_raw,
+    "datetime": _datetime_raw,
+    "json": _json_raw,
+    "boolean": lambda f, v, s: {f.name: "true" if v else ""},
+    "choices": lambda f, v, s: {f.name: list(v or ())},
+    "tags": lambda f, v, s: {f.name: ", ".join(v or ())},
+    "time": lambda f, v, s: {f.name: str(v)[:5] if v else ""},
+    "percent": lambda f, v, s: {f.name: trimmed(v).replace(",", "") if v is not None else ""},
+    "duration": lambda f, v, s: {f.name: f"{v // 60}:{v % 60:02d}" if v is not None and v >= 0 else ""},
+})
+
+
+# --- inputs → JSON values -----------------------------------------------------------------------------------------
+
+
+def take_raw(fields: Iterable[Field], sent: Any) -> dict[str, Any]:
+    """Return the raw values of some fields from a form's body or a query (anything with ``getall``)."""
+    raw: dict[str, Any] = {}
+    for field in fields:
+        raw[field.name] = _several(field, sent) if field.type == "choices" else _last(sent, field.name)
+        for part in ("currency", "text", "entity"):
+            name = f"{field.name}.{part}"
+            if name in sent:
+                raw[name] = _last(sent, name)
+    return raw
+
+
+def _several(field: Field, sent: Any) -> list[str]:
+    return [str(v) for v in sent.getall(field.name, []) if isinstance(v, str) and v]
+
+
+def _last(sent: Any, name: str) -> str:
+    values = [v for v in sent.getall(name, []) if isinstance(v, str)]
+    return values[-1].replace("\r\n", "\n") if values else ""
+
+
+def to_json(field: Field, raw: Raw, zone: ZoneInfo) -> Any:
+    """Return the JSON value of a field's inputs; relations that name a record by text only are left to the caller.
+
+    Raises:
+        Refused: the inputs make no value.
+    """
+    maker = _TO_JSON.get(field.type)
+    value = raw.get(field.name, "")
+    return maker(field, raw, zone) if maker else value
+
+
+def _number(field: Field, raw: Raw, zone: ZoneInfo) -> Any:
+    return plain_number(str(raw.get(field.name, "")))
+
+
+def plain_number(text: str) -> str:
+    """Return a number as typed without spaces and separators of thousands: ``1,234.50`` → ``1234.50``."""
+    found = re.sub(r"[\s\u00a0\u202f'’]", "", text).removesuffix("%")
+    return found.replace(",", "") if re.fullmatch(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?", found) else found
+
+
+def _money(field: Field, raw: Raw, zone: ZoneInfo) -> Any:
+    amount = plain_number(str(raw.get(field.name, "")))
+    currency = str(raw.get(f"{field.name}.currency", ""))
+    return {"amount": amount, "currency": currency} if amount else None
+
+
+def _datetime(field: Field, raw: Raw, zone: ZoneInfo) -> Any:
+    text = str(raw.get(field.name, "")).strip()
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    try:
+        return utc_text(found if found.tzinfo else found.replace(tzinfo=zone))
+    except OverflowError:
+        raise Refused("not_datetime", "This date is out of range.") from None
+
+
+def _duration(field: Field, raw: Raw, zone: ZoneInfo) -> Any:
+    text = str(raw.get(field.name, "")).strip().lower()
+    if found := re.fullmatch(r"(\d{1,4}):([0-5]\d)", text):
+        return int(found[1]) * 60 + int(found[2])
+    if found := re.fullmatch(r"(?:(\d{1,4}) ?h)? ?(?:(\d{1,5}) ?(?:m|min))?", text):
+        return int(found[1] or 0) * 60 + int(found[2] or 0) if text else None
+    return text
+
+
+def _json(field: Field, raw: Raw, zone: ZoneInfo) -> Any:
+    text = str(raw.get(field.name, "")).strip()
+    if not text:
+        return None
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError) as error:
+        raise Refused("not_json", f"This is not JSON: {error}", 'like {"colour": "blue"}') from None
+
+
+def _relation(field: Field, raw: Raw, zone: ZoneInfo) -> Any:
+    id = str(raw.get(field.name, "")).strip()
+    if not id:
+        return None
+    return {"entity": str(raw.get(f"{field.name}.entity", "")), "id": id} if field.polymorphic else id
+
+
+_TO_JSON: Mapping[str, Callable[[Field, Raw, ZoneInfo], Any]] = MappingProxyType({
+    "integer": _number, "decimal": _number, "percent": _number, "money": _money, "datetime": _datetime, "json": _json,
+    "duration": _duration, "relation": _relation,
+    "boolean": lambda f, r, z: r.get(f.name) == "true",
+    "choices": lambda f, r, z: list(r.get(f.name) or ()),
+    "tags": lambda f, r, z: [t.strip() for t in re.split(r"[,;\n]", str(r.get(f.name, ""))) if t.strip()],
+})

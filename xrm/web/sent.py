@@ -1,0 +1,147 @@
+"""A form that was sent: its body read, relations typed as text looked up, every problem of the form itself found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from litestar.exceptions import ClientException
+
+from xrm.errors import Issue, Malformed, XrmError
+from xrm.kernel.query import Query
+from xrm.kernel.values import Refused
+from xrm.metadata.model import Field
+from xrm.web.facets import quoted
+from xrm.web.forms import Raw, take_raw, to_json
+from xrm.web.visit import Visit
+
+CHOICES = 6  # records suggested for a text that fits several
+FIELDS = "_fields"  # which fields the form showed: what it did not show is left alone
+
+
+@dataclass
+class Sent:
+    """What a form says.
+
+    Attributes:
+        body: Everything it sent, by input name.
+        raw: What its fields' inputs hold.
+        values: The JSON values, of fields without a problem.
+        issues: Problems found here; the kernel finds the others.
+        suggestions: Per relation whose text fits several records: their ids and labels.
+    """
+
+    body: Any
+    raw: dict[str, Any] = field(default_factory=dict)
+    values: dict[str, Any] = field(default_factory=dict)
+    issues: list[Issue] = field(default_factory=list)
+    suggestions: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+
+    def word(self, name: str) -> str:
+        """Return the last text sent under a name, or empty."""
+        values = [v for v in self.body.getall(name, []) if isinstance(v, str)]
+        return values[-1] if values else ""
+
+    def words(self, name: str) -> list[str]:
+        """Return all texts sent under a name."""
+        return [v for v in self.body.getall(name, []) if isinstance(v, str) and v]
+
+    @property
+    def version(self) -> int | None:
+        """The version of the record the form was made of."""
+        text = self.word("_version")
+        return int(text) if text.isdigit() and len(text) < 19 else None
+
+
+async def body(visit: Visit) -> Any:
+    """Return the form in the request's body.
+
+    Raises:
+        Malformed: it cannot be read.
+    """
+    try:
+        return await visit.request.form()
+    except (ClientException, ValueError, KeyError) as error:
+        raise Malformed("The form cannot be read.") from error
+
+
+async def read_form(visit: Visit, fields: Sequence[Field]) -> Sent:
+    """Return what a form says about those of `fields` that it showed."""
+    sent = Sent(await body(visit))
+    await read_values(visit, sent, fields)
+    return sent
+
+
+async def read_values(visit: Visit, sent: Sent, fields: Sequence[Field]) -> None:
+    """Add the values of those of `fields` that the form showed."""
+    names = set(sent.word(FIELDS).split(","))
+    shown = [f for f in fields if f.name in names]
+    sent.raw |= take_raw(shown, sent.body)
+    for one in shown:
+        try:
+            if one.type == "relation":
+                await _settle(visit, one, sent)
+            sent.values[one.name] = to_json(one, sent.raw, visit.zone)
+        except Refused as refused:
+            sent.issues.append(refused.issue(one.name))
+
+
+async def _settle(visit: Visit, one: Field, sent: Sent) -> None:
+    """Look up a relation that was typed as text: without JavaScript, or by somebody faster than the suggestions.
+
+    Raises:
+        Refused: the text fits no record, or several.
+    """
+    text = str(sent.raw.get(f"{one.name}.text", "")).strip()
+    if f"{one.name}.text" not in sent.raw or sent.raw.get(one.name):
+        if f"{one.name}.text" in sent.raw and not text:
+            sent.raw[one.name] = ""
+        return
+    if not text:
+        return
+    target = str(sent.raw.get(f"{one.name}.entity", "")) if one.polymorphic else one.to[0]
+    found = await _find(visit, target, text)
+    if len(found) != 1:
+        sent.suggestions[one.name] = tuple((r["id"], str(r.get("label") or r["id"])) for r in found[:CHOICES])
+        raise Refused("no_such_record", *_why(visit, target, text, len(found)))
+    sent.raw[one.name], sent.raw[f"{one.name}.text"] = found[0]["id"], str(found[0].get("label") or "")
+
+
+def _why(visit: Visit, target: str, text: str, found: int) -> tuple[str, str]:
+    entity = visit.live.model.entity(target)
+    if entity is None:
+        return "Say first what kind of record this is.", ""
+    if not found:
+        return f"There is no {entity.title} called {text!r}.", "check the spelling, or create it first"
+    return f"Several {entity.plural} fit {text!r}.", "choose one"
+
+
+async def _find(visit: Visit, target: str, text: str) -> list[dict[str, Any]]:
+    """Return the records a text names: those with exactly this title, else those the search finds."""
+    if visit.live.model.entity(target) is None or not visit.may(target, "read"):
+        return []
+    exact = await _list(visit, target, Query(f"lower(label) == lower({quoted(text)})", fields=("label",), limit=CHOICES))
+    return exact or await _list(visit, target, Query(search=text[:200], fields=("label",), limit=CHOICES))
+
+
+async def _list(visit: Visit, target: str, query: Query) -> list[dict[str, Any]]:
+    try:
+        return (await visit.records.list(visit.actor, target, query)).records
+    except XrmError:  # a text that cannot be searched for finds nothing
+        return []
+
+
+def merged(own: Sequence[Issue], found: Sequence[Issue]) -> list[Issue]:
+    """Return the form's problems and the kernel's, one per field and message; the form's word counts for its fields."""
+    told = {issue.path for issue in own}
+    return [*own, *(issue for issue in found if not issue.path or issue.path not in told)]
+
+
+def still(raw: Raw, values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return inputs to be sent again unseen: name and value of everything that belongs to `values`."""
+    found = []
+    for name, held in raw.items():
+        if name.split(".")[0] in values:
+            found.extend((name, str(v)) for v in (held if isinstance(held, list) else [held]))
+    return found
