@@ -24,15 +24,15 @@ check: setup-check ## Check style, types, layers, and that the generated referen
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python tools/reference.py --check
+	$(BIN)/python -m tools.reference --check
 
 fix: setup-check ## Mend what can be mended by a program: style, format, generated references
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/python tools/reference.py
+	$(BIN)/python -m tools.reference
 
 docs: setup-check ## Write docs/reference from the code
-	$(BIN)/python tools/reference.py
+	$(BIN)/python -m tools.reference
 
 bench: setup-test ## Measure requests against a hand-written limit on the same database
 	$(BIN)/python -m benchmarks $(ARGS)

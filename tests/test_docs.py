@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 import xrm
+from xrm.cli import make_parser
+from xrm.kernel.kernel import BUILTIN
+from xrm.kernel.plugins import load_plugins
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted(
@@ -44,6 +47,15 @@ def test_make_targets_exist(page: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     named = set(re.findall(r"(?:^|[`&] ?)make ([a-z-]+)", page.read_text(encoding="utf-8"), re.MULTILINE))
     assert named <= targets
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_commands_exist(page: Path) -> None:
+    commands = load_plugins(ROOT, ("*",), BUILTIN).collect("commands")
+    (known,) = [action.choices for action in make_parser(commands)._actions if isinstance(action.choices, dict)]
+    text = page.read_text(encoding="utf-8")
+    named = re.findall(r"(?:`|^|bin/)xrm ([a-z]+)", text, re.MULTILINE)
+    assert set(named) <= set(known)
 
 
 def test_every_make_target_is_explained() -> None:

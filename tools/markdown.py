@@ -35,11 +35,6 @@ def shown(default: Any) -> str:
     return code(str(default)) if default != "" else "(empty)"
 
 
-def as_list(value: Any) -> list[Any]:
-    """Return a value as a list: JSON Schema allows one type or several."""
-    return value if isinstance(value, list) else [] if value is None else [value]
-
-
 def text_of(thing: Any) -> str:
     """Return a docstring as Markdown: sections such as ``Attributes:`` become lists."""
     lines: list[str] = []
@@ -65,5 +60,3 @@ def first_line(thing: Any) -> str:
 def sentence(text: str) -> str:
     """Return a help line as a sentence."""
     return (text[:1].upper() + text[1:]).rstrip(".") + "." if text else ""
-
-

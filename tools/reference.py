@@ -1,24 +1,22 @@
-#!/usr/bin/env python3
 """Write docs/reference from the code, or with ``--check`` tell which pages are not what the code says.
 
-Each page is one function below that returns Markdown. A page says nothing that the code does not: texts are the help of
-settings and arguments, the descriptions of the grammar, and docstrings.
+Run as ``python -m tools.reference``. Each page is one function below that returns Markdown. A page says nothing that
+the code does not: texts are the help of settings and arguments, the descriptions of the grammar, and docstrings.
 """
 
 from __future__ import annotations
 
 import argparse
-import ast
 import dataclasses
 import inspect
-import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import xrm
+from tools.markdown import code, first_line, page, sentence, shown, table, text_of
+from tools.sources import arguments_table, commands_of, described, help_of, is_error, json_form, keys, value_codes
 from xrm import errors
 from xrm.builtin.transfer import mapping
 from xrm.cli import make_parser
@@ -73,6 +71,69 @@ def read(file: Path) -> str:
     return file.read_text(encoding="utf-8") if file.exists() else ""
 
 
+HOLDS: Mapping[str, str] = MappingProxyType({
+    "text": "one line of text",
+    "long_text": "text of several lines",
+    "integer": "a whole number of 64 bits",
+    "decimal": "an exact number, with `precision` digits of which `scale` after the point",
+    "money": "an amount and its currency",
+    "percent": "a number of hundredths",
+    "boolean": "yes or no",
+    "date": "a day",
+    "time": "a time of day",
+    "datetime": "a moment, kept in UTC",
+    "choice": "one of the field's choices",
+    "choices": "several of the field's choices",
+    "relation": "a record of another entity",
+    "email": "an e-mail address",
+    "phone": "a telephone number",
+    "url": "a web address",
+    "tags": "words anyone may add",
+    "json": "any JSON value",
+    "uuid": "a UUID",
+    "auto_number": "a number the platform gives, after the field's pattern",
+    "duration": "a length of time in minutes",
+})  # fmt: skip
+
+
+CHOICES = (Choice("a", "A"), Choice("b", "B"))
+SAMPLE = Entity(
+    name="deal",
+    title="Deal",
+    plural="Deals",
+    fields={
+        name: Field(name, kind, name, choices=CHOICES if kind == "choice" else ())
+        for name, kind in {
+            "name": "text",
+            "state": "choice",
+            "amount": "money",
+            "probability": "percent",
+            "lost_reason": "text",
+            "close_date": "date",
+            "tags": "tags",
+        }.items()
+    },
+)
+EXAMPLES = (
+    ("amount > 1000 && state in ['new', 'won']", "both hold; `||` is or, `!` is not"),
+    ("state == 'lost' ? lost_reason : name", "if … then … else"),
+    ("amount * probability / 100", "arithmetic on exact numbers: `+ - * /`"),
+    ("amount.currency == 'EUR'", "the currency of an amount"),
+    ("close_date < today()", "dates compare with dates"),
+    ("lost_reason != null", "there is a value"),
+    ("'vip' in tags", "a text is in a set"),
+    ("name.startsWith('A')", "a function, called on a value"),
+)
+
+
+def call(function: Function) -> str:
+    """Return how a function is written: what may be left out in brackets, what may be repeated with dots."""
+    kinds = [" or ".join(kinds) if len(kinds) < 4 else "value" for kinds in function.parameters]
+    fixed = kinds[: len(kinds) - function.optional]
+    inner = ", ".join(fixed) + "".join(f"[, {kind}]" for kind in kinds[len(fixed) :])
+    return f"{function.name}({inner}{', …' if function.repeated else ''})"
+
+
 # ---------------------------------------------------------------------------------------------------------- pages
 def overview() -> str:
     """The list of pages."""
@@ -122,7 +183,7 @@ def field_types() -> str:
     """The types of fields."""
     rows = []
     for name, kind in values.TYPES.items():
-        sample = Field(name="x", type=name, title="X", choices=(Choice("a", "A"), Choice("b", "B")), to=("party",))
+        sample = Field(name="x", type=name, title="X", choices=CHOICES, to=("party",))
         column = kind.column(sample).name
         rows.append((code(name), HOLDS[name], json_form(kind.schema(sample)), code(kind.expression), code(column)))
     return page(
@@ -193,8 +254,12 @@ def expressions() -> str:
 
 def mapping_files() -> str:
     """The files that say how a foreign file's columns become fields."""
-    text = inspect.cleandoc(mapping.__doc__ or "")
-    return page("# Mapping files for imports") + "\n\n" + text
+    intro = page(
+        "# Mapping files for imports",
+        """A mapping file says how the columns of a foreign file become the fields of an entity:
+        `xrm import party customers.csv --mapping mappings/shop.yaml`. Without one, columns are matched by name.""",
+    )
+    return intro + "\n\n" + inspect.cleandoc(mapping.__doc__ or "").partition("\n\n")[2]
 
 
 def command_line() -> str:

@@ -4,74 +4,17 @@ from __future__ import annotations
 
 import argparse
 import ast
-import dataclasses
 import inspect
-import re
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import xrm
+from tools.markdown import code, table, text_of
 from xrm import errors
-from xrm.builtin.transfer import mapping
-from xrm.cli import make_parser
-from xrm.kernel import expression, hooks, values
-from xrm.kernel.expression import types
-from xrm.kernel.expression.functions import FUNCTIONS, Function
-from xrm.kernel.kernel import BUILTIN
-from xrm.kernel.paths import RecordScope
-from xrm.kernel.plugins import load_plugins
 from xrm.metadata import grammar
-from xrm.metadata.codes import CODES
-from xrm.metadata.model import Choice, Entity, Field, Model
-from xrm.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
-
-SAMPLE = Entity(
-    name="deal",
-    title="Deal",
-    plural="Deals",
-    fields=MappingProxyType(
-        {
-            f.name: f
-            for f in (
-                Field("name", "text", "Name"),
-                Field(
-                    "state",
-                    "choice",
-                    "State",
-                    choices=(Choice("new", "New"), Choice("won", "Won"), Choice("lost", "Lost")),
-                ),
-                Field("amount", "money", "Amount"),
-                Field("probability", "percent", "Probability"),
-                Field("lost_reason", "text", "Reason"),
-                Field("close_date", "date", "Closes on"),
-                Field("tags", "tags", "Tags"),
-            )
-        }
-    ),  # fmt: skip
-)
-EXAMPLES = (
-    ("amount > 1000 && state in ['new', 'won']", "both hold; `||` is or, `!` is not"),
-    ("state == 'lost' ? lost_reason : name", "if … then … else"),
-    ("amount * probability / 100", "arithmetic on exact numbers: `+ - * / %`"),
-    ("amount.currency == 'EUR'", "the currency of an amount"),
-    ("close_date < today()", "dates compare with dates"),
-    ("lost_reason != null", "there is a value"),
-    ("'vip' in tags", "a text is in a set"),
-    ("name.startsWith('A')", "a function, called on a value"),
-)
-
-
-def call(function: Function) -> str:
-    """Return how a function is written: what may be left out in brackets, what may be repeated with dots."""
-    kinds = [" or ".join(kinds) if len(kinds) < 4 else "value" for kinds in function.parameters]
-    fixed = kinds[: len(kinds) - function.optional]
-    inner = ", ".join(fixed) + "".join(f"[, {kind}]" for kind in kinds[len(fixed) :])
-    return f"{function.name}({inner}{', …' if function.repeated else ''})"
 
 
 def commands_of(parser: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.ArgumentParser]]:
@@ -103,31 +46,6 @@ def arguments_table(parser: argparse.ArgumentParser) -> str:
             shape += f" ({', '.join(map(str, choices))})"
         rows.append((code(shape), action.help or ""))
     return table(("argument", "what it does"), rows) if rows else ""
-
-
-HOLDS: Mapping[str, str] = MappingProxyType({
-    "text": "one line of text",
-    "long_text": "text of several lines",
-    "integer": "a whole number of 64 bits",
-    "decimal": "an exact number, with `precision` digits of which `scale` after the point",
-    "money": "an amount and its currency",
-    "percent": "a number of hundredths",
-    "boolean": "yes or no",
-    "date": "a day",
-    "time": "a time of day",
-    "datetime": "a moment, kept in UTC",
-    "choice": "one of the field's choices",
-    "choices": "several of the field's choices",
-    "relation": "a record of another entity",
-    "email": "an e-mail address",
-    "phone": "a telephone number",
-    "url": "a web address",
-    "tags": "words anyone may add",
-    "json": "any JSON value",
-    "uuid": "a UUID",
-    "auto_number": "a number the platform gives, after the field's pattern",
-    "duration": "a length of time in minutes",
-})  # fmt: skip
 
 
 def is_error(thing: object) -> bool:
@@ -232,3 +150,8 @@ def signature(method: Callable[..., Any]) -> str:
     answer = written.pop("return", "None")
     inner = ", ".join(f"{name}: {kind}" for name, kind in written.items())
     return f"({inner})" + ("" if answer == "None" else f" -> {answer}")
+
+
+def as_list(value: Any) -> list[Any]:
+    """Return a value as a list: JSON Schema allows one type or several."""
+    return value if isinstance(value, list) else [] if value is None else [value]

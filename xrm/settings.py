@@ -44,7 +44,9 @@ class Settings:
     session_hours: int = field(default=12, metadata={"help": "A session ends after so many hours without use."})
     session_days: int = field(default=30, metadata={"help": "A session ends after so many days in any case."})
     max_body: int = field(default=10_000_000, metadata={"help": "Largest request body, bytes."})
-    rate_limit: int = field(default=6000, metadata={"help": "Requests one user, or one address, may make in 5 minutes."})
+    rate_limit: int = field(
+        default=6000, metadata={"help": "Requests one user, or one address, may make in 5 minutes."}
+    )
     statement_seconds: float = field(default=5.0, metadata={"help": "Longest time one query may take, seconds."})
     synchronous: str = field(
         default="full", metadata={"help": "SQLite: full survives power loss, normal survives a crash of xrm only."}

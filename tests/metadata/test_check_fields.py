@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from tests.metadata.sites import found, hints, reviewed
+from xrm.metadata.pattern import matches
 
 
 def field(text: str) -> list[str]:
@@ -78,6 +81,9 @@ def test_good_fields(text: str) -> None:
     ("{type: auto_number, number: '{00}{00}'}", "33 bad_option"),
     ("{type: text, pattern: '(a'}", "27 bad_pattern"),
     ("{type: text, pattern: 'a{2,1}'}", "27 bad_pattern"),
+    ("{type: text, pattern: 'a)|(b'}", "27 bad_pattern"),
+    ("{type: text, pattern: '(?=a)b'}", "27 bad_pattern"),
+    ("{type: text, pattern: 'a{1000}{1000}'}", "27 bad_pattern"),
     ("{type: text, was: x}", "23 option_conflict"),
     ("{type: text, was: id}", "23 was_conflict"),
     ("{type: json, unique: true}", "26 not_indexable"),
@@ -90,7 +96,8 @@ def test_options_that_do_not_fit(text: str, finding: str) -> None:
 
 
 @pytest.mark.parametrize(("type_and_options", "value"), [
-    ("text", "5"), ("text, max: 2", "abc"), ("text, pattern: '[0-9]+'", "abc"), ("text", "$today"), ("text", "$user.id"),
+    ("text", "5"), ("text, max: 2", "abc"), ("text, pattern: '[0-9]+'", "abc"), ("text", "$today"),
+    ("text", "$user.id"),
     ("text", "$user.name"), ("text", "[a]"), ("text", "true"),
     ("integer", "1.5"), ("integer", "'1'"), ("integer", "true"), ("integer, max: 3", "4"), ("integer, min: 3", "2"),
     ("integer", "'99999999999999999999'"), ("duration", "soon"),
@@ -118,9 +125,19 @@ def test_a_wrong_default_says_which_was_meant() -> None:
     assert "did you mean 'person'?" in issues[0].message
 
 
-def test_long_text_is_not_matched_against_a_pattern() -> None:
-    """A default is short; a slow pattern must not be given a long text."""
-    assert field(f"{{type: text, pattern: '(a+)+b', default: {'a' * 300}}}") == []
+def test_no_pattern_is_slow() -> None:
+    started = time.process_time()
+    assert field(f"{{type: text, pattern: '(a+)+b', default: {'a' * 10_000}}}") == ["46 bad_default"]
+    assert time.process_time() - started < 1
+
+
+@pytest.mark.parametrize(("pattern", "text", "expected"), [
+    ("a|b", "a", True), ("a|b", "ab", False), ("[0-9]{3}", "1234", False), ("a", "a\n", False), ("[A-Z]+", "ÄB", False),
+    (r"\d+", "٣", False), (r"\p{L}+", "Ä", True), ("(?i)abc", "ABC", True), ("^abc$", "abc", True), ("(", "x", True),
+    ("a", "\ud800", True),
+])  # fmt: skip
+def test_the_whole_text_must_match(pattern: str, text: str, expected: bool) -> None:
+    assert matches(pattern, text) is expected
 
 
 @pytest.mark.parametrize("name", ["true", "false", "null", "in"])
@@ -140,13 +157,15 @@ def test_names_of_the_platform_are_no_entities(name: str) -> None:
 
 
 def test_second_columns_are_kept_free() -> None:
-    assert found("entity: deal\nfields:\n a: money\n a_currency: text\n r: {type: relation, to: '*'}\n r_entity: text\n") == [
+    text = "entity: deal\nfields:\n a: money\n a_currency: text\n r: {type: relation, to: '*'}\n r_entity: text\n"
+    assert found(text) == [
         "site.yaml:4:2 name_clash", "site.yaml:6:2 name_clash",
     ]  # fmt: skip
 
 
 def test_former_names() -> None:
-    text = "entity: deal\nfields:\n a: {type: text, was: b}\n b: text\n c: {type: text, was: d}\n e: {type: text, was: d}\n"
+    was_d = "{type: text, was: d}"
+    text = f"entity: deal\nfields:\n a: {{type: text, was: b}}\n b: text\n c: {was_d}\n e: {was_d}\n"
     assert found(text) == ["site.yaml:3:23 was_conflict", "site.yaml:6:23 was_conflict"]
     assert found("entity: deal\nwas: party\nfields: {}\n") == ["site.yaml:2:6 was_conflict"]
     both = "entity: deal\nwas: old\nfields: {}\n---\nentity: lead\nwas: old\nfields: {}\n"
@@ -190,8 +209,8 @@ def test_a_relation_to_a_removed_entity() -> None:
 
 
 def test_trait_fields_are_judged_once_however_many_use_them() -> None:
-    text = "trait: t\nfields: {x: {type: choice}}\n---\nentity: a\nuses: [t]\nfields: {}\n---\nentity: b\nuses: [t]\nfields: {}\n"
-    assert found(text) == ["site.yaml:2:10 missing_option"]
+    users = "".join(f"---\nentity: {name}\nuses: [t]\nfields: {{}}\n" for name in "ab")
+    assert found("trait: t\nfields: {x: {type: choice}}\n" + users) == ["site.yaml:2:10 missing_option"]
 
 
 def test_unknown_names_come_with_a_hint() -> None:

@@ -145,7 +145,8 @@ def test_two_ways_between_the_same_states_are_warned_about() -> None:
 
 
 def test_an_unknown_initial_state_is_told_once() -> None:
-    assert flow("initial: nwe\nstates: {new: {}, won: {final: won}}\ntransitions: {a: {from: '*', to: new}, b: {from: '*', to: won}}") == [
+    moves = "transitions: {a: {from: '*', to: new}, b: {from: '*', to: won}}"
+    assert flow(f"initial: nwe\nstates: {{new: {{}}, won: {{final: won}}}}\n{moves}") == [
         "4:12 unknown_state",
     ]  # fmt: skip
 
@@ -190,7 +191,10 @@ def test_good_grants() -> None:
 
 
 def test_grants_say_where_and_what_was_meant() -> None:
-    text = "role: r\ngrants:\n  - {entity: prty, actions: [raed]}\n  - {entity: party, actions: [read], fields: {read: [name]}}\n"
+    text = (
+        "role: r\ngrants:\n  - {entity: prty, actions: [raed]}\n"
+        "  - {entity: party, actions: [read], fields: {read: [name]}}\n"
+    )
     assert found(text) == [
         "site.yaml:3:14 unknown_entity",
         "site.yaml:3:30 unknown_action",

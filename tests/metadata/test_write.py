@@ -14,7 +14,8 @@ from tests.metadata.sites import source
 from xrm.errors import ModelError
 from xrm.metadata import load_source
 from xrm.metadata.compose import compose
-from xrm.metadata.write import Edit, Remove, Rename, Set, add, format_text, render, update
+from xrm.metadata.edit import Edit
+from xrm.metadata.write import Remove, Rename, Set, add, format_text, render, update
 
 DEAL = """\
 # Deals: what we sell
@@ -59,23 +60,28 @@ def changed(text: str, *edits: Edit, name: str = "") -> list[str]:
 
 @pytest.mark.parametrize(("edit", "difference"), [
     (Set(("fields", "name", "max"), 200), [
-        "-  name:     {type: text, required: true}   # keep me", "+  name:     {type: text, required: true, max: 200}   # keep me",
+        "-  name:     {type: text, required: true}   # keep me",
+        "+  name:     {type: text, required: true, max: 200}   # keep me",
     ]),
     (Set(("fields", "name", "title"), "Name, in full"), [
         "-  name:     {type: text, required: true}   # keep me",
         '+  name:     {type: text, title: "Name, in full", required: true}   # keep me',
     ]),
     (Set(("fields", "name", "required"), False), [
-        "-  name:     {type: text, required: true}   # keep me", "+  name:     {type: text, required: false}   # keep me",
+        "-  name:     {type: text, required: true}   # keep me",
+        "+  name:     {type: text, required: false}   # keep me",
     ]),
     (Set(("fields", "name"), {"type": "text", "required": True, "index": True}), [
-        "-  name:     {type: text, required: true}   # keep me", "+  name:     {type: text, required: true, index: true}   # keep me",
+        "-  name:     {type: text, required: true}   # keep me",
+        "+  name:     {type: text, required: true, index: true}   # keep me",
     ]),
     (Remove(("fields", "name", "required")), [
-        "-  name:     {type: text, required: true}   # keep me", "+  name:     {type: text}   # keep me",
+        "-  name:     {type: text, required: true}   # keep me",
+        "+  name:     {type: text}   # keep me",
     ]),
     (Remove(("fields", "name", "type")), [
-        "-  name:     {type: text, required: true}   # keep me", "+  name:     {required: true}   # keep me",
+        "-  name:     {type: text, required: true}   # keep me",
+        "+  name:     {required: true}   # keep me",
     ]),
     (Remove(("fields", "amount")), ["-  amount:   {type: money}"]),
     (Set(("fields", "region"), {"type": "text", "help": "Where?"}), ["+  region: {type: text, help: Where?}"]),
@@ -102,7 +108,9 @@ def changed(text: str, *edits: Edit, name: str = "") -> list[str]:
     ]),
     (Set(("checks", 0, "message"), "More!"), ["-    message: Too little.", "+    message: More!"]),
     (Set(("checks", 1), {"require": "kind == 'a'", "message": "A"}), ["+  - {require: \"kind == 'a'\", message: A}"]),
-    (Set(("checks", 0, "when"), "true"), ['+  - when: "true"', '-  - require: "amount > 0"', '+    require: "amount > 0"']),
+    (Set(("checks", 0, "when"), "true"), [
+        '+  - when: "true"', '-  - require: "amount > 0"', '+    require: "amount > 0"',
+    ]),
     (Remove(("views",)), ["-views:", "-  list: {columns: [name, amount]}"]),
     (Remove(("views", "list")), ["-views:", "+views: {}", "-  list: {columns: [name, amount]}"]),
     (Set(("workflow", "states"), {"new": {}, "won": {"final": "won"}}), [
@@ -129,7 +137,8 @@ def test_the_other_definitions_of_a_file_are_reached_by_name() -> None:
 
 def test_edits_are_made_one_after_the_other() -> None:
     result = update(DEAL, [
-        Rename(("fields", "old"), "new"), Set(("fields", "new", "was"), "old"), Set(("fields", "extra"), {"type": "date"}),
+        Rename(("fields", "old"), "new"), Set(("fields", "new", "was"), "old"),
+        Set(("fields", "extra"), {"type": "date"}),
     ])  # fmt: skip
     assert "  new: {type: text, was: old}\n" in result
     assert "  extra: {type: date}\n" in result
@@ -170,7 +179,8 @@ def test_windows_lines_stay_windows_lines() -> None:
 
 
 @pytest.mark.parametrize("edit", [
-    Remove(("nothing",)), Remove(("fields", "nothing")), Remove(("fields", "old", "type", "x")), Rename(("fields", "x"), "y"),
+    Remove(("nothing",)), Remove(("fields", "nothing")), Remove(("fields", "old", "type", "x")),
+    Rename(("fields", "x"), "y"),
     Remove(("checks", 7)),
 ], ids=repr)  # fmt: skip
 def test_what_is_not_there_cannot_be_removed_or_renamed(edit: Edit) -> None:
@@ -270,7 +280,9 @@ TEXTS = st.text(
     st.characters(exclude_categories=["Cs", "Cc", "Cn"], exclude_characters="\u2028\u2029\ufeff"), max_size=40
 )
 VALUES = st.recursive(
-    TEXTS | st.sampled_from(["no", "12:30", "- a", "a: b", "# x", "'", '"', "|", "a\nb", "a\n", "\n", " a", "{", "true", "+x", "007"])
+    TEXTS | st.sampled_from([
+        "no", "12:30", "- a", "a: b", "# x", "'", '"', "|", "a\nb", "a\n", "\n", " a", "{", "true", "+x", "007",
+    ])
     | st.integers(-(10**17), 10**17) | st.booleans() | st.none() | st.decimals(-999, 999, places=2).map(float),
     lambda below: st.lists(below, max_size=4) | st.dictionaries(TEXTS, below, max_size=4),
     max_leaves=12,
@@ -290,13 +302,15 @@ def test_what_is_rendered_reads_back_as_the_same(definition: dict[str, Any]) -> 
 
 
 PATHS = st.sampled_from([
-    ("title",), ("fields",), ("fields", "a"), ("fields", "b", "type"), ("fields", "b", "choices"), ("fields", "b", "choices", 1),
-    ("views", "list"), ("views", "list", "columns"), ("checks",), ("checks", 0), ("checks", 0, "message"), ("unique",), ("x", "y"),
+    ("title",), ("fields",), ("fields", "a"), ("fields", "b", "type"), ("fields", "b", "choices"),
+    ("fields", "b", "choices", 1), ("views", "list"), ("views", "list", "columns"), ("checks",), ("checks", 0),
+    ("checks", 0, "message"), ("unique",), ("x", "y"),
 ])  # fmt: skip
 TABLES = st.sampled_from([
     "entity: deal\nfields:\n  a: text\n  b: {type: choice, choices: [x, y]}   # c\n",
-    "entity: deal # c\nfields: {a: text, b: {type: choice}}\nchecks:\n- message: |\n    long\n    text\n- {message: x}\nviews: {}\n",
-    "# c\n---\nentity: deal\n\nfields:\n  # c\n  a: {\n    type: text, # c\n  }\n\n  b:\n    choices:\n    - x\n    -   y # c\n    - z\n",
+    "entity: deal # c\nfields: {a: text}\nchecks:\n- message: |\n    long\n    text\n- {message: x}\nviews: {}\n",
+    "# c\n---\nentity: deal\n\nfields:\n  # c\n  a: {\n    type: text, # c\n  }\n\n  b: {type: json}\n",
+    "entity: deal\nfields:\n  a: text\n\n  b:\n    choices:\n    - x\n    -   y # c\n    - z\n",
     "{entity: deal, fields: {a: text}, unique: [[a, b], [c]]}",
     "entity: deal\r\nfields:\r\n  a: 'text'\r\n  b:\r\n    type: >\r\n      folded\r\n      text\r\nviews:\r\n",
 ])  # fmt: skip

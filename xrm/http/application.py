@@ -25,7 +25,7 @@ def application(site: Site, handlers: Sequence[Any]) -> Edge:
     inner = Litestar(
         list(handlers),
         middleware=[lambda app: Identify(app, site, limits)],
-        exception_handlers={Exception: handle},
+        exception_handlers={Exception: handle},  # type: ignore[dict-item]  # an Answer is all Litestar asks for
         request_max_body_size=site.settings.max_body,
         openapi_config=None,
         logging_config=None,

@@ -1,4 +1,4 @@
-"""Who asks: an API key or session token (Authorization: Bearer …), or the session cookie → an `Actor` on the visit.
+"""Who asks: an API key or session token (Authorization: Bearer …), or the session cookie → an `Actor` on the caller.
 
 The token is looked up for each request, so a revoked one is worthless with the next.
 """
@@ -12,8 +12,8 @@ from litestar.datastructures import Cookie
 from xrm.builtin.people.accounts import KEY_PREFIX, Client
 from xrm.builtin.people.throttle import Throttle, network
 from xrm.errors import Unauthenticated
+from xrm.http.caller import KEY, Caller, header
 from xrm.http.csrf import SAFE, check_origin
-from xrm.http.visit import KEY, Visit, header
 from xrm.kernel.change import Actor
 from xrm.site import Site
 
@@ -30,8 +30,8 @@ def cookie_name(site: Site) -> str:
 def session_cookie(site: Site, token: str) -> Cookie:
     """Return the cookie that carries a session; with an empty token, the one that takes it away."""
     return Cookie(
-        cookie_name(site), token, path="/", httponly=True, samesite="lax", secure=site.settings.secure_cookies,
-        max_age=site.settings.session_days * 86_400 if token else 0,
+        key=cookie_name(site), value=token, path="/", httponly=True, samesite="lax",
+        secure=site.settings.secure_cookies, max_age=site.settings.session_days * 86_400 if token else 0,
     )
 
 
@@ -49,15 +49,17 @@ class Identify:
         if scope["type"] != "http" or scope["path"].startswith(OPEN):
             await self._app(scope, receive, send)
             return
-        known = visit_of(scope)
+        known = caller_of(scope)
         known.client = client_of(scope)
-        known.actor = await self._actor(scope, known)
-        self._limits.take(known.actor.id if known.actor else network(known.client.address))
+        try:
+            known.actor = await self._actor(scope, known)
+        finally:
+            self._limits.take(known.actor.id if known.actor else network(known.client.address))
         if scope["method"] not in SAFE and (known.by_cookie or not known.actor):
             receive = await check_origin(scope, receive, known)
         await self._app(scope, receive, send)
 
-    async def _actor(self, scope: Any, known: Visit) -> Actor | None:
+    async def _actor(self, scope: Any, known: Caller) -> Actor | None:
         source = _source(scope)
         given = header(scope, b"authorization")
         if given:
@@ -73,7 +75,7 @@ class Identify:
             known.token, known.by_cookie = token, True
         return actor
 
-    async def _bearer(self, given: str, known: Visit, source: str) -> Actor | None:
+    async def _bearer(self, given: str, known: Caller, source: str) -> Actor | None:
         scheme, _, token = given.partition(" ")
         if scheme.lower() != "bearer" or not token or len(token) > MAX_TOKEN:
             return None
@@ -84,9 +86,9 @@ class Identify:
         return actor
 
 
-def visit_of(scope: Any) -> Visit:
-    """Return the visit in an ASGI scope."""
-    found: Visit = scope[KEY]
+def caller_of(scope: Any) -> Caller:
+    """Return the caller in an ASGI scope."""
+    found: Caller = scope[KEY]
     return found
 
 

@@ -1,8 +1,8 @@
 """Forged requests: a page of another site must not act with a visitor's cookie.
 
-An unsafe request that came by cookie must carry the session's token (header ``X-CSRF-Token`` or form field ``_csrf``), or
-show by what browsers set and pages cannot (``Sec-Fetch-Site``, ``Origin``) that it comes from this site. One without a
-cookie, such as a sign-in, must not show the contrary. The token is an HMAC of the session's token: nothing is stored.
+An unsafe request that came by cookie must carry the session's token (header ``X-CSRF-Token`` or form field ``_csrf``),
+or show by what browsers set and pages cannot (``Sec-Fetch-Site``, ``Origin``) that it comes from this site. One without
+a cookie, such as a sign-in, must not show the contrary. The token is an HMAC of the session's: nothing is stored.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from xrm.errors import Forbidden
-from xrm.http.visit import Visit, header
+from xrm.http.caller import Caller, header
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 HEADER = b"x-csrf-token"
@@ -32,7 +32,7 @@ def csrf_token(session_token: str) -> str:
     return hmac.new(session_token.encode(), b"xrm csrf", hashlib.sha256).hexdigest()
 
 
-async def check_origin(scope: Any, receive: Any, visit: Visit) -> Any:
+async def check_origin(scope: Any, receive: Any, caller: Caller) -> Any:
     """Return `receive` (one that repeats what was read) when an unsafe request may go on.
 
     Raises:
@@ -41,12 +41,12 @@ async def check_origin(scope: Any, receive: Any, visit: Visit) -> Any:
     own = _same_origin(scope)
     if own is False:
         raise Forged
-    if own or not visit.by_cookie or _good(header(scope, HEADER), visit):
+    if own or not caller.by_cookie or _good(header(scope, HEADER), caller):
         return receive
     if header(scope, b"content-type").partition(";")[0].strip().lower() != "application/x-www-form-urlencoded":
         raise Forged
     body, again = await _read(receive)
-    if not _good(_field(body), visit):
+    if not _good(_field(body), caller):
         raise Forged
     return again
 
@@ -62,8 +62,8 @@ def _same_origin(scope: Any) -> bool | None:
     return None
 
 
-def _good(sent: str, visit: Visit) -> bool:
-    return bool(sent) and hmac.compare_digest(sent.encode(), csrf_token(visit.token).encode())
+def _good(sent: str, caller: Caller) -> bool:
+    return bool(sent) and hmac.compare_digest(sent.encode(), csrf_token(caller.token).encode())
 
 
 def _field(body: bytes) -> str:

@@ -8,8 +8,8 @@ import time
 from typing import Any
 
 from xrm.http.answers import Headers
+from xrm.http.caller import KEY, Caller, header
 from xrm.http.problems import problem, unforeseen, where
-from xrm.http.visit import KEY, Visit, header
 from xrm.settings import Settings
 
 POLICY = (
@@ -60,7 +60,7 @@ class Edge:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        known = Visit(os.urandom(8).hex())
+        known = Caller(os.urandom(8).hex())
         scope[KEY] = known
         begin, status = time.perf_counter(), 0
 
@@ -76,7 +76,7 @@ class Edge:
                 await problem(400, "unknown_host", "This site is not served under this name")(scope, receive, finish)
             else:
                 await self.app(scope, receive, finish)
-        except Exception as error:  # the last line of defence: no defect may tell its inside or go without a trace
+        except Exception as error:  # noqa: BLE001 - the last line of defence: no defect tells its inside or goes unseen
             answer = unforeseen(error, known.id, where(scope))
             if not status:
                 await answer(scope, receive, finish)
@@ -95,7 +95,7 @@ class Edge:
         return [*headers, (b"x-request-id", id.encode()), *added]
 
 
-def _tell(known: Visit, scope: Any, status: int, begin: float) -> None:
+def _tell(known: Caller, scope: Any, status: int, begin: float) -> None:
     """Write one line per request: no path, query or body, for these hold personal values."""
     actor = known.actor.id if known.actor else "-"
     milliseconds = (time.perf_counter() - begin) * 1000

@@ -1,4 +1,4 @@
-"""Every error as problem+json (RFC 9457): ours, Litestar's, and those nobody foresaw, which tell nothing but their id."""
+"""Every error as problem+json (RFC 9457): ours, Litestar's, and those nobody foresaw, which tell their id only."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from litestar.exceptions import ClientException, HTTPException
 
 from xrm.errors import XrmError
 from xrm.http.answers import Answer
-from xrm.http.visit import KEY, Visit
+from xrm.http.caller import KEY, Caller
 
 MEDIA = b"application/problem+json"
 TYPE_PREFIX = "urn:xrm:problem:"
@@ -79,7 +79,7 @@ def unforeseen(error: BaseException, request: str, where: str) -> Answer:
 def handle(request: Any, error: Exception) -> Answer:
     """Answer any exception of a handler (a Litestar exception handler)."""
     scope = request.scope
-    known: Visit | None = scope.get(KEY)
+    known: Caller | None = scope.get(KEY)
     id = known.id if known else ""
     if isinstance(error, XrmError):
         if error.status >= 500:

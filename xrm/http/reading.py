@@ -14,7 +14,7 @@ from litestar import Request
 from litestar.exceptions import HTTPException
 
 from xrm.errors import Issue, Malformed, NotFound, Precondition, PreconditionNeeded, TooLarge, UnsupportedMedia
-from xrm.http.visit import header
+from xrm.http.caller import header
 
 MAX_QUERY = 16_384  # bytes
 MAX_DEPTH = 100  # levels of a JSON body
@@ -147,7 +147,7 @@ async def read_optional_object(request: AnyRequest) -> dict[str, Any]:
 
 
 def take(body: Mapping[str, Any], **types: Any) -> dict[str, Any]:
-    """Return the members of a body that has a fixed form: name=type, or name=(type, default) for one that may be left out.
+    """Return the members of a body of a fixed form: name=type, or name=(type, default) for one that may be left out.
 
     Raises:
         Malformed: one is unknown, missing or of another type; all of them at once.
@@ -216,7 +216,8 @@ def expected_versions(request: AnyRequest, *, needed: bool) -> tuple[int, ...]:
 
 def read_tags(text: str) -> list[tuple[bool, str]]:
     """Return the entity tags of a header: whether weak, and the tag."""
-    found, place = [], 0
+    found: list[tuple[bool, str]] = []
+    place = 0
     while place < len(text):
         match = _TAG.match(text, place)
         if match is None or len(found) >= 20:

@@ -107,14 +107,18 @@ class _Writer:
     def index(self, table: Table, index: Index) -> Run:
         names = {c.id: c for c in table.columns}
         columns = [names[id] for id in index.columns]
-        listed = ", ".join(quote(c.name) for c in columns)
         live = f" WHERE {quote('deleted_at')} IS NULL" if index.live else ""
         unique = "UNIQUE " if index.unique else ""
         name = quote(index_name(table.id, index))
         # A set of texts is asked for what it contains; only PostgreSQL has an index that answers.
         a_set = len(columns) == 1 and columns[0].type.name == "texts" and not index.unique
         method = "USING gin " if a_set and self.dialect.name == "postgresql" else ""
+        listed = ", ".join(quote(c.name) + self._null_order(c, method) for c in columns)
         return Run(f"CREATE {unique}INDEX {name} ON {quote(table.name)} {method}({listed}){live}")
+
+    def _null_order(self, column: Column, method: str) -> str:
+        """Null is the least value in lists, as SQLite has it; an index must say so on PostgreSQL to serve them."""
+        return " NULLS FIRST" if self.dialect.name == "postgresql" and not method and column.name != "id" else ""
 
     # -- steps that both databases take
 

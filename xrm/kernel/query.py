@@ -51,7 +51,7 @@ class Query:
         after: The cursor a page before returned as `next`.
         offset: Records to skip (slower than `after`).
         trash: "live" records (default), or the "deleted" ones.
-        action: "read" (default), or "export": the rows and fields which the grants of that action give.
+        action: "read" (default), or "export": only those of the readable rows which may also be exported.
     """
 
     filter: str = ""
@@ -265,7 +265,8 @@ class Selector:
             Invalid: a key is unknown or cannot be sorted by.
         """
         found = [self._key(name) for name in sort]
-        return (*found, (Key(ColumnType("uuid"), self.select('t."id"'), descending=False, nullable=False), 't."id"'))
+        down = bool(sort) and sort[-1].startswith("-")  # the id goes the way of the last key, so that an index serves
+        return (*found, (Key(ColumnType("uuid"), self.select('t."id"'), down, nullable=False), 't."id"'))
 
     def _key(self, name: str) -> tuple[Key, str]:
         descending = name.startswith("-")
@@ -285,9 +286,7 @@ class Selector:
                 )
         sql = self.visible.path(self.entity, "t", parts)
         kind = TEXT if path.part else columns(path.field)[0].type
-        nullable = not (
-            path.field.system and path.field.name in ("created_at", "updated_at", "version", "id") and not path.hops
-        )
+        nullable = sql != 't."id"'
         return Key(kind, self.select(sql), descending, nullable), sql
 
     def statement(self, where: list[str], tail: str) -> Statement:
@@ -299,12 +298,14 @@ class Selector:
         )
 
 
-def order_by(keys: tuple[tuple[Key, str], ...]) -> str:
-    """Return the ORDER BY clause: null is the least value on both databases."""
+def order_by(dialect: str, keys: tuple[tuple[Key, str], ...]) -> str:
+    """Return the ORDER BY clause: null is the least value, as on SQLite; PostgreSQL must be told."""
     terms = []
     for key, sql in keys:
-        nulls = "" if not key.nullable else " NULLS LAST" if key.descending else " NULLS FIRST"
-        terms.append(f"{sql}{' DESC' if key.descending else ''}{nulls}")
+        nulls = " NULLS LAST" if key.descending else " NULLS FIRST"
+        terms.append(
+            sql + (" DESC" if key.descending else "") + (nulls if dialect != "sqlite" and key.nullable else "")
+        )
     return " ORDER BY " + ", ".join(terms)
 
 

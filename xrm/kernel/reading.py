@@ -14,9 +14,11 @@ from xrm.kernel.change import Actor
 from xrm.kernel.cursor import read_cursor, write_cursor
 from xrm.kernel.policy import Access, visibility
 from xrm.kernel.query import Count, Page, Query, Selection, Selector
+from xrm.kernel.references import lookup_statement
 from xrm.kernel.store.schema import ColumnType
 from xrm.kernel.store.sql import Binder, Statement, Var, quote
 from xrm.kernel.totals import Totals, totals_selection
+from xrm.kernel.values import Refused, parse
 from xrm.kernel.visible import Visible
 
 if TYPE_CHECKING:
@@ -67,6 +69,30 @@ class Reading:
         records: builtins.list[dict[str, Any]] = [selection.record(rows[0])]
         await self._pointers(live, actor, selection, records)
         return records[0]
+
+    async def find_by(self, actor: Actor, entity: str, name: str, value: Any) -> UUID | None:
+        """Return the id of the record whose unique field `name` has this JSON value, or None.
+
+        Raises:
+            NotFound: no such entity or field for the actor.
+            Invalid: the field does not tell records apart, or the value does not fit it.
+        """
+        live = self._kernel.live
+        access = demand(live, actor, entity, "read")
+        field = access.entity.fields.get(name)
+        if field is None or visibility(access, name) is None:
+            raise NotFound(f"There is no field {name!r}.")
+        if not (field.unique or (name,) in access.entity.unique or field.type == "auto_number"):
+            raise Invalid(issues=[Issue(name, "not_unique_key", f"{field.title} does not tell records apart.")])
+        try:
+            key = parse(field, value, live.parsing)
+        except Refused as refused:
+            raise Invalid(issues=[refused.issue(name)]) from None
+        statement = live.cached(
+            ("lookup", entity, name, roles_key(actor)), lambda: lookup_statement(live, actor, access.entity, field)
+        )
+        rows = await self._fetch(live, actor, statement, {"key": key})
+        return _identity(live, rows[0][0]) if rows else None
 
     async def list(self, actor: Actor, entity: str, query: Query) -> Page:
         """Return one page of records.
@@ -231,6 +257,12 @@ class Reading:
         )
 
 
+def _identity(live: Live, cell: Any) -> UUID:
+    decode = live.dialect.decode(UUID_TYPE)
+    found: UUID = decode(cell) if decode else cell
+    return found
+
+
 def _show(convert: Any, value: Any) -> Any:
     return value if value is None or convert is None else convert(value)
 
@@ -272,7 +304,7 @@ def _list_selection(
         where.append(q.beyond(keys, nulls, selector.binder))
     limit = selector.binder.bind(Var("limit", q.INT), q.INT)
     offset = selector.binder.bind(Var("offset", q.INT), q.INT)
-    tail = f"{q.order_by(keys)} LIMIT {limit} OFFSET {offset}"
+    tail = f"{q.order_by(live.dialect.name, keys)} LIMIT {limit} OFFSET {offset}"
     return Selection(selector.statement(where, tail), slots, tuple(key for key, _ in keys), masks)
 
 

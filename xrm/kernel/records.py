@@ -30,6 +30,7 @@ class Records:
         self._reading = Reading(kernel)
         self._writing = Writing(kernel)
         self.get = self._reading.get
+        self.find_by = self._reading.find_by
         self.list = self._reading.list
         self.count = self._reading.count
         self.aggregate = self._reading.aggregate

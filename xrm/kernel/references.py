@@ -57,7 +57,7 @@ class References:
         except Refused as refused:
             return refused.code, refused.message, refused.hint
         key = ("lookup", wanted.entity, wanted.key, "system" if act.actor.is_system else act.actor.roles)
-        statement = live.cached(key, lambda: _lookup_statement(live, act, target, field))
+        statement = live.cached(key, lambda: lookup_statement(live, act.actor, target, field))
         known = {**q.variables(act.actor, act.changes.at), "key": value}
         rows = await self._kernel.store.fetch(statement.text, statement.arguments(live.dialect, known))
         if len(rows) != 1:
@@ -156,9 +156,10 @@ class References:
         return re.sub(r"\{(0+)\}", lambda zeros: f"{rows[0][0]:0{len(zeros[1])}d}", pattern)
 
 
-def _lookup_statement(live: Live, act: Act, target: Entity, field: Field) -> Statement:
+def lookup_statement(live: Live, actor: Actor, target: Entity, field: Field) -> Statement:
+    """Return the statement that finds a record the actor may read by the value of a field, the Var ``key``."""
     binder = Binder(live.dialect)
-    visible = Visible(live, act.actor, binder)
+    visible = Visible(live, actor, binder)
     kind = columns(field)[0].type
     key = binder.bind(Var("key", kind), kind)
     shown = visible.path(target, "t", (field.name,))

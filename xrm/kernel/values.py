@@ -18,6 +18,7 @@ from uuid import UUID
 from xrm.errors import Issue
 from xrm.kernel.store.schema import ColumnType
 from xrm.metadata.model import Field
+from xrm.metadata.pattern import matches
 
 INT64 = 2**63
 MAX_TEXT = 100_000  # characters, where a field sets no smaller limit
@@ -170,7 +171,7 @@ def _clean_text(value: Any, limit: int) -> str:
 
 def _parse_text(field: Field, value: Any, parsing: Parsing) -> str | None:
     text = _clean_text(value, int(field.max or MAX_TEXT)).strip()
-    if field.pattern and text and not re.fullmatch(field.pattern, text):
+    if field.pattern and text and not matches(field.pattern, text):
         raise Refused("wrong_pattern", "This does not have the expected form.", f"it must match {field.pattern}")
     return text or None
 

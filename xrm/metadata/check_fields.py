@@ -10,6 +10,7 @@ from typing import Any
 from xrm.metadata.findings import ExpressionUse, Findings, field_place
 from xrm.metadata.model import Entity, Field, Origin
 from xrm.metadata.names import RESERVED_FIELDS
+from xrm.metadata.pattern import MAX_PATTERN, is_pattern
 from xrm.metadata.values import DECIMALS, INTEGERS, TEXTS, misfit, moment_of, number_of
 
 _EVERY = frozenset(
@@ -191,18 +192,19 @@ def _pattern(findings: Findings, entity: Entity, field: Field) -> None:
     if not field.pattern:
         return
     place = field_place(entity, field, "pattern")
-    if len(field.pattern) > 200:
-        findings.add(place, "bad_pattern", "the pattern is longer than 200 characters")
-        return
-    try:
-        re.compile(field.pattern)
-    except (re.error, RecursionError, OverflowError) as error:
-        findings.add(place, "bad_pattern", f"the pattern is not a regular expression: {error}")
+    if len(field.pattern) > MAX_PATTERN:
+        findings.add(place, "bad_pattern", f"the pattern is longer than {MAX_PATTERN} characters")
+    elif not is_pattern(field.pattern):
+        hint = "look-around and back-references are not known" if "(?" in field.pattern or "\\" in field.pattern else ""
+        findings.add(place, "bad_pattern", "the pattern is not a regular expression that can be used", hint)
 
 
 def _targets(findings: Findings, entity: Entity, field: Field) -> None:
     if "*" in field.to and len(field.to) > 1:
-        findings.add(field_place(entity, field, "to"), "option_conflict", '"*" stands alone: it means every entity')
+        other = next((number for number, target in enumerate(field.to) if target != "*"), 0)
+        findings.add(
+            field_place(entity, field, f"to.{other}"), "option_conflict", '"*" stands alone: it means every entity'
+        )
     for index, target in enumerate(field.to):
         if target != "*":
             findings.entity(target, field_place(entity, field, f"to.{index}"))

@@ -38,7 +38,8 @@ class Laying:
     def over(self, base: Node, change: Node) -> Node:
         """Return `base` with the extension `change` laid over it."""
         without_name = change.holding({key: child for key, child in change.value.items() if key != "extends"})
-        return base.holding(self._table((), base, without_name).value)
+        empty = {key: change.value[key].holding([]) for key in ("uses", "search") if key in change.value}
+        return base.holding(self._table((), base.holding({**empty, **base.value}), without_name).value)
 
     def done(self) -> None:
         """Note the disagreements of plugins that the site did not decide."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
 from decimal import Decimal, InvalidOperation
@@ -12,6 +11,7 @@ from uuid import UUID
 
 from xrm.metadata.model import Field
 from xrm.metadata.names import did_you_mean
+from xrm.metadata.pattern import matches
 
 INTEGERS = frozenset({"integer", "duration"})
 DECIMALS = frozenset({"decimal", "money", "percent"})
@@ -121,16 +121,9 @@ def _text(field: Field, value: Any) -> str:
         return f"{value!r} is not a text; put it in quotes"
     if isinstance(field.max, int) and len(value) > field.max:
         return f"the text is longer than {field.max} characters"
-    if field.pattern and len(value) <= 200 and not _matches(field.pattern, value):
+    if field.pattern and not matches(field.pattern, value):
         return f"{value!r} does not match the pattern"
     return ""
-
-
-def _matches(pattern: str, value: str) -> bool:
-    try:
-        return re.fullmatch(pattern, value) is not None
-    except (re.error, RecursionError, OverflowError):
-        return True  # noted at the pattern itself
 
 
 def _moment(field: Field, value: Any) -> str:

@@ -14,7 +14,7 @@ from xrm.metadata import layout
 from xrm.metadata.edit import Edit, Remove, Rename, Set, Splice, after_key, documents_of, end_of, make
 from xrm.metadata.nodes import Node, Path
 
-__all__ = ["Remove", "Rename", "Set", "add", "format_text", "render", "update"]
+__all__ = ["Edit", "Remove", "Rename", "Set", "add", "format_text", "render", "update"]
 
 _KEPT = re.compile(r"#|\n[ \t]*\r?\n")  # a comment or an empty line: somebody laid this out
 

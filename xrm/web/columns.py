@@ -16,7 +16,7 @@ from xrm.kernel.paths import resolve
 from xrm.kernel.visible import readable
 from xrm.metadata.model import Entity, Field, View
 from xrm.web.show import EMPTY, WITHHELD, Show, short
-from xrm.web.visit import Visit
+from xrm.web.visit import PageVisit
 
 NUMERIC = frozenset({"integer", "decimal", "money", "percent", "duration"})
 NOT_LISTED = frozenset({"json", "uuid"})  # types that make no sense in a narrow cell
@@ -41,7 +41,7 @@ class Column:
         return {"choice": "choice", "choices": "choice", "tags": "choice", "long_text": "long"}.get(self.field.type, "text")
 
 
-def column(visit: Visit, entity: Entity, path: str) -> Column | None:
+def column(visit: PageVisit, entity: Entity, path: str) -> Column | None:
     """Return the column of a field path, or None when there is no such field for the actor."""
     found = resolve(visit.live.model, entity, tuple(path.split(".")))
     if found is None or found.part or not readable(visit.live, visit.actor, entity, found):
@@ -50,19 +50,19 @@ def column(visit: Visit, entity: Entity, path: str) -> Column | None:
     return Column(path, found.field, ": ".join(titles), _sortable(visit, found.field))
 
 
-def _sortable(visit: Visit, field: Field) -> bool:
+def _sortable(visit: PageVisit, field: Field) -> bool:
     if field.type == "relation":
         return not field.polymorphic and visit.may(field.to[0], "read")
     return field.type not in ("long_text", "choices", "tags", "json")
 
 
-def columns(visit: Visit, entity: Entity, paths: Iterable[str]) -> tuple[Column, ...]:
+def columns(visit: PageVisit, entity: Entity, paths: Iterable[str]) -> tuple[Column, ...]:
     """Return the columns of those paths the actor may read."""
     found = (column(visit, entity, path) for path in dict.fromkeys(paths))
     return tuple(c for c in found if c is not None)
 
 
-def default_columns(visit: Visit, entity: Entity, view: View | None) -> tuple[Column, ...]:
+def default_columns(visit: PageVisit, entity: Entity, view: View | None) -> tuple[Column, ...]:
     """Return the columns a view names; without a view the first fields that fit into a list."""
     if view is not None and view.columns:
         chosen = columns(visit, entity, view.columns)
@@ -72,14 +72,14 @@ def default_columns(visit: Visit, entity: Entity, view: View | None) -> tuple[Co
     return columns(visit, entity, names[:FALLBACK] or [ALIAS]) or columns(visit, entity, ["id"])
 
 
-def choosable(visit: Visit, entity: Entity) -> tuple[Column, ...]:
+def choosable(visit: PageVisit, entity: Entity) -> tuple[Column, ...]:
     """Return the columns a person may choose from: own fields first, the system's after them."""
     fields = [f for f in visit.readable(entity) if f.type not in NOT_LISTED and f.name not in (ALIAS, "version")]
     names = [f.name for f in fields if not f.system] + [f.name for f in fields if f.system]
     return columns(visit, entity, names)
 
 
-def rows_template(visit: Visit, environment: Environment, entity: Entity, shown: tuple[Column, ...], kind: str) -> Template:
+def rows_template(visit: PageVisit, environment: Environment, entity: Entity, shown: tuple[Column, ...], kind: str) -> Template:
     """Return the template of the rows of a list: kind ``full`` has checkboxes, ``small`` is for lists in a record's page."""
     paths = tuple(c.path for c in shown)
     key = ("web", "rows", entity.name, paths, kind)

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from xrm.kernel.query import Query
 from xrm.metadata.model import Entity, Field, View
-from xrm.web.visit import Visit
+from xrm.web.visit import PageVisit
 
 MAX_VALUES = 50  # of one facet
 MAX_OPTIONS = 40  # records offered as checkboxes; more are searched for
@@ -76,7 +76,7 @@ class Offer:
     search: bool = field(default=False)
 
 
-def read_facets(visit: Visit, entity: Entity, view: View | None) -> tuple[Facet, ...]:
+def read_facets(visit: PageVisit, entity: Entity, view: View | None) -> tuple[Facet, ...]:
     """Return the facets of a list: those its view names, and any other the URL asks for."""
     named = list(view.filters) if view else []
     asked = (p.split(".")[1] for p in visit.request.query_params if p.startswith("f.") and p.count(".") in (1, 2))
@@ -85,7 +85,7 @@ def read_facets(visit: Visit, entity: Entity, view: View | None) -> tuple[Facet,
     return tuple(_read(visit, f) for f in fields if f.type in _KINDS and not f.polymorphic)
 
 
-def _read(visit: Visit, shown: Field) -> Facet:
+def _read(visit: PageVisit, shown: Field) -> Facet:
     name = f"f.{shown.name}"
     chosen = tuple(dict.fromkeys(visit.parameters(name)))[:MAX_VALUES]
     return Facet(shown, _KINDS[shown.type], chosen, visit.parameter(f"{name}.from"), visit.parameter(f"{name}.to"))
@@ -179,12 +179,12 @@ _CONDITIONS: Mapping[str, Callable[[Facet, ZoneInfo], list[str]]] = MappingProxy
 # --- what is offered ----------------------------------------------------------------------------------------------
 
 
-async def offers(visit: Visit, facets: tuple[Facet, ...]) -> list[Offer]:
+async def offers(visit: PageVisit, facets: tuple[Facet, ...]) -> list[Offer]:
     """Return the facets with the values they offer."""
     return [await _offer(visit, facet) for facet in facets]
 
 
-async def _offer(visit: Visit, facet: Facet) -> Offer:
+async def _offer(visit: PageVisit, facet: Facet) -> Offer:
     if facet.kind == "options":
         return Offer(facet, tuple(_choices(facet)))
     if facet.kind == "relation":
@@ -203,7 +203,7 @@ def _choices(facet: Facet) -> Iterable[Option]:
         yield Option(NONE, "No value", NONE in facet.chosen)
 
 
-async def _records(visit: Visit, facet: Facet) -> Offer:
+async def _records(visit: PageVisit, facet: Facet) -> Offer:
     target = facet.field.to[0]
     special = [Option(ME, "Me", ME in facet.chosen)] if target == "user" else []
     if not facet.field.required:
@@ -218,12 +218,12 @@ async def _records(visit: Visit, facet: Facet) -> Offer:
     return Offer(facet, (*special, *found))
 
 
-async def _labels(visit: Visit, target: str, chosen: tuple[str, ...]) -> Mapping[str, str]:
+async def _labels(visit: PageVisit, target: str, chosen: tuple[str, ...]) -> Mapping[str, str]:
     ids = [UUID(v) for v in chosen if re.fullmatch(r"[0-9a-fA-F-]{36}", v) and v.count("-") == 4]
     return await visit.records.visible_ids(visit.actor, target, ids) if ids else {}
 
 
-async def chips(visit: Visit, facets: tuple[Facet, ...]) -> list[tuple[Facet, str, str]]:
+async def chips(visit: PageVisit, facets: tuple[Facet, ...]) -> list[tuple[Facet, str, str]]:
     """Return what is chosen as (facet, value, text): one chip each, with an x to take it away."""
     found: list[tuple[Facet, str, str]] = []
     for facet in facets:

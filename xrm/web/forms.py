@@ -1,7 +1,7 @@
 """Forms: values of records ↔ what inputs hold, and the sections a form shows.
 
 *Raw* values are what the inputs hold, by input name: the field's name, and for compound fields also ``amount.currency``,
-``customer.text`` (what was typed) and ``regarding.entity``. A form that is refused shows its raw values again, untouched.
+``customer.text`` (what was typed), ``customer.was`` (the title of the record its id stands for) and ``regarding.entity``. A form that is refused shows its raw values again, untouched.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from xrm.errors import Issue
 from xrm.kernel.values import TYPES, Refused
 from xrm.metadata.model import Entity, Field
 from xrm.web.show import Show, trimmed, utc_text
-from xrm.web.visit import Visit
+from xrm.web.visit import PageVisit
 
 Raw = Mapping[str, Any]
 
@@ -87,7 +87,7 @@ class Group:
     entries: tuple[Entry, ...]
 
 
-def sections(visit: Visit, entity: Entity, allowed: frozenset[str]) -> list[tuple[str, tuple[Field, ...]]]:
+def sections(visit: PageVisit, entity: Entity, allowed: frozenset[str]) -> list[tuple[str, tuple[Field, ...]]]:
     """Return the sections of an entity's form with the fields the actor may write by it.
 
     What the form view leaves out is not asked for, unless nothing could be saved without it.
@@ -104,7 +104,7 @@ def sections(visit: Visit, entity: Entity, allowed: frozenset[str]) -> list[tupl
 
 
 def entries(
-    visit: Visit, fields: Iterable[Field], raw: Raw, issues: Sequence[Issue] = (), needed: Iterable[str] = (),
+    visit: PageVisit, fields: Iterable[Field], raw: Raw, issues: Sequence[Issue] = (), needed: Iterable[str] = (),
     suggestions: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType({}),
 ) -> tuple[Entry, ...]:
     """Return the entries of some fields; `needed` are those a transition asks for."""
@@ -119,14 +119,14 @@ def entries(
     )
 
 
-def _currencies(visit: Visit, field: Field, raw: Raw) -> tuple[str, ...]:
+def _currencies(visit: PageVisit, field: Field, raw: Raw) -> tuple[str, ...]:
     if field.type != "money":
         return ()
     own = [visit.settings.currency, str(raw.get(f"{field.name}.currency") or visit.settings.currency)]
     return tuple(dict.fromkeys([*own, *CURRENCIES]))
 
 
-def _targets(visit: Visit, field: Field) -> tuple[Entity, ...]:
+def _targets(visit: PageVisit, field: Field) -> tuple[Entity, ...]:
     """Return the entities a polymorphic relation may point to, as far as the actor may read them."""
     if not field.polymorphic:
         return ()
@@ -156,7 +156,7 @@ def _relation_raw(field: Field, value: Any, show: Show) -> Raw:
         return {field.name: ""}
     label = str(value.get("label") or value.get("id") or "")
     named = {f"{field.name}.entity": value.get("entity", "")} if field.polymorphic else {}
-    return {field.name: value.get("id", ""), f"{field.name}.text": label, **named}
+    return {field.name: value.get("id", ""), f"{field.name}.text": label, f"{field.name}.was": label, **named}
 
 
 def _datetime_raw(field: Field, value: Any, show: Show) -> Raw:
@@ -190,7 +190,7 @@ def take_raw(fields: Iterable[Field], sent: Any) -> dict[str, Any]:
     raw: dict[str, Any] = {}
     for field in fields:
         raw[field.name] = _several(field, sent) if field.type == "choices" else _last(sent, field.name)
-        for part in ("currency", "text", "entity"):
+        for part in ("currency", "text", "was", "pick", "entity"):
             name = f"{field.name}.{part}"
             if name in sent:
                 raw[name] = _last(sent, name)

@@ -10,7 +10,7 @@ from xrm.kernel.query import Query, compile_filter
 from xrm.metadata.model import Entity, View
 from xrm.web.columns import Column, choosable, columns, default_columns
 from xrm.web.facets import Facet, expression, read_facets
-from xrm.web.visit import Visit, url
+from xrm.web.visit import PageVisit, url
 
 SIZES = (25, 50, 100, 200)
 SIZE = 50  # records per page
@@ -128,7 +128,7 @@ class Asked:
         return ",".join(c.path for c in self.shown) if self.shown != self.standard else ""
 
 
-def read_list(visit: Visit) -> Asked:
+def read_list(visit: PageVisit) -> Asked:
     """Return the list a URL asks for."""
     entity = visit.entity
     views = tuple(v for v in entity.views.values() if v.kind == "list")
@@ -148,7 +148,7 @@ def cookie(view: View | None) -> str:
     return f"xrm_columns_{view.name}" if view else "xrm_columns"
 
 
-def _chosen(visit: Visit, entity: Entity, view: View | None) -> tuple[Column, ...]:
+def _chosen(visit: PageVisit, entity: Entity, view: View | None) -> tuple[Column, ...]:
     """Return the columns of the URL, else those remembered; empty for the view's own."""
     asked = visit.parameters("cols")
     paths = [p for value in asked for p in value.split(",")]
@@ -168,7 +168,7 @@ def remembered(asked: Asked) -> str:
     return ".".join(c.path.replace(".", "~") for c in asked.shown)
 
 
-def query(visit: Visit, asked: Asked) -> Query:
+def query(visit: PageVisit, asked: Asked) -> Query:
     """Return what the records door is asked for.
 
     Raises:
@@ -180,7 +180,7 @@ def query(visit: Visit, asked: Asked) -> Query:
     return Query(condition(visit, asked), asked.order, fields, asked.search, asked.size, asked.after)
 
 
-def condition(visit: Visit, asked: Asked) -> str:
+def condition(visit: PageVisit, asked: Asked) -> str:
     """Return the whole filter: the view's, the facets' and the person's own."""
     view = [asked.view.filter] if asked.view and asked.view.filter else []
     own = [asked.filter] if asked.filter else []

@@ -19,7 +19,7 @@ from markupsafe import Markup
 from xrm.kernel.reading import roles_key
 from xrm.metadata.model import Entity
 from xrm.web.show import duration, initials, short, singular
-from xrm.web.visit import Visit, url
+from xrm.web.visit import PageVisit, url
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -71,12 +71,12 @@ class Renderer:
         self.environment.globals.update(asset=lambda name: f"/static/{name}?v={assets.get(name, '0')}", url=url)
         self.environment.filters.update(short=short, initials=initials, duration=duration, singular=singular)
 
-    def part(self, visit: Visit, template: str, **context: Any) -> Markup:
+    def part(self, visit: PageVisit, template: str, **context: Any) -> Markup:
         """Return a template's text."""
         text = self.environment.get_template(template).render(visit=visit, show=visit.show, **context)
         return Markup(text)  # noqa: S704  # a template's own output, escaped where it took values in
 
-    def page(self, visit: Visit, template: str, status: int = 200, **context: Any) -> Response[str]:
+    def page(self, visit: PageVisit, template: str, status: int = 200, **context: Any) -> Response[str]:
         """Return a whole page."""
         notices, clear = _taken(visit)
         shared = {
@@ -103,7 +103,7 @@ def html(text: str, status: int = 200, cookies: list[Cookie] | None = None, **he
     return Response(text, status_code=status, media_type="text/html", headers={**shared, **named}, cookies=cookies or [])
 
 
-def go(visit: Visit, path: str, *notices: Notice) -> Response[str]:
+def go(visit: PageVisit, path: str, *notices: Notice) -> Response[str]:
     """Return the answer that leads to another page after a write, with what is to be said there."""
     cookies = [_notice_cookie(visit, notices)] if notices else []
     if visit.partial:
@@ -111,14 +111,14 @@ def go(visit: Visit, path: str, *notices: Notice) -> Response[str]:
     return Response("", status_code=303, headers={"location": path, "cache-control": "no-store"}, cookies=cookies)
 
 
-def navigation(visit: Visit) -> Mapping[str, list[NavigationEntry]]:
+def navigation(visit: PageVisit) -> Mapping[str, list[NavigationEntry]]:
     """Return the entities the actor may read, by heading; made once per generation and set of roles."""
     key = ("web", "navigation", roles_key(visit.actor))
     found: Mapping[str, list[NavigationEntry]] = visit.live.cached(key, lambda: _navigation(visit))
     return found
 
 
-def _navigation(visit: Visit) -> Mapping[str, list[NavigationEntry]]:
+def _navigation(visit: PageVisit) -> Mapping[str, list[NavigationEntry]]:
     """Return the navigation: the site's own entities first, the platform's last; in each group what is worked with first."""
     groups: dict[str, list[Entity]] = {}
     for entity in visit.live.policy.entities(visit.actor):
@@ -139,7 +139,7 @@ def _distance(entity: Entity) -> int:
     return 0 if layer == "site" else 2 if layer in ("people", "xrm.people") or layer.startswith("xrm") else 1
 
 
-def _weight(visit: Visit, entity: Entity) -> int:
+def _weight(visit: PageVisit, entity: Entity) -> int:
     """Return how central an entity is: those with a history, a workflow and records pointing to them come first."""
     pointed = len([i for i in visit.live.model.inverses.get(entity.name, ()) if i.name])
     return 8 * entity.timeline + 4 * (entity.workflow is not None) + 2 * entity.owned + min(pointed, 3)
@@ -148,7 +148,7 @@ def _weight(visit: Visit, entity: Entity) -> int:
 # --- notices ------------------------------------------------------------------------------------------------------
 
 
-def _notice_cookie(visit: Visit, notices: tuple[Notice, ...]) -> Cookie:
+def _notice_cookie(visit: PageVisit, notices: tuple[Notice, ...]) -> Cookie:
     kept = [[n.kind, n.text[:MAX_NOTICE], n.link, n.link_text] for n in notices]
     while len(text := base64.urlsafe_b64encode(msgspec.json.encode(kept)).decode()) > 3_000 and kept:
         kept.pop()
@@ -157,7 +157,7 @@ def _notice_cookie(visit: Visit, notices: tuple[Notice, ...]) -> Cookie:
     )
 
 
-def _taken(visit: Visit) -> tuple[list[Notice], Cookie | None]:
+def _taken(visit: PageVisit) -> tuple[list[Notice], Cookie | None]:
     """Return the notices a page before left, and the cookie that takes them away."""
     text = visit.request.cookies.get(NOTICE, "")
     if not text:

@@ -14,7 +14,7 @@ from xrm.kernel.values import Refused
 from xrm.metadata.model import Field
 from xrm.web.facets import quoted
 from xrm.web.forms import Raw, take_raw, to_json
-from xrm.web.visit import Visit
+from xrm.web.visit import PageVisit
 
 CHOICES = 6  # records suggested for a text that fits several
 FIELDS = "_fields"  # which fields the form showed: what it did not show is left alone
@@ -54,7 +54,7 @@ class Sent:
         return int(text) if text.isdigit() and len(text) < 19 else None
 
 
-async def body(visit: Visit) -> Any:
+async def body(visit: PageVisit) -> Any:
     """Return the form in the request's body.
 
     Raises:
@@ -66,14 +66,14 @@ async def body(visit: Visit) -> Any:
         raise Malformed("The form cannot be read.") from error
 
 
-async def read_form(visit: Visit, fields: Sequence[Field]) -> Sent:
+async def read_form(visit: PageVisit, fields: Sequence[Field]) -> Sent:
     """Return what a form says about those of `fields` that it showed."""
     sent = Sent(await body(visit))
     await read_values(visit, sent, fields)
     return sent
 
 
-async def read_values(visit: Visit, sent: Sent, fields: Sequence[Field]) -> None:
+async def read_values(visit: PageVisit, sent: Sent, fields: Sequence[Field]) -> None:
     """Add the values of those of `fields` that the form showed."""
     names = set(sent.word(FIELDS).split(","))
     shown = [f for f in fields if f.name in names]
@@ -87,17 +87,21 @@ async def read_values(visit: Visit, sent: Sent, fields: Sequence[Field]) -> None
             sent.issues.append(refused.issue(one.name))
 
 
-async def _settle(visit: Visit, one: Field, sent: Sent) -> None:
+async def _settle(visit: PageVisit, one: Field, sent: Sent) -> None:
     """Look up a relation that was typed as text: without JavaScript, or by somebody faster than the suggestions.
 
     Raises:
         Refused: the text fits no record, or several.
     """
-    text = str(sent.raw.get(f"{one.name}.text", "")).strip()
-    if f"{one.name}.text" not in sent.raw or sent.raw.get(one.name):
-        if f"{one.name}.text" in sent.raw and not text:
-            sent.raw[one.name] = ""
+    if f"{one.name}.text" not in sent.raw:
         return
+    text = str(sent.raw[f"{one.name}.text"]).strip()
+    if picked := str(sent.raw.get(f"{one.name}.pick", "")):
+        sent.raw |= {one.name: picked, f"{one.name}.was": text}
+        return
+    if text and sent.raw.get(one.name) and text == str(sent.raw.get(f"{one.name}.was", "")).strip():
+        return
+    sent.raw[one.name] = ""
     if not text:
         return
     target = str(sent.raw.get(f"{one.name}.entity", "")) if one.polymorphic else one.to[0]
@@ -105,10 +109,11 @@ async def _settle(visit: Visit, one: Field, sent: Sent) -> None:
     if len(found) != 1:
         sent.suggestions[one.name] = tuple((r["id"], str(r.get("label") or r["id"])) for r in found[:CHOICES])
         raise Refused("no_such_record", *_why(visit, target, text, len(found)))
-    sent.raw[one.name], sent.raw[f"{one.name}.text"] = found[0]["id"], str(found[0].get("label") or "")
+    label = str(found[0].get("label") or "")
+    sent.raw |= {one.name: found[0]["id"], f"{one.name}.text": label, f"{one.name}.was": label}
 
 
-def _why(visit: Visit, target: str, text: str, found: int) -> tuple[str, str]:
+def _why(visit: PageVisit, target: str, text: str, found: int) -> tuple[str, str]:
     entity = visit.live.model.entity(target)
     if entity is None:
         return "Say first what kind of record this is.", ""
@@ -117,7 +122,7 @@ def _why(visit: Visit, target: str, text: str, found: int) -> tuple[str, str]:
     return f"Several {entity.plural} fit {text!r}.", "choose one"
 
 
-async def _find(visit: Visit, target: str, text: str) -> list[dict[str, Any]]:
+async def _find(visit: PageVisit, target: str, text: str) -> list[dict[str, Any]]:
     """Return the records a text names: those with exactly this title, else those the search finds."""
     if visit.live.model.entity(target) is None or not visit.may(target, "read"):
         return []
@@ -125,7 +130,7 @@ async def _find(visit: Visit, target: str, text: str) -> list[dict[str, Any]]:
     return exact or await _list(visit, target, Query(search=text[:200], fields=("label",), limit=CHOICES))
 
 
-async def _list(visit: Visit, target: str, query: Query) -> list[dict[str, Any]]:
+async def _list(visit: PageVisit, target: str, query: Query) -> list[dict[str, Any]]:
     try:
         return (await visit.records.list(visit.actor, target, query)).records
     except XrmError:  # a text that cannot be searched for finds nothing

@@ -1,4 +1,4 @@
-"""One request of a page: who asks, what for, on which generation. Every page gets a `Visit` and nothing else."""
+"""One request of a page: who asks, what for, on which generation. Every page gets a `PageVisit` and nothing else."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo
 
 from litestar import Request
 
+from xrm.http.csrf import csrf_token
+from xrm.http.visit import Visit
 from xrm.errors import Malformed, NotFound, Unauthenticated
 from xrm.kernel.change import Actor
 from xrm.kernel.kernel import Kernel
@@ -28,20 +30,18 @@ MAX_PARAMETER = 4_000  # characters of one query parameter; a filter may be as l
 
 
 @dataclass
-class Visit:
+class PageVisit:
     """A request on its way to a page.
 
     Attributes:
         site: The site.
         request: What was asked.
-        actor: Who asks; None where nobody is signed in.
-        csrf: The token every form of the page carries.
+        known: What the edge found out about the request: who asks, by which session, from where.
     """
 
     site: Site
     request: Request[Any, Any, Any]
-    someone: Actor | None
-    csrf: str
+    known: Visit
 
     # --- the site ---
 
@@ -84,15 +84,25 @@ class Visit:
     # --- who ---
 
     @property
+    def someone(self) -> Actor | None:
+        """Who asks; None where nobody is signed in."""
+        return self.known.actor
+
+    @property
+    def csrf(self) -> str:
+        """The token every form of the page carries; empty where nobody is signed in."""
+        return csrf_token(self.known.token) if self.known.token else ""
+
+    @property
     def actor(self) -> Actor:
         """Who asks.
 
         Raises:
             Unauthenticated: nobody is signed in.
         """
-        if self.someone is None:
+        if self.known.actor is None:
             raise Unauthenticated
-        return self.someone
+        return self.known.actor
 
     # --- what is asked ---
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
-import asyncpg
 import pytest
 
 from tests.kernel.expression.samples import ROWS
@@ -12,13 +11,12 @@ from tests.kernel.expression.worlds import World
 
 
 @pytest.fixture
-async def far_postgres_url(postgres_url: str) -> str:
-    """A PostgreSQL database in another time zone than ours."""
-    connection = await asyncpg.connect(postgres_url)
-    name = await connection.fetchval("SELECT current_database()")
-    await connection.execute(f"ALTER DATABASE {name} SET timezone = 'America/New_York'")
-    await connection.close()
-    return postgres_url
+def far_postgres_url(postgres_server) -> Iterator[str]:
+    """The URL of a PostgreSQL database in another time zone than ours."""
+    name = postgres_server.create()
+    postgres_server.run(f"ALTER DATABASE {name} SET timezone = 'America/New_York'")
+    yield postgres_server.url(name)
+    postgres_server.drop(name)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

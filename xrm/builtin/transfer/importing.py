@@ -189,7 +189,7 @@ class Import:
         if issue := self._misfit(existing):
             return Verdict(prepared.row, "refused", issues=(issue,))
         if existing:
-            return await self._update(prepared, *existing[0])
+            return await self._update(prepared, *existing[0], found)
         (id,) = await self._kernel.records.create_many(self._actor, self._entity.name, [prepared.values])
         if prepared.key:
             found[prepared.key] = ((id, 1),)
@@ -206,10 +206,11 @@ class Import:
             return Issue(key, "no_such_record", "There is no record with this key.")
         return None
 
-    async def _update(self, prepared: _Prepared, id: UUID, version: int) -> Verdict:
+    async def _update(self, prepared: _Prepared, id: UUID, version: int, found: Found) -> Verdict:
         once = {rule.field for rule in self._mapping.rules if rule.only_new} | set(self._mapping.key)
         values = {name: value for name, value in prepared.values.items() if name not in once}
         updated = await self._kernel.records.update(self._actor, self._entity.name, id, values)
+        found[prepared.key] = ((id, updated["version"]),)
         return Verdict(prepared.row, "unchanged" if updated["version"] == version else "updated", id)
 
 

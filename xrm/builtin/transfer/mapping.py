@@ -36,7 +36,6 @@ from typing import Any
 
 from xrm.builtin.transfer.layout import FORMATS
 from xrm.errors import Invalid, Issue
-from xrm.metadata.codes import found
 from xrm.metadata.compose import compose
 from xrm.metadata.model import Entity, Field, Model, Origin, Source, empty
 from xrm.metadata.names import did_you_mean
@@ -115,6 +114,11 @@ class ImportMapping:
     def columns(self) -> frozenset[str]:
         """Return all columns it reads."""
         return frozenset(name for rule in self.rules for name in rule.columns())
+
+
+def found(place: Origin, code: str, message: str, hint: str = "") -> Issue:
+    """Return a finding at a place of the mapping file."""
+    return Issue(str(place), code, message, hint)
 
 
 # --- reading -----------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Visit: what is known of one request beside its bytes, and how a handler asks for it."""
+"""Caller: what is known of one request beside its bytes, and how a handler asks for it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from xrm.builtin.people.accounts import Client
 from xrm.errors import Forbidden, Unauthenticated
 from xrm.kernel.change import Actor
 
-KEY = "xrm"  # where a visit is kept in the ASGI scope
+NOBODY = Client()
+KEY = "xrm"  # where a caller is kept in the ASGI scope
 
 
 class Scoped(Protocol):
@@ -19,7 +20,7 @@ class Scoped(Protocol):
 
 
 @dataclass(slots=True)
-class Visit:
+class Caller:
     """One request.
 
     Attributes:
@@ -34,12 +35,12 @@ class Visit:
     actor: Actor | None = None
     token: str = ""
     by_cookie: bool = False
-    client: Client = Client()
+    client: Client = NOBODY
 
 
-def visit(request: Scoped) -> Visit:
+def caller(request: Scoped) -> Caller:
     """Return what is known of a request."""
-    return cast("Visit", request.scope[KEY])
+    return cast("Caller", request.scope[KEY])
 
 
 def signed_in(request: Scoped) -> Actor:
@@ -48,7 +49,7 @@ def signed_in(request: Scoped) -> Actor:
     Raises:
         Unauthenticated: nobody is signed in.
     """
-    actor = visit(request).actor
+    actor = caller(request).actor
     if actor is None:
         raise Unauthenticated
     return actor

@@ -1,0 +1,87 @@
+"""The list of an entity's records, and the suggestions of relation inputs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Response
+from litestar.datastructures import Cookie
+
+from xrm.errors import Invalid, Issue, Malformed
+from xrm.kernel.query import Count, Page, Query
+from xrm.web import listing
+from xrm.web.columns import cells, choosable, rows_template
+from xrm.web.facets import chips, offers
+from xrm.web.listing import Asked
+from xrm.web.render import Renderer, html
+from xrm.web.visit import PageVisit, url
+
+REMEMBER_SECONDS = 365 * 86_400
+SUGGESTIONS = 8
+
+
+async def list_page(visit: PageVisit, render: Renderer) -> Response[Any]:
+    """Show a list, or only its table where htmx asks for that."""
+    asked = listing.read_list(visit)
+    page, count, issue = await _find(visit, asked)
+    shown = {
+        "asked": asked, "entity": asked.entity, "page": page, "count": count, "issue": issue,
+        "first": (asked.page - 1) * asked.size + 1,
+        "rows": _rows(visit, render, asked, page), "chips": await chips(visit, asked.facets),
+        "may": {action: visit.may(asked.entity.name, action) for action in ("create", "update", "delete", "restore", "export")},
+        "export": _export(visit, asked) if visit.may(asked.entity.name, "export") else "",
+    }
+    status = 422 if issue else 200
+    if visit.partial:
+        answer = html(render.part(visit, "list_part.html", **shown), status, hx_push_url=asked.url)
+    else:
+        more = {"offers": await offers(visit, asked.facets), "choosable": choosable(visit, asked.entity)}
+        answer = render.page(visit, "list.html", status, title=asked.entity.plural, **shown, **more)
+    _remember(visit, asked, answer)
+    return answer
+
+
+async def _find(visit: PageVisit, asked: Asked) -> tuple[Page, Count, Issue | None]:
+    try:
+        query = listing.query(visit, asked)
+        page = await visit.records.list(visit.actor, asked.entity.name, query)
+        return page, await visit.records.count(visit.actor, asked.entity.name, query), None
+    except Invalid as error:
+        return Page([]), Count(0, exact=True), listing.filter_issue(error)
+    except Malformed as error:
+        return Page([]), Count(0, exact=True), Issue("page", error.code, error.message)
+
+
+def _rows(visit: PageVisit, render: Renderer, asked: Asked, page: Page) -> str:
+    template = rows_template(visit, render.environment, asked.entity, asked.shown, "full")
+    return template.render(records=page.records, **cells(visit.show, asked.shown))
+
+
+def _export(visit: PageVisit, asked: Asked) -> str:
+    return url(
+        f"/api/{asked.entity.name}/export", format="csv", filter=listing.condition(visit, asked), search=asked.search,
+        sort=",".join(asked.order), fields=",".join(c.path for c in asked.shown),
+    )
+
+
+def _remember(visit: PageVisit, asked: Asked, answer: Response[Any]) -> None:
+    """Keep the columns of the URL for the next time the list is opened."""
+    if visit.parameters("cols"):
+        kept = listing.remembered(asked)
+        answer.set_cookie(Cookie(
+            listing.cookie(asked.view), kept, path=asked.path, max_age=REMEMBER_SECONDS if kept else 0, httponly=True,
+            samesite="lax", secure=visit.settings.secure_cookies,
+        ))
+
+
+async def lookup(visit: PageVisit, render: Renderer) -> Response[Any]:
+    """Return the records that fit what is typed into a relation's input, as the options of its list."""
+    entity = visit.entity
+    typed = visit.parameter("q").strip()[:200]
+    fields = ("label", *(["email"] if "email" in entity.search and visit.reads(entity, "email") else []))
+    sort = ("label",) if visit.reads(entity, "label") else ()
+    found = await visit.records.list(
+        visit.actor, entity.name, Query(search=typed, sort=sort, fields=fields if sort else (), limit=SUGGESTIONS)
+    )
+    text = render.part(visit, "lookup.html", entity=entity, records=found.records, typed=typed, may_create=visit.may(entity.name, "create"))
+    return html(text)
