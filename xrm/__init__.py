@@ -4,7 +4,7 @@ This is the public face: all that a plugin may import. It loads neither Piccolo 
 """
 
 from xrm.builtin.transfer.reading import Row, read_rows
-from xrm.errors import Conflict, Forbidden, Invalid, Issue, NotFound, XrmError
+from xrm.errors import Conflict, Forbidden, Invalid, Issue, Malformed, NotFound, XrmError
 from xrm.kernel.change import SYSTEM, Actor, Change
 from xrm.kernel.hooks import Action, Command, Context, Handlers, Importer, ImportReport, hookimpl
 from xrm.kernel.values import Lookup, Money, Ref
@@ -29,6 +29,7 @@ __all__ = [
     "Invalid",
     "Issue",
     "Lookup",
+    "Malformed",
     "Money",
     "NotFound",
     "Ref",

@@ -291,7 +291,8 @@ async def user(site: Site, args: argparse.Namespace) -> int:
         await site.accounts.set_password(_uuid(found["id"]), _ask_password())
         print("The password is set.")
     else:
-        print(await site.accounts.create_key(CLI, _uuid(found["id"]), args.title, None))
+        secret, _ = await site.accounts.create_key(CLI, _uuid(found["id"]), args.title, None)
+        print(secret)
     return 0
 
 

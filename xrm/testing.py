@@ -14,10 +14,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
+from xrm.builtin.people.accounts import Accounts
 from xrm.kernel.change import SYSTEM, Actor
 from xrm.kernel.kernel import Kernel
 from xrm.kernel.records import Bound, Records
 from xrm.settings import Settings, load_settings
+from xrm.site import Site, open_site
 
 
 @dataclass
@@ -40,16 +42,28 @@ class TestSite:
     """A site in a temporary folder.
 
     Attributes:
+        site: As the edges get it.
         kernel: Its kernel.
+        accounts: Its accounts.
         clock: Its clock.
         people: The actors made by `person`, by name.
     """
 
     __test__ = False  # pytest must not take it for a test
 
-    kernel: Kernel
+    site: Site
     clock: Clock
     people: dict[str, Actor] = field(default_factory=dict)
+
+    @property
+    def kernel(self) -> Kernel:
+        """The kernel."""
+        return self.site.kernel
+
+    @property
+    def accounts(self) -> Accounts:
+        """Sign-in, sessions and API keys."""
+        return self.site.accounts
 
     @property
     def records(self) -> Records:
@@ -83,6 +97,12 @@ class TestSite:
         actor = Actor(id, name, frozenset(roles), user={"id": id, "email": email, "unit": unit_id, "teams": teams})
         self.people[name] = actor
         return actor
+
+    async def key(self, actor: Actor) -> str:
+        """Return an API key of an actor's, for ``Authorization: Bearer``."""
+        assert actor.id is not None  # noqa: S101 - a person is one
+        secret, _ = await self.accounts.create_key(SYSTEM, actor.id, "Test")
+        return secret
 
     async def _named(self, entity: str, name: str) -> dict[str, str]:
         found = await self.system.find(entity, f"name == '{name}'")
@@ -122,9 +142,6 @@ async def make_site(
     write_files(folder, files)
     (folder / "entities").mkdir(parents=True, exist_ok=True)
     clock = Clock()
-    kernel = await Kernel.open(site_settings(folder, database_url, synchronous="normal", **settings), clock)
-    try:
-        await kernel.apply(SYSTEM, kernel.sources())
-        yield TestSite(kernel, clock)
-    finally:
-        await kernel.close()
+    async with open_site(site_settings(folder, database_url, synchronous="normal", **settings), clock) as site:
+        await site.kernel.apply(SYSTEM, site.kernel.sources())
+        yield TestSite(site, clock)

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 import msgspec
-from litestar.exceptions import ClientException, HTTPException
+from litestar.exceptions import HTTPException
 
 from xrm.errors import XrmError
 from xrm.http.answers import Answer
@@ -86,18 +86,16 @@ def handle(request: Any, error: Exception) -> Answer:
             log.warning("request=%s code=%s %s", id, error.code, error.message)
         return of_error(error, id)
     if isinstance(error, HTTPException) and error.status_code < 500:
-        return _of_litestar(error, id, scope)
+        return _of_litestar(error, id)
     return unforeseen(error, id, where(scope))
 
 
-def _of_litestar(error: HTTPException, id: str, scope: Any) -> Answer:
+def _of_litestar(error: HTTPException, id: str) -> Answer:
     status = error.status_code
     title = HTTPStatus(status).phrase
-    details: dict[str, Any] = {}
-    if status == 405:
-        details["allow"] = ", ".join(sorted((error.headers or {}).get("Allow", "").split(", ")))
-    detail = "" if isinstance(error, ClientException) and status == 400 else _DETAILS.get(status, "")
-    return problem(status, _CODES.get(status, "error"), title, detail, id, **{k: v for k, v in details.items() if v})
+    allow = (error.headers or {}).get("allow", "")
+    details = {"allow": ", ".join(sorted(allow.split(", ")))} if allow else {}
+    return problem(status, _CODES.get(status, "error"), title, _DETAILS.get(status, ""), id, **details)
 
 
 _DETAILS: Mapping[int, str] = MappingProxyType({

@@ -104,13 +104,14 @@ class Reading:
         """
         live = self._kernel.live
         action = "restore" if query.trash == "deleted" else query.action
-        access = demand(live, actor, entity, action)
+        access = demand(live, actor, entity, "read")
+        granted = demand(live, actor, entity, action)
         _bounds(query)
         words = q.search_words(query.search)
         cursor = self._cursor(live, actor, access, query)
         nulls = tuple(v is None for v in cursor)
         key = ("list", action, entity, roles_key(actor), query.filter, query.sort, query.fields, len(words), nulls)
-        selection = live.cached(key, lambda: _list_selection(live, actor, access, query, len(words), nulls))
+        selection = live.cached(key, lambda: _list_selection(live, actor, access, granted, query, len(words), nulls))
         rows = await self._fetch(
             live,
             actor,
@@ -293,13 +294,15 @@ def _get_selection(live: Live, actor: Actor, access: Access, fields: tuple[str, 
 
 
 def _list_selection(
-    live: Live, actor: Actor, access: Access, query: Query, words: int, nulls: tuple[bool, ...]
+    live: Live, actor: Actor, access: Access, granted: Access, query: Query, words: int, nulls: tuple[bool, ...]
 ) -> Selection:
     selector = Selector(live, actor, access)
     slots = selector.slots(query.fields)
     masks = selector.masks(slots)
     keys = selector.keys(query.sort)
     where = selector.conditions(query, words)
+    if granted is not access and (rows := selector.visible.rows(granted.rules, access.entity, "t")):
+        where.append(rows)  # to restore or export: those of the readable rows that the grants of that action cover
     if nulls:
         where.append(q.beyond(keys, nulls, selector.binder))
     limit = selector.binder.bind(Var("limit", q.INT), q.INT)

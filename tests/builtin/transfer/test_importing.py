@@ -170,9 +170,8 @@ async def test_refused_rows_leave_no_change_sets_behind(site):
 
 async def test_every_change_belongs_to_a_change_set_after_refusals(site):
     await run(site, "no,name,staff\n1,,5\n2,Bär,5\n3,,1\n4,Dan,1\n")
-    orphans = await site.kernel.store.fetch(
-        'SELECT count(*) FROM "xrm_change" c LEFT JOIN "xrm_changeset" s ON s."id" = c."changeset" WHERE s."id" IS NULL', []
-    )
+    known = 'SELECT "id" FROM "xrm_changeset"'
+    orphans = await site.kernel.store.fetch(f'SELECT count(*) FROM "xrm_change" WHERE "changeset" NOT IN ({known})', [])
     assert orphans[0][0] == 0
 
 
@@ -266,7 +265,7 @@ async def test_an_export_shows_the_rows_and_fields_its_grant_gives(site):
     with pytest.raises(NotFound):
         await exported(site, actor, "item")
     with pytest.raises(Invalid):
-        await exported(site, actor, filter="turnover > 1")
+        await exported(site, actor, fields=("name", "turnover"))
 
 
 async def test_an_export_takes_a_filter_and_fields(site):

@@ -27,3 +27,25 @@ async def world(request: pytest.FixtureRequest, tmp_path) -> AsyncIterator[World
     opened = await World.open(url, ROWS)
     yield opened
     await opened.close()
+
+
+async def _with_indexes(world: World) -> World:
+    for name in ("amount", "qty", "name", "state", "active", "due", "at", "owner"):
+        await world.store.execute(f'CREATE INDEX "ix_{name}" ON "t" ("{name}")')
+    return world
+
+
+@pytest.fixture
+async def lite_world(tmp_path) -> AsyncIterator[World]:
+    """The sample records in SQLite, with indexes."""
+    opened = await World.open(f"sqlite:///{tmp_path}/lite.db", ROWS)
+    yield await _with_indexes(opened)
+    await opened.close()
+
+
+@pytest.fixture
+async def far_world(far_postgres_url) -> AsyncIterator[World]:
+    """The sample records in PostgreSQL, with indexes."""
+    opened = await World.open(far_postgres_url, ROWS)
+    yield await _with_indexes(opened)
+    await opened.close()

@@ -116,6 +116,7 @@ def test_a_result_has_six_digits_unless_more_are_expected() -> None:
     ("active ? tags : value", "cannot choose between a set of texts and another", ""),
     ("coalesce(qty, name)", "cannot use coalesce() with a whole number and a text", ""),
     ("coalesce(qty)", "coalesce() takes 2 or more values, found 1", ""),
+    (f"max({', '.join(['qty'] * 101)})", "max() takes at most 100 values", ""),
     ("max(1)", "max() takes 2 or more values, found 1", ""),
     ("max(name, state)", f"max() needs {ORDERED}, found a text", ""),
     ("lower(name, state)", "lower() takes 1 value, found 2", ""),

@@ -163,7 +163,7 @@ async def test_in_databases(world: World, table: str) -> None:
     assert found == {source: exact(value) for source, value in rules.items()}
 
 
-@pytest.mark.parametrize(("source", "expected", "value"), [
+EXPECTED_RESULTS = (
     ("amount * price", decimal(2), Decimal("12.50")), ("price", decimal(2), Decimal("0.13")),
     ("qty", decimal(2), Decimal("7.00")),
     ("price * price", decimal(8), Decimal("0.01562500")), ("null", INT, None), ("null", decimal(2), None),
@@ -172,11 +172,14 @@ async def test_in_databases(world: World, table: str) -> None:
     ("owner", UUID, IDS[0]),
     (f"'{IDS[3]}'", UUID, IDS[3]), ("amount * 100000000000000", decimal(2), None),
     ("amount * 10000000000000", decimal(2), Decimal("1000000000000000.00")),
-])
-async def test_results_of_an_expected_type(world: World, source: str, expected, value) -> None:
-    expression = compile(source, SCOPE, expected)
-    assert exact(in_memory(expression, [FULL], SOMEBODY)[0]) == exact(value)
-    assert exact((await world.values(expression, SOMEBODY))[0]) == exact(value)
+)
+
+
+async def test_results_of_an_expected_type(world: World) -> None:
+    for source, expected, value in EXPECTED_RESULTS:
+        expression = compile(source, SCOPE, expected)
+        assert exact(in_memory(expression, [FULL], SOMEBODY)[0]) == exact(value), source
+        assert exact((await world.values(expression, SOMEBODY))[0]) == exact(value), source
 
 
 def test_today_is_the_date_of_the_given_moment_where_it_is() -> None:

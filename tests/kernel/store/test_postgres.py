@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.kernel.store.support import INT, TEXT, make, table, together
+from tests.kernel.store.support import INT, TEXT, TEXTS, make, table, together
 from xrm.errors import StorageFull, Unavailable
 from xrm.kernel.store.errors import TransactionError, UniqueViolation
 from xrm.kernel.store.store import StoreOptions, open_store
@@ -39,6 +39,32 @@ async def test_an_error_that_was_swallowed_cannot_be_committed(counter):
     with pytest.raises(TransactionError, match="rolled this transaction back"):
         await swallow()
     assert (await counter.fetch("SELECT n FROM counter"))[0][0] == 0
+
+
+async def test_a_commit_under_way_is_not_cancelled(counter):
+    """Whoever is cancelled then is told so after the commit, and the connection can be used again."""
+    await counter.execute(
+        "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.3); RETURN NULL; END $$"
+    )
+    await counter.execute(
+        "CREATE CONSTRAINT TRIGGER slow AFTER UPDATE ON counter DEFERRABLE INITIALLY DEFERRED"
+        " FOR EACH ROW EXECUTE FUNCTION slow()"
+    )
+    task = asyncio.create_task(together(counter, "UPDATE counter SET n = 7"))
+    await asyncio.sleep(0.15)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert (await counter.fetch("SELECT n FROM counter"))[0][0] == 7
+
+
+async def test_text_sorts_by_code_point_whatever_the_database_is_set_to(counter):
+    await make(counter, table("words", id=INT, one=TEXT, many=TEXTS))
+    found = await counter.fetch(
+        "SELECT collname FROM pg_attribute JOIN pg_collation c ON c.oid = attcollation"
+        " WHERE attrelid = 'words'::regclass AND attname IN ('one', 'many')"
+    )
+    assert [row[0] for row in found] == ["C", "C"]
 
 
 async def stop_within(store, stop):

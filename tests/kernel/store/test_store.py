@@ -375,6 +375,8 @@ async def test_a_schema_transaction_rolls_back_and_references_hold_again_after_i
     with pytest.raises(Stop):
         await change_tables(family, "ALTER TABLE child ADD COLUMN more text", error=Stop())
     assert len((await family.fetch("SELECT * FROM child"))[0]) == 2
+    with pytest.raises(ForeignKeyViolation):
+        await family.execute("DELETE FROM parent")
     await change_tables(family, "ALTER TABLE child ADD COLUMN more text")
     assert len((await family.fetch("SELECT * FROM child"))[0]) == 3
     with pytest.raises(ForeignKeyViolation):

@@ -231,7 +231,7 @@ class Accounts:
             Forbidden: the actor may not, or uses an API key.
         """
         _person(actor)
-        await self._may_look_after(actor, user)
+        await self.authorise(actor, user)
         await self.set_password(user, password)
 
     async def _store_hash(self, user: UUID, hashed: str) -> None:
@@ -286,7 +286,7 @@ class Accounts:
             Invalid: title or time are refused.
         """
         _person(actor)
-        await self._may_look_after(actor, user)
+        await self.authorise(actor, user)
         now = self._kernel.clock()
         title = title.strip()
         issues = [] if 0 < len(title) <= 100 and title.isprintable() else [
@@ -327,7 +327,12 @@ class Accounts:
 
     # --- who may look after whom ---
 
-    async def _may_look_after(self, actor: Actor, user: UUID) -> None:
+    async def authorise(self, actor: Actor, user: UUID) -> None:
+        """Refuse whoever does not look after a user: not the user's self, nor one who may give all the user's roles.
+
+        Raises:
+            Forbidden: the actor does not; also when there is no such user.
+        """
         if not await self._looks_after(actor, user):
             raise Forbidden("You may not do this for that user.")
 

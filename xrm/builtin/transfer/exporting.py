@@ -15,11 +15,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from xrm.builtin.transfer.reading import guarded
-from xrm.errors import Forbidden, NotFound
+from xrm.errors import Forbidden, Invalid, Issue, NotFound
 from xrm.kernel.paths import resolve
+from xrm.kernel.policy import Access, label_fields, visibility
 from xrm.kernel.query import HIDDEN, MAX_PAGE, Query
 from xrm.kernel.values import TYPES
-from xrm.metadata.model import Field
+from xrm.metadata.model import Entity, Field
 
 if TYPE_CHECKING:
     from xrm.kernel.change import Actor
@@ -37,11 +38,12 @@ async def export_csv(kernel: Kernel, actor: Actor, entity: str, query: Query) ->
         Invalid, Malformed: the query is wrong.
     """
     query = _permitted(kernel, actor, entity, query)
-    columns: tuple[tuple[str, tuple[str, ...], Cells], ...] | None = None
+    columns = tuple(_columns(kernel, entity, query.fields))
+    header = True
     async for records in _pages(kernel, actor, entity, query):
-        if columns is None:
-            columns = tuple(_columns(kernel, entity, query, records))
+        if header:  # only now: a filter that is wrong leaves nothing behind
             yield _line(name for _, names, _ in columns for name in names)
+            header = False
         if records:
             yield "".join(_line(c for n, _, cells in columns for c in cells(record.get(n))) for record in records)
 
@@ -54,12 +56,28 @@ async def export_json_lines(kernel: Kernel, actor: Actor, entity: str, query: Qu
 
 
 def _permitted(kernel: Kernel, actor: Actor, entity: str, query: Query) -> Query:
-    policy = kernel.live.policy
-    if policy.access(actor, entity, "read") is None:
+    reading = kernel.live.policy.access(actor, entity, "read")
+    if reading is None:
         raise NotFound(f"There is no entity {entity!r}.")
-    if policy.access(actor, entity, "export") is None:
+    exporting = kernel.live.policy.access(actor, entity, "export")
+    if exporting is None:
         raise Forbidden("You may not export records of this entity.")
-    return replace(query, limit=MAX_PAGE, after="", offset=0, action="export")
+    shown = tuple(n for n in _named(reading.entity) if visibility(reading, n) is not None and _given(exporting, n))
+    if unknown := [name for name in query.fields if name.partition(".")[0] not in shown]:
+        raise Invalid(issues=[Issue("fields", "unknown_field", f"There is no field {name!r}.") for name in unknown])
+    return replace(query, fields=query.fields or shown, limit=MAX_PAGE, after="", offset=0, action="export")
+
+
+def _named(entity: Entity) -> Iterator[str]:
+    """Yield the fields an export shows when none are named, the id first."""
+    yield from ("id", "version")
+    yield from (name for name in entity.fields if name not in HIDDEN and name not in ("id", "version"))
+
+
+def _given(exporting: Access, name: str) -> bool:
+    """Whether every rule of the export gives a field; one that only some give is left out of a file."""
+    parts = label_fields(exporting.entity) if name == "label" else (name,)
+    return all(rule.read.issuperset(parts) for rule in exporting.rules)
 
 
 async def _pages(
@@ -76,14 +94,10 @@ async def _pages(
 # --- CSV ---------------------------------------------------------------------------------------------------------
 
 
-def _columns(
-    kernel: Kernel, entity: str, query: Query, records: Sequence[Mapping[str, Any]]
-) -> Iterator[tuple[str, tuple[str, ...], Cells]]:
+def _columns(kernel: Kernel, entity: str, fields: Sequence[str]) -> Iterator[tuple[str, tuple[str, ...], Cells]]:
     """Yield for each value of a record its name, the names of its columns and what makes its cells."""
-    definition = kernel.model.entities[entity]
-    shown = query.fields or tuple(records[0] if records else (n for n in definition.fields if n not in HIDDEN))
-    for path in shown:
-        found = resolve(kernel.model, definition, tuple(path.split(".")))
+    for path in fields:
+        found = resolve(kernel.model, kernel.model.entities[entity], tuple(path.split(".")))
         if found is not None and not found.part:
             yield path, *_shape(path, found.field)
 

@@ -44,9 +44,11 @@ def suggest(entity: Entity, header: Sequence[str], key: str = "") -> ImportMappi
     rules: dict[str, FieldRule] = {}
     if key in ("", "id") and {"id", "version"} <= set(header):  # a file we exported
         rules["id"] = FieldRule("id", column="id")
-    for column in header:
-        if (rule := _rule(column, entity, names, header)) and rule.field not in rules:
-            rules[rule.field] = rule
+    for column in sorted(header, key=lambda column: column not in entity.fields):
+        if column != "id" or "id" not in rules:
+            rule = _rule(column, entity, names, header)
+            if rule is not None:
+                rules.setdefault(rule.field, rule)
     used = {name for rule in rules.values() for name in rule.columns()}
     found = key or next((name for name in rules if is_unique(entity, name)), "")
     return ImportMapping(

@@ -48,6 +48,7 @@ from xrm.kernel.expression.types import (
 )
 
 MAX_FIELDS = 100  # different fields and tests for membership in one expression: SQLite passes at most 127 arguments
+MAX_ARGUMENTS = 100  # of one call, for the same reason
 
 _FOLDED = frozenset({"int", "decimal", "text", "bool"})
 _SUGGESTED_LENGTH = 80  # longer names are not compared with the known ones
@@ -218,6 +219,8 @@ class Checker:
     def _count(self, tree: Syntax, function: Function) -> None:
         most, given = len(function.parameters), len(tree.args)
         least = most - function.optional
+        if given > MAX_ARGUMENTS:
+            self._refuse(tree.position, f"{function.name}() takes at most {MAX_ARGUMENTS} values", "limit")
         if given < least or (given > most and not function.repeated):
             wanted = f"{least} or more" if function.repeated else f"{least} to {most}" if least < most else str(most)
             noun = "value" if wanted == "1" else "values"

@@ -96,7 +96,7 @@ class Writer(ABC):
         """Return a comparison."""
         if literal_null(node.left) or literal_null(node.right):
             return self.null_test(node, node.left if literal_null(node.right) else node.right)
-        fitted = constant_fitted(node)
+        fitted = constant_fitted(node, self.stored)
         return self.truth(node.operator == "!=") if fitted is None else self.compared(fitted)
 
     def null_test(self, node: Compare, other: Node) -> str:
@@ -127,12 +127,19 @@ class Writer(ABC):
 
     def one_of(self, node: OneOf) -> str:
         """Return ``x IN (…)``; choices that may be null are compared one by one."""
-        choices = fitting_choices(node)
+        choices = self.fitting_choices(node)
         if not choices:
             return self.FALSE
         if isinstance(node.item, Field) and not all(isinstance(choice, Literal) for choice in choices):
             return balanced([self.compared(Compare("==", node.item, choice)) for choice in choices], "OR")
         return self.listed_choices(node, choices)
+
+    def fitting_choices(self, node: OneOf) -> tuple[Node, ...]:
+        """Return the choices that the item can be equal to, numbers among the constants being of its type."""
+        if isinstance(node.item, Literal):
+            return node.choices
+        found = (constant_fitted(Compare("==", node.item, choice), self.stored) for choice in node.choices)
+        return tuple(compare.right for compare in found if compare is not None)
 
     def listed_choices(self, node: OneOf, choices: Sequence[Node]) -> str:
         """Return ``x IN (…)`` of at least one choice."""
@@ -151,6 +158,10 @@ class Writer(ABC):
         """Return a function that is a condition and null-strict."""
         args = [self.value(arg) for arg in node.args]
         return self.two_valued(self.called(node, args), list(zip(node.args, args, strict=True)))
+
+    def stored(self, node: Node) -> bool:
+        """Whether the value of `node` comes from a column as it is."""
+        return isinstance(node, Field)
 
     @abstractmethod
     def compared(self, node: Compare) -> str:
@@ -228,7 +239,7 @@ def balanced(parts: Sequence[str], word: str) -> str:
 # --- constants beside columns
 
 
-def constant_fitted(node: Compare) -> Compare | None:
+def constant_fitted(node: Compare, stored: Callable[[Node], bool]) -> Compare | None:
     """Return `node` with a constant on the right and, if a column of numbers is on the left, of its type.
 
     ``qty > 2.5`` is the same as ``qty > 2`` when qty is a whole number; so the column is compared as it is stored.
@@ -236,21 +247,13 @@ def constant_fitted(node: Compare) -> Compare | None:
     """
     if isinstance(node.left, Literal) and not isinstance(node.right, Literal):
         node = replace(node, operator=_FLIPPED[node.operator], left=node.right, right=node.left)
-    stored = isinstance(node.left, Field) and node.left.type.numeric
-    if not isinstance(node.right, Literal) or not (stored or node.left.type == INT):
+    fixed = node.left.type == INT or (node.left.type.numeric and stored(node.left))
+    if not isinstance(node.right, Literal) or not fixed:
         return node
     fitted = _fitted(node.operator, node.right.value, node.left.type)
     if fitted is None:
         return None
     return replace(node, operator=fitted[0], right=replace(node.right, type=node.left.type, value=fitted[1]))
-
-
-def fitting_choices(node: OneOf) -> tuple[Node, ...]:
-    """Return the choices that the item can be equal to, numbers among the constants being of its type."""
-    if isinstance(node.item, Literal):
-        return node.choices
-    found = (constant_fitted(Compare("==", node.item, choice)) for choice in node.choices)
-    return tuple(compare.right for compare in found if compare is not None)
 
 
 def _fitted(sign: str, value: Decimal | int, type: Type) -> tuple[str, Decimal | int] | None:

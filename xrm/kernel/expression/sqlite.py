@@ -53,6 +53,10 @@ class SqliteWriter(Writer):
         self._depth -= 1
         return sql
 
+    def stored(self, node: Node) -> bool:
+        """Whether SQLite has the value of `node` as a column keeps it."""
+        return _native(node)
+
     def compared(self, node: Compare) -> str:
         """Return a comparison, computed if the operands are not kept in the same form."""
         if not _comparable(node.left, node.right):

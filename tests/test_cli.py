@@ -1,0 +1,87 @@
+"""The command line as it is used: a new site, its model, its people; findings as text and as JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from xrm.cli import main
+
+
+@pytest.fixture
+def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("XRM_DATABASE", raising=False)
+    monkeypatch.setenv("XRM_PASSWORD", "a long enough secret")
+    site = tmp_path / "acme"
+    assert main(["new", str(site)]) == 0
+    capsys.readouterr()
+
+    def command(*words: str, code: int = 0) -> str:
+        assert main(["--site", str(site), *words]) == code, capsys.readouterr()
+        captured = capsys.readouterr()
+        return captured.out + captured.err
+
+    command.site = site
+    return command
+
+
+def test_a_new_site_is_checked_planned_and_applied(run) -> None:
+    assert "good" in run("check")
+    assert "Create contact." in run("plan")
+    assert "generation 1 is in force" in run("apply")
+    assert "Nothing to do" in run("apply")
+    assert "Create contact." in run("history", "--steps")
+    assert json.loads(run("history", "--json"))[0]["generation"] == 1
+    assert "entities/contact.yaml:11" in run("explain", "contact.email")
+
+
+def test_findings_name_file_line_and_column(run) -> None:
+    path = run.site / "entities" / "contact.yaml"
+    path.write_text(path.read_text("utf-8").replace("type: email", "type: emial"), "utf-8")
+    text = run("check", code=1)
+    assert "entities/contact.yaml:11:" in text
+    assert "did you mean 'email'" in text
+    found = json.loads(run("check", "--json", code=1))
+    assert found["valid"] is False
+    assert found["issues"][0]["path"].startswith("entities/contact.yaml:11:")
+    assert "the model is not valid" in run("apply", code=1)
+
+
+def test_a_destructive_step_wants_its_consent(run) -> None:
+    run("apply")
+    path = run.site / "entities" / "contact.yaml"
+    text = path.read_text("utf-8").replace("  notes: {type: long_text}", "  notes: {type: long_text, removed: true}")
+    path.write_text(text.replace("phone, notes, owner", "phone, owner"), "utf-8")
+    plan = json.loads(run("plan", "--json"))
+    step = next(s for s in plan["steps"] if s["severity"] == "destructive")
+    assert "consent" in run("apply", code=1)
+    assert "in force" in run("apply", "--consent", step["id"], "--hash", plan["hash"])
+
+
+def test_people(run) -> None:
+    run("apply")
+    assert "can sign in" in run("user", "add", "Ann@example.com", "--role", "admin", "--name", "Ann")
+    assert json.loads(run("user", "list", "--json")) == [
+        {"email": "ann@example.com", "name": "Ann", "roles": ["admin"], "active": True}
+    ]
+    assert run("user", "key", "ann@example.com").startswith("xrm_")
+    assert "no user" in run("user", "password", "bob@example.com", code=1)
+    assert "role" in run("user", "add", "bob@example.com", "--role", "emperor", code=1)
+
+
+def test_a_folder_in_use_is_not_overwritten(run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["new", str(run.site)]) == 1
+    assert "not empty" in capsys.readouterr().err
+
+
+def test_export_and_import(run, tmp_path: Path) -> None:
+    run("apply")
+    source = tmp_path / "people.csv"
+    source.write_text("name,email,phone\nAnn,ann@example.com,+49 30 1\n,,\nBob,not an address,\n", "utf-8")
+    report = json.loads(run("import", "contact", str(source), "--json", code=1))
+    assert report["created"] == 1
+    assert report["read"] == report["created"] + report["updated"] + report["unchanged"] + report["refused"]
+    assert "Ann,ann@example.com" in run("export", "contact", "--fields", "name,email")
+    assert json.loads(run("export", "contact", "--format", "json"))[0]["name"] == "Ann"

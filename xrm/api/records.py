@@ -1,0 +1,219 @@
+"""Records over HTTP: generic routes over the generation in force (DESIGN §11)."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from litestar import delete, get, patch, post, put
+
+from xrm.api.once import Writes
+from xrm.errors import Conflict, Invalid, Issue, Malformed, Precondition
+from xrm.http.answers import Answer, answer
+from xrm.http.caller import signed_in
+from xrm.http.reading import (
+    AnyRequest,
+    etag,
+    expected_versions,
+    flag,
+    read_object,
+    read_optional_object,
+    read_query,
+    record_id,
+    unchanged,
+    whole,
+    words,
+)
+from xrm.kernel.change import Actor
+from xrm.kernel.query import Query
+from xrm.kernel.totals import Totals
+from xrm.kernel.writing import Act
+from xrm.site import Site
+
+LIST = frozenset({"filter", "sort", "fields", "search", "limit", "after", "offset", "count", "trash"})
+ONE = frozenset({"fields"})
+TOTALS = frozenset({"group", "values", "filter", "search", "limit"})
+MAX_GROUPS = 1000
+
+
+class RecordRoutes:
+    """The routes below /api/{entity}."""
+
+    def __init__(self, site: Site, writes: Writes) -> None:
+        self._records = site.kernel.records
+        self._writes = writes
+
+    def handlers(self) -> list[Any]:
+        """Return the Litestar handlers."""
+        return [
+            get("/api/{entity:str}")(self.list),
+            post("/api/{entity:str}")(self.create),
+            get("/api/{entity:str}/aggregate")(self.aggregate),
+            get("/api/{entity:str}/{id:str}")(self.get),
+            patch("/api/{entity:str}/{id:str}")(self.update),
+            delete("/api/{entity:str}/{id:str}", status_code=200)(self.delete),
+            post("/api/{entity:str}/{id:str}/restore")(self.restore),
+            post("/api/{entity:str}/{id:str}/actions/{action:str}")(self.act),
+            get("/api/{entity:str}/{id:str}/history")(self.history),
+            put("/api/{entity:str}/by/{field:str}/{value:str}")(self.upsert),
+        ]
+
+    # --- reading ---
+
+    async def get(self, request: AnyRequest) -> Answer:
+        """Answer with one record."""
+        actor = signed_in(request)
+        fields = words(read_query(request, ONE), "fields")
+        record = await self._records.get(actor, request.path_params["entity"], record_id(request), fields)
+        tag = etag(record["version"])
+        if unchanged(request, tag):
+            return Answer(status=304, headers={"etag": tag})
+        return answer(record, headers={"etag": tag})
+
+    async def list(self, request: AnyRequest) -> Answer:
+        """Answer with one page of records."""
+        actor, entity = signed_in(request), request.path_params["entity"]
+        given = read_query(request, LIST)
+        query = read_list(given)
+        page = await self._records.list(actor, entity, query)
+        found: dict[str, Any] = {"records": page.records, "next": page.next}
+        if flag(given, "count"):
+            count = await self._records.count(actor, entity, query)
+            found["count"] = {"value": count.value, "exact": count.exact}
+        return answer(found)
+
+    async def aggregate(self, request: AnyRequest) -> Answer:
+        """Answer with totals per group."""
+        actor = signed_in(request)
+        given = read_query(request, TOTALS)
+        limit = whole(given, "limit", MAX_GROUPS)
+        if not 1 <= limit <= MAX_GROUPS:
+            raise Malformed(issues=[Issue("limit", "out_of_range", f"It is from 1 to {MAX_GROUPS}.")])
+        group, values = words(given, "group"), words(given, "values") or ("count",)
+        if len(group) > 5 or len(values) > 20:
+            raise Malformed("At most 5 groups and 20 values can be asked for.")
+        totals = Totals(group, values, given.get("filter", ""), given.get("search", ""), limit)
+        return answer({"groups": await self._records.aggregate(actor, request.path_params["entity"], totals)})
+
+    async def history(self, request: AnyRequest) -> Answer:
+        """Answer with what happened to a record, newest first."""
+        actor = signed_in(request)
+        read_query(request)
+        return answer({
+            "changes": await self._records.history(actor, request.path_params["entity"], record_id(request))
+        })
+
+    # --- writing ---
+
+    async def create(self, request: AnyRequest) -> Answer:
+        """Create a record."""
+        actor, entity = signed_in(request), request.path_params["entity"]
+        read_query(request)
+        values = await read_object(request)
+
+        async def work(act: Act) -> Answer:
+            return self._written(request, act, await self._records.create(actor, entity, values), 201)
+
+        return await self._writes.once(request, actor, work)
+
+    async def update(self, request: AnyRequest) -> Answer:
+        """Change fields of a record."""
+        actor, entity, id = signed_in(request), request.path_params["entity"], record_id(request)
+        read_query(request)
+        versions = expected_versions(request, needed=True)
+        values = await read_object(request)
+
+        async def work(act: Act) -> Answer:
+            version = await self._one_of(actor, entity, id, versions)
+            return self._written(request, act, await self._records.update(actor, entity, id, values, version))
+
+        return await self._writes.once(request, actor, work)
+
+    async def delete(self, request: AnyRequest) -> Answer:
+        """Put a record into the trash."""
+        actor, entity, id = signed_in(request), request.path_params["entity"], record_id(request)
+        read_query(request)
+        versions = expected_versions(request, needed=True)
+
+        async def work(act: Act) -> Answer:
+            await self._records.delete(actor, entity, id, await self._one_of(actor, entity, id, versions))
+            return Answer(status=204)
+
+        return await self._writes.once(request, actor, work)
+
+    async def restore(self, request: AnyRequest) -> Answer:
+        """Take a record out of the trash."""
+        actor, entity, id = signed_in(request), request.path_params["entity"], record_id(request)
+        read_query(request)
+
+        async def work(act: Act) -> Answer:
+            return self._written(request, act, await self._records.restore(actor, entity, id))
+
+        return await self._writes.once(request, actor, work)
+
+    async def act(self, request: AnyRequest) -> Answer:
+        """Make a transition, or run a plugin's action."""
+        actor, entity, id = signed_in(request), request.path_params["entity"], record_id(request)
+        read_query(request)
+        versions = expected_versions(request, needed=False)
+        values = await read_optional_object(request)
+
+        async def work(act: Act) -> Answer:
+            version = await self._one_of(actor, entity, id, versions)
+            name = request.path_params["action"]
+            return self._written(request, act, await self._records.run(actor, entity, id, name, values, version))
+
+        return await self._writes.once(request, actor, work)
+
+    async def upsert(self, request: AnyRequest) -> Answer:
+        """Change the record that a unique field names, or create it."""
+        actor, entity = signed_in(request), request.path_params["entity"]
+        field, value = request.path_params["field"], request.path_params["value"]
+        read_query(request)
+        versions = expected_versions(request, needed=False)
+        values = await read_object(request)
+        if str(values.get(field, value)) != value:
+            raise Invalid(issues=[Issue(field, "differs", "The address and the body name different values.")])
+
+        async def work(act: Act) -> Answer:
+            id = await self._records.find_by(actor, entity, field, value)
+            if id is None:
+                try:
+                    async with self._records.attempt(actor):
+                        made = await self._records.create(actor, entity, {**values, field: value})
+                    return self._written(request, act, made, 201)
+                except Conflict:
+                    id = await self._records.find_by(actor, entity, field, value)
+                    if id is None:
+                        raise
+            version = await self._one_of(actor, entity, id, versions)
+            return self._written(request, act, await self._records.update(actor, entity, id, values, version))
+
+        return await self._writes.once(request, actor, work)
+
+    # --- parts ---
+
+    async def _one_of(self, actor: Actor, entity: str, id: UUID, versions: tuple[int, ...]) -> int | None:
+        """Return the version that must be the record's: the one that was named, or of several that which it has."""
+        if len(versions) < 2:
+            return versions[0] if versions else None
+        found: int = (await self._records.get(actor, entity, id, ("version",)))["version"]
+        if found not in versions:
+            raise Precondition(version=found)
+        return found
+
+    def _written(self, request: AnyRequest, act: Act, record: dict[str, Any], status: int = 200) -> Answer:
+        """Return the answer to a write: the record as it is now, with the warnings that came up."""
+        headers = {"etag": etag(record["version"])}
+        if status == 201:
+            headers["location"] = f"/api/{request.path_params['entity']}/{record['id']}"
+        warnings = [issue.to_dict() for change in act.changes.changes for issue in change.warnings]
+        return answer({**record, "_warnings": warnings} if warnings else record, status, headers)
+
+
+def read_list(given: Any) -> Query:
+    """Return the query of a list's parameters."""
+    return Query(
+        given.get("filter", ""), words(given, "sort"), words(given, "fields"), given.get("search", ""),
+        whole(given, "limit", 50), given.get("after", ""), whole(given, "offset", 0), given.get("trash", "live"),
+    )

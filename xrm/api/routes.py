@@ -1,0 +1,25 @@
+"""All routes of the API, put together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from xrm.api.health import HealthRoutes
+from xrm.api.once import Writes
+from xrm.api.records import RecordRoutes
+from xrm.api.session import SessionRoutes
+from xrm.http import application
+from xrm.http.headers import Edge
+from xrm.site import Site
+
+
+def routes(site: Site) -> list[Any]:
+    """Return the Litestar handlers of the API."""
+    writes = Writes(site.kernel)
+    groups = (HealthRoutes(site), SessionRoutes(site), RecordRoutes(site, writes))
+    return [handler for group in groups for handler in group.handlers()]
+
+
+def create_api(site: Site) -> Edge:
+    """Return an ASGI application of the API alone."""
+    return application(site, routes(site))

@@ -1,0 +1,215 @@
+"""The studio under /studio: a Streamlit app in the same process, behind the site's own sign-in.
+
+Only whoever is signed in and has the capability `model.read` reaches it, over HTTP and WebSocket alike. The mount
+hands it no identity: the studio is a client of /api with the visitor's own session, and the API decides again on
+every request, so no header from outside needs to be trusted. Streamlit is loaded by the first request to /studio; a
+site without it serves everything else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import html
+import logging
+import sys
+from base64 import b64encode
+from hashlib import sha256
+from pathlib import Path
+from re import DOTALL, findall
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from xrm.errors import Forbidden, Unavailable, XrmError
+from xrm.http.answers import Answer
+from xrm.http.auth import cookie_name, cookie_of
+from xrm.http.caller import header
+from xrm.http.headers import Edge
+from xrm.kernel.change import Actor
+from xrm.site import Site
+
+PREFIX = "/studio"
+CAPABILITY = "model.read"
+MISSING = "The studio needs Streamlit, which is not installed here: pip install 'xrm[studio]'."
+SHUT = 4403  # WebSocket close code: refused
+
+log = logging.getLogger("xrm.studio")
+
+_PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="stylesheet" href="/static/vendor/bootstrap.min.css"></head>
+<body class="bg-body-tertiary"><main class="container py-5"><h1 class="h3">{title}</h1><p>{message}</p>
+<p><a class="btn btn-primary" href="/">Back to the workspace</a></p></main></body></html>"""
+
+
+def with_studio(app: Edge, site: Site, folder: Path) -> Edge:
+    """Return the site's application with the studio beside it.
+
+    Args:
+        app: The application of pages and API.
+        site: The running site.
+        folder: Where the studio's app.py is.
+    """
+    return Edge(StudioMount(app.app, site, folder), site.settings)
+
+
+class StudioMount:
+    """Sends what is below /studio to Streamlit, and everything else on."""
+
+    def __init__(self, app: Any, site: Site, folder: Path) -> None:
+        self._app, self._site = app, site
+        self._studio = Studio(site, folder)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one request, WebSocket or lifespan."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, self._studio.closing(receive), send)
+        elif scope["path"] == PREFIX or scope["path"].startswith(f"{PREFIX}/"):
+            await self._serve(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    async def _serve(self, scope: Any, receive: Any, send: Any) -> None:
+        try:
+            actor = await self._actor(scope)
+            if actor is not None and not self._site.kernel.live.policy.may(actor, CAPABILITY):
+                raise Forbidden("Your roles do not let you see the model of this site.")
+            app = await self._studio.app(scope) if actor is not None and scope["path"] != PREFIX else None
+        except XrmError as error:
+            await _refuse(scope, receive, send, _page(error))
+            return
+        if app is not None:
+            await app(scope, receive, self._studio.guarded(send))
+        else:
+            await _refuse(scope, receive, send, _elsewhere(scope, actor))
+
+    async def _actor(self, scope: Any) -> Actor | None:
+        if scope["type"] == "websocket" and not _same_origin(scope):
+            return None
+        token = cookie_of(scope, cookie_name(self._site))
+        return await self._site.accounts.session(token, "studio") if token else None
+
+
+def _same_origin(scope: Any) -> bool:
+    """Whether a page of this site opens the WebSocket: browsers send cookies with those of any page."""
+    return urlsplit(header(scope, b"origin")).netloc.lower() == header(scope, b"host").lower() != ""
+
+
+def _elsewhere(scope: Any, actor: Actor | None) -> Answer:
+    """Return the way to the studio's first page, or to the sign-in and from there back."""
+    if actor is not None:
+        return Answer(b"", 307, headers={"location": f"{PREFIX}/"})
+    if b"text/html" not in header(scope, b"accept").encode():
+        return Answer(b'{"code": "unauthenticated"}', 401)
+    return Answer(b"", 303, headers={"location": f"/sign-in?next={quote(scope['path'], safe='')}"})
+
+
+def _page(error: XrmError) -> Answer:
+    text = _PAGE.format(title=html.escape(error.title), message=html.escape(error.message))
+    return Answer(text.encode(), error.status, b"text/html; charset=utf-8")
+
+
+async def _refuse(scope: Any, receive: Any, send: Any, answer: Answer) -> None:
+    if scope["type"] == "websocket":
+        await receive()  # the handshake
+        await send({"type": "websocket.close", "code": SHUT})
+    else:
+        await answer(scope, receive, send)
+
+
+class Studio:
+    """One Streamlit app: made by the first request, ended with the site, both in one task of its own."""
+
+    def __init__(self, site: Site, folder: Path) -> None:
+        self._site, self._folder = site, folder
+        self._policy = b""
+        self._lock = asyncio.Lock()
+        self._stop = asyncio.Event()
+        self._running: asyncio.Task[None] | None = None
+        self._app: Any = None
+
+    async def app(self, scope: Any) -> Any:
+        """Return the Streamlit app, started.
+
+        Raises:
+            Unavailable: Streamlit or the studio's files are not there, or it does not start.
+        """
+        async with self._lock:
+            if self._app is None:
+                self._app = await self._start(_address(scope))
+        return self._app
+
+    async def _start(self, address: str) -> Any:
+        script = self._folder / "app.py"
+        if not script.is_file():
+            raise Unavailable(f"There is no studio here: {script} is missing.")
+        made = await asyncio.to_thread(_make, script, {"folder": str(self._site.settings.folder), "address": address})
+        self._policy = await asyncio.to_thread(_policy)
+        started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._running = asyncio.create_task(self._run(made, started), context=contextvars.Context())
+        await started
+        return made
+
+    async def _run(self, made: Any, started: asyncio.Future[None]) -> None:
+        try:
+            async with made.lifespan()(made):
+                started.set_result(None)
+                await self._stop.wait()
+        except Exception as error:
+            log.exception("The studio stopped.")
+            if not started.done():
+                started.set_exception(Unavailable(f"The studio does not start: {error}"))
+
+    def guarded(self, send: Any) -> Any:
+        """Return a `send` that adds the studio's Content-Security-Policy to answers."""
+
+        async def guard(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (b"content-security-policy", self._policy)]
+            await send(message)
+
+        return guard
+
+    def closing(self, receive: Any) -> Any:
+        """Return a `receive` of a lifespan that ends the studio before the site hears of its own end."""
+
+        async def close() -> Any:
+            message = await receive()
+            if message["type"] == "lifespan.shutdown" and self._running is not None:
+                self._stop.set()
+                await self._running
+            return message
+
+        return close
+
+
+def _address(scope: Any) -> str:
+    """Return where this process listens, for the studio's own requests."""
+    host, port = scope["server"]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _make(script: Path, settings: dict[str, str]) -> Any:
+    """Return the Streamlit app, not started. Takes a second or two: Streamlit is large."""
+    try:
+        import streamlit
+    except ImportError:
+        raise Unavailable(MISSING) from None
+    root = str(script.parent.parent)  # the studio is a package of this folder
+    if root not in sys.path:
+        sys.path.append(root)
+    return streamlit.App(script, secrets={"site": settings})
+
+
+def _policy() -> bytes:
+    """Return the Content-Security-Policy of Streamlit's page: its inline scripts are allowed by their hashes."""
+    import streamlit
+
+    page = (Path(streamlit.__file__).parent / "static" / "index.html").read_text("utf-8")
+    scripts = findall(r"<script>(.*?)</script>", page, DOTALL)
+    hashes = "".join(f" 'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'" for script in scripts)
+    return (
+        f"default-src 'self'; script-src 'self'{hashes}; style-src 'self' 'unsafe-inline'; "
+        "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; "
+        "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
+    ).encode()

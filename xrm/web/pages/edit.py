@@ -1,0 +1,233 @@
+"""The form of a record: create, edit, delete; and the page that settles a conflict between two people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from litestar import Response
+
+from xrm.errors import Conflict, Forbidden, Invalid, Issue
+from xrm.kernel import derive
+from xrm.kernel.records import Record
+from xrm.kernel.values import to_json as jsonable
+from xrm.metadata.model import Entity, Field
+from xrm.web import saving
+from xrm.web.facets import quoted
+from xrm.web.forms import Group, entries, sections, take_raw, to_raw
+from xrm.web.pages.account import local_path
+from xrm.web.render import Notice, Renderer, go, html
+from xrm.web.saving import Clashes, Saved
+from xrm.web.sent import FIELDS, Sent, body, read_values, still
+from xrm.web.show import singular
+from xrm.web.visit import PageVisit, url
+
+CHOOSE = "_choose."  # in a conflict: theirs or yours, per field
+
+
+# --- new ----------------------------------------------------------------------------------------------------------
+
+
+def _creatable(visit: PageVisit) -> list[tuple[str, tuple[Field, ...]]]:
+    access = visit.access(visit.entity.name, "create")
+    if access is None:
+        raise Forbidden(f"You may not create {visit.entity.plural}.")
+    return sections(visit, visit.entity, access.writable())
+
+
+def _all(groups: Sequence[tuple[str, tuple[Field, ...]]]) -> list[Field]:
+    return [field for _, fields in groups for field in fields]
+
+
+async def new_page(visit: PageVisit, render: Renderer) -> Response[Any]:
+    """Show an empty form, filled in by defaults and by query parameters."""
+    groups = _creatable(visit)
+    fields = _all(groups)
+    raw = to_raw(visit.show, fields, _defaults(visit, fields))
+    given = [f for f in fields if f.name in visit.request.query_params]
+    raw |= await _labelled(visit, given, take_raw(given, visit.request.query_params))
+    return _form(visit, render, groups, raw)
+
+
+def _defaults(visit: PageVisit, fields: Sequence[Field]) -> Record:
+    found: Record = {}
+    for field in (f for f in fields if f.default is not None):
+        value = derive.default(field, visit.actor, visit.now, visit.live.parsing)
+        if value is None:
+            continue
+        found[field.name] = jsonable(value)
+        if field.type == "relation":
+            label = visit.actor.name if field.default == "$user.id" else ""
+            found[field.name] = {"id": str(value), "label": label} if label else None
+    return found
+
+
+async def _labelled(visit: PageVisit, fields: Sequence[Field], raw: dict[str, Any]) -> dict[str, Any]:
+    """Return raw values of a URL with the titles of the records they point to; a record withheld is left out."""
+    for field in (f for f in fields if f.type == "relation" and raw.get(f.name)):
+        target = str(raw.get(f"{field.name}.entity", "")) if field.polymorphic else field.to[0]
+        try:
+            id = UUID(str(raw[field.name]))
+        except ValueError:
+            raw[field.name] = ""
+            continue
+        labels = await visit.records.visible_ids(visit.actor, target, [id]) if target in visit.live.entities else {}
+        label = labels.get(str(id), "")
+        raw |= {f"{field.name}.text": label, f"{field.name}.was": label} if label else {field.name: ""}
+    return raw
+
+
+async def create(visit: PageVisit, render: Renderer) -> Response[Any]:
+    """Create a record of what the form says."""
+    groups = _creatable(visit)
+    sent = Sent(await body(visit))
+    await read_values(visit, sent, _all(groups))
+    try:
+        saved = await saving.create(visit, sent)
+    except (Invalid, Conflict, Forbidden) as error:
+        return _form(visit, render, groups, sent.raw, error.issues or [Issue("", error.code, error.message)], sent, error.status)
+    notices = _told(visit.entity, saved, "created")
+    if sent.word("_then") == "new":
+        return go(visit, visit.path, *notices)
+    return go(visit, _after(visit, sent, saved.record), *notices)
+
+
+def _after(visit: PageVisit, sent: Sent, record: Record) -> str:
+    back = sent.word("_next")
+    return local_path(back) if back else f"/e/{visit.entity.name}/{record['id']}"
+
+
+def _told(entity: Entity, saved: Saved, what: str) -> list[Notice]:
+    name = saved.record.get("label") or f"The {singular(entity)}"
+    link = f"/e/{entity.name}/{saved.record['id']}"
+    found = [Notice("success", f"{name} was {what}.", link if what == "created" else "", "Open it" if what == "created" else "")]
+    if saved.merged:
+        titles = ", ".join(f"{title} ({who})" for title, who in saved.merged)
+        found.append(Notice("info", f"Meanwhile others changed {titles}. Their changes and yours were both kept."))
+    return found + [Notice("warning", issue.message) for issue in saved.warnings[:3]]
+
+
+# --- edit ---------------------------------------------------------------------------------------------------------
+
+
+async def _editable(visit: PageVisit) -> list[tuple[str, tuple[Field, ...]]]:
+    """Return the sections of the form of one record, with what the actor may write on this one."""
+    entity = visit.entity
+    record = await visit.records.get(visit.actor, entity.name, visit.id, ("id",))
+    granted = await visit.records.permitted(visit.actor, entity.name, UUID(record["id"]))
+    if "update" not in granted:
+        raise Forbidden(f"You may not change this {singular(entity)}.")
+    return sections(visit, entity, granted["update"])
+
+
+async def edit_page(visit: PageVisit, render: Renderer) -> Response[Any]:
+    """Show the form of a record."""
+    groups = await _editable(visit)
+    record = await visit.records.get(visit.actor, visit.entity.name, visit.id)
+    groups = _without(groups, record)
+    return _form(visit, render, groups, to_raw(visit.show, _all(groups), record), record=record)
+
+
+def _without(groups: Sequence[tuple[str, tuple[Field, ...]]], record: Record) -> list[tuple[str, tuple[Field, ...]]]:
+    """Leave out fields whose value is withheld: whoever cannot see a value must not overwrite it unseen."""
+    hidden = set(record.get("_masked", ()))
+    hidden |= {n for n, v in record.items() if isinstance(v, Mapping) and v.get("_restricted")}
+    kept = [(title, tuple(f for f in fields if f.name not in hidden)) for title, fields in groups]
+    return [section for section in kept if section[1]]
+
+
+async def save(visit: PageVisit, render: Renderer) -> Response[Any]:
+    """Update a record by what the form says."""
+    groups = await _editable(visit)
+    sent = Sent(await body(visit))
+    await read_values(visit, sent, [f for f in _all(groups) if sent.word(CHOOSE + f.name) != "theirs"])
+    try:
+        saved = await saving.update(visit, sent)
+    except Clashes as clashes:
+        return _conflict(visit, render, sent, clashes)
+    except (Invalid, Conflict, Forbidden) as error:
+        record = await visit.records.get(visit.actor, visit.entity.name, visit.id)
+        groups = _without(groups, record)
+        raw = {**to_raw(visit.show, _all(groups), record), **sent.raw}
+        issues = error.issues or [Issue("", error.code, error.message)]
+        return _form(visit, render, groups, raw, issues, sent, error.status, {**record, "version": sent.version or record["version"]})
+    return go(visit, _after(visit, sent, saved.record), *_told(visit.entity, saved, "saved"))
+
+
+def _conflict(visit: PageVisit, render: Renderer, sent: Sent, clashes: Clashes) -> Response[Any]:
+    yours = {**{c.field.name: c.yours for c in clashes.clashes}, **clashes.yours}
+    return render.page(
+        visit, "conflict.html", 412, title="Two changes at once", entity=visit.entity, record=clashes.record, clashes=clashes.clashes,
+        others=clashes.others, yours=[visit.entity.fields[n] for n in yours if n not in {c.field.name for c in clashes.clashes}],
+        inputs=still(sent.raw, yours), fields=",".join(yours), back=sent.word("_next"), choose=CHOOSE, sent=sent,
+    )
+
+
+def _form(
+    visit: PageVisit, render: Renderer, groups: Sequence[tuple[str, tuple[Field, ...]]], raw: Mapping[str, Any],
+    issues: Sequence[Issue] = (), sent: Sent | None = None, status: int = 200, record: Record | None = None,
+) -> Response[Any]:
+    fields = _all(groups)
+    suggestions = sent.suggestions if sent else {}
+    shown = [Group(title, entries(visit, part, raw, issues, (), suggestions)) for title, part in groups]
+    back = sent.word("_next") if sent else visit.parameter("_next")
+    cancel = local_path(back) if back else f"/e/{visit.entity.name}" + (f"/{record['id']}" if record else "")
+    heading = f"Edit {record.get('label') or singular(visit.entity)}" if record else f"New {singular(visit.entity)}"
+    return render.page(
+        visit, "form.html", status, title=heading, entity=visit.entity, groups=shown, issues=issues, record=record,
+        fields=",".join(f.name for f in fields), back=back, cancel=cancel, fields_name=FIELDS,
+    )
+
+
+# --- delete, restore ------------------------------------------------------------------------------------------------
+
+
+async def delete_page(visit: PageVisit, render: Renderer) -> Response[Any]:
+    """Ask whether a record is to be deleted."""
+    record = await visit.records.get(visit.actor, visit.entity.name, visit.id, ("label", "version"))
+    return _dialog(visit, render, "delete.html", title="Delete?", record=record, issues=())
+
+
+async def delete(visit: PageVisit, render: Renderer) -> Response[Any]:
+    """Put a record into the trash."""
+    sent = Sent(await body(visit))
+    entity = visit.entity
+    record = await visit.records.get(visit.actor, entity.name, visit.id, ("label", "version"))
+    try:
+        await visit.records.delete(visit.actor, entity.name, visit.id, version=sent.version)
+    except (Conflict, Forbidden) as error:
+        issues = error.issues or (Issue("", error.code, error.message),)
+        return _dialog(visit, render, "delete.html", error.status, title="Delete?", record=record, issues=issues)
+    trash = f"/e/{entity.name}/trash" if visit.may(entity.name, "restore") else ""
+    return go(visit, f"/e/{entity.name}", Notice("success", f"{record['label']} was deleted.", trash, "Open the trash" if trash else ""))
+
+
+async def trash_page(visit: PageVisit, render: Renderer) -> Response[Any]:
+    """Show what was deleted, the newest first."""
+    from xrm.kernel.query import Query
+
+    entity = visit.entity
+    if not visit.may(entity.name, "restore"):
+        raise Forbidden(f"You may not restore {entity.plural}.")
+    query = Query(sort=("-updated_at",), fields=("label", "updated_at", "updated_by"), trash="deleted", after=visit.parameter("after"))
+    page = await visit.records.list(visit.actor, entity.name, query)
+    return render.page(visit, "trash.html", title=f"Deleted {entity.plural.lower()}", entity=entity, page=page)
+
+
+async def restore(visit: PageVisit, render: Renderer) -> Response[Any]:
+    """Take a record out of the trash."""
+    entity = visit.entity
+    record = await visit.records.restore(visit.actor, entity.name, visit.id)
+    return go(visit, f"/e/{entity.name}/{visit.id}", Notice("success", f"{record.get('label')} was restored."))
+
+
+def _dialog(visit: PageVisit, render: Renderer, template: str, status: int = 200, **shown: Any) -> Response[Any]:
+    """Return a dialog: its inside for htmx, a page of its own without JavaScript."""
+    if visit.partial:
+        text = render.part(visit, template, entity=visit.entity, csrf=visit.csrf, **shown)
+        return html(text, status, hx_retarget="#dialog", hx_reswap="innerHTML")
+    return render.page(visit, "dialog_page.html", status, entity=visit.entity, template=template, **shown)
+
+
+__all__ = ["create", "delete", "delete_page", "edit_page", "new_page", "quoted", "restore", "save", "trash_page", "url"]
