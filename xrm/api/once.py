@@ -100,8 +100,8 @@ class Writes:
     async def _find(self, key: str, digest: str) -> Answer | None:
         binder = Binder(self._kernel.store.dialect)
         text = (
-            'SELECT "request_hash", "status", "etag", "body" FROM "xrm_idempotency"'
-            f' WHERE "key" = {binder.bind(key, ColumnType("text"))}'  # noqa: S608 - a placeholder
+            'SELECT "request_hash", "status", "etag", "body" FROM "xrm_idempotency"'  # noqa: S608 - a placeholder
+            f' WHERE "key" = {binder.bind(key, ColumnType("text"))}'
         )
         rows = await self._kernel.store.fetch(text, binder.params)
         if not rows:

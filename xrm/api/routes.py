@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from xrm.api.bulk import BulkRoutes
 from xrm.api.health import HealthRoutes
+from xrm.api.model import ModelRoutes
 from xrm.api.once import Writes
 from xrm.api.records import RecordRoutes
+from xrm.api.search import SearchRoutes
 from xrm.api.session import SessionRoutes
 from xrm.http import application
 from xrm.http.headers import Edge
@@ -16,7 +19,10 @@ from xrm.site import Site
 def routes(site: Site) -> list[Any]:
     """Return the Litestar handlers of the API."""
     writes = Writes(site.kernel)
-    groups = (HealthRoutes(site), SessionRoutes(site), RecordRoutes(site, writes))
+    groups = (
+        HealthRoutes(site), SessionRoutes(site), ModelRoutes(site), SearchRoutes(site), BulkRoutes(site, writes),
+        RecordRoutes(site, writes),
+    )
     return [handler for group in groups for handler in group.handlers()]
 
 

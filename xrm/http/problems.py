@@ -94,7 +94,7 @@ def _of_litestar(error: HTTPException, id: str) -> Answer:
     status = error.status_code
     title = HTTPStatus(status).phrase
     allow = (error.headers or {}).get("allow", "")
-    details = {"allow": ", ".join(sorted(allow.split(", ")))} if allow else {}
+    details: dict[str, Any] = {"allow": ", ".join(sorted(allow.split(", ")))} if allow else {}
     return problem(status, _CODES.get(status, "error"), title, _DETAILS.get(status, ""), id, **details)
 
 

@@ -135,6 +135,7 @@ class Writing:
             access, loaded = await self._load(act, entity, id, "delete")
             _same_version(loaded, version)
             await self._references.release(act, self, access.entity, id)
+            access, loaded = await self._load(act, entity, id, "delete")  # hooks of what went along may have changed it
             change = Change(access.entity, "delete", id, loaded.values, dict(loaded.values))
             await self._write(act, change, access, loaded.holding, {})
 

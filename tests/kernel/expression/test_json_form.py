@@ -48,8 +48,8 @@ def test_a_form_is_its_text(form: object, source: str) -> None:
 
 
 @pytest.mark.parametrize("source", [
-    "due > '2026-01-31' && at < '2026-01-31T10:00:00+02:00' && opens >= '08:30' && owner == "
-    "'0196f0c4-7d5e-7000-8000-000000000000'", "amount > 12.50 && price in [0.125, 3]", "at > due",
+    "due > '2026-01-31' && at < '2026-01-31T10:00:00+02:00' && opens >= '08:30'",
+    "owner == '0196f0c4-7d5e-7000-8000-000000000000'", "amount > 12.50 && price in [0.125, 3]", "at > due",
     "user.limit >= -0.5",
     "active ? 'a' : name + 'b'", "coalesce(name, null, '') == ''", "1 / 0 == amount", "midnight('2026-01-31') == at",
 ])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
 import uuid
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
@@ -120,8 +122,6 @@ async def test_null_stays_null(store, kind):
     await store.execute(*sql(store, "INSERT INTO t VALUES ({}, {})", (1, INT), (None, kind)))
     await store.execute(f"INSERT INTO t VALUES (2, {store.dialect.literal(None, kind)})")
     assert await cells(store, "SELECT v FROM t WHERE v IS NULL", [kind]) == [(None,), (None,)]
-    show = store.dialect.jsonable(kind)
-    assert show is None or show(None) is None
 
 
 @pytest.mark.parametrize("dialect", [SQLITE, POSTGRESQL], ids=lambda dialect: dialect.name)
@@ -199,18 +199,18 @@ async def test_a_damaged_cell_reads_as_null_or_as_a_value_of_the_type(tmp_path, 
 
     store = open_store(f"sqlite:///{tmp_path}/damaged.db")
     await store.start()
-    await make(store, table("t", id=INT, v=kind))
-    await store.execute(f"INSERT INTO t VALUES (1, {cell})")
-    [(stored,)] = await store.fetch("SELECT v FROM t")
-    value = SQLITE.decode(kind)(stored)
-    assert value is None or SQLITE.encode(kind, value) is not None
-    msgspec.json.encode(SQLITE.jsonable(kind)(stored))
+    await store.execute(f"CREATE TABLE t (id INTEGER, v {SQLITE.column_type(kind)}) STRICT")
+    with contextlib.suppress(sqlite3.IntegrityError):  # a STRICT table refuses some of it
+        await store.execute(f"INSERT INTO t VALUES (1, {cell})")
+    for (stored,) in await store.fetch("SELECT v FROM t"):
+        value = SQLITE.decode(kind)(stored)
+        assert value is None or SQLITE.encode(kind, value) is not None
+        show = SQLITE.jsonable(kind)
+        msgspec.json.encode(show(stored) if show else stored)
     await store.close()
 
 
 def test_like_escape(tmp_path):
-    import sqlite3
-
     with sqlite3.connect(tmp_path / "x.db") as database:
         hit = "SELECT ?1 LIKE ?2 ESCAPE '\\'"
         pattern = "%" + SQLITE.like_escape("50%_\\") + "%"

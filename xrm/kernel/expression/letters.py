@@ -32,6 +32,7 @@ def _pairs() -> tuple[str, str]:
 _PAIRS: Final = _pairs()
 UPPER: Final = _PAIRS[0]
 LOWER: Final = _PAIRS[1]
+USUAL: Final = " etaoinsrhldcumfpgwybvkxjqz0123456789.,-&/'@_()éüäöèàáíóßçñøåæêô"  # roughly by how often they occur
 _ASCII_UPPER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _TO_LOWER: Final = str.maketrans(_ASCII_UPPER + UPPER, _ASCII_UPPER.lower() + LOWER)
 _TO_UPPER: Final = str.maketrans(_ASCII_UPPER.lower() + LOWER, _ASCII_UPPER + UPPER)

@@ -170,7 +170,7 @@ class Dialect(ABC):
 
     @abstractmethod
     def jsonable(self, type: ColumnType) -> Converter | None:
-        """Return what makes the API's JSON of a stored value (texts, numbers, lists); None means it is that already."""
+        """Return what makes the API's JSON of a stored value that is not None; None means it is that already."""
 
     @abstractmethod
     def placeholder(self, number: int, type: ColumnType) -> str:
@@ -220,14 +220,10 @@ _SQLITE_READ: Mapping[str, Converter] = MappingProxyType({
     "json": _read_json,
     "texts": _read_tuple,
 })
+# Tables are STRICT: what SQLite gives for these is text or a whole number, and that is what the API shows.
 _SQLITE_SHOW: Mapping[str, Converter] = MappingProxyType({
-    "text": _read_text,
-    "int": _read_int,
     "bool": _read_bool,
-    "date": _read_text,
     "time": _reader(_short_time),
-    "datetime": _read_text,
-    "uuid": _read_text,
     "json": _read_json,
     "texts": _read_texts,
 })
@@ -245,7 +241,7 @@ class _Sqlite(Dialect):
         return _decimal_reader(type.scale) if type.name == "decimal" else _SQLITE_READ[type.name]
 
     def jsonable(self, type: ColumnType) -> Converter | None:
-        return _decimal_text(type.scale) if type.name == "decimal" else _SQLITE_SHOW[type.name]
+        return _decimal_text(type.scale) if type.name == "decimal" else _SQLITE_SHOW.get(type.name)
 
     def placeholder(self, number: int, type: ColumnType) -> str:
         return f"?{number}"
@@ -276,11 +272,11 @@ _POSTGRES_STORE: Mapping[str, Converter] = MappingProxyType({
 })
 _POSTGRES_READ: Mapping[str, Converter] = MappingProxyType({"json": _read_json, "texts": _shown(tuple)})
 _POSTGRES_SHOW: Mapping[str, Converter] = MappingProxyType({
-    "decimal": _shown(lambda value: format(value, "f")),
-    "date": _shown(date.isoformat),
-    "time": _shown(time.isoformat),
-    "datetime": _shown(_utc_text),
-    "uuid": _shown(str),
+    "decimal": "{:f}".format,
+    "date": date.isoformat,
+    "time": time.isoformat,
+    "datetime": _utc_text,
+    "uuid": str,
     "json": _read_json,
 })
 

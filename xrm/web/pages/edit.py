@@ -10,18 +10,18 @@ from litestar import Response
 
 from xrm.errors import Conflict, Forbidden, Invalid, Issue
 from xrm.kernel import derive
+from xrm.kernel.query import Query
 from xrm.kernel.records import Record
 from xrm.kernel.values import to_json as jsonable
 from xrm.metadata.model import Entity, Field
 from xrm.web import saving
-from xrm.web.facets import quoted
 from xrm.web.forms import Group, entries, sections, take_raw, to_raw
 from xrm.web.pages.account import local_path
 from xrm.web.render import Notice, Renderer, go, html
 from xrm.web.saving import Clashes, Saved
 from xrm.web.sent import FIELDS, Sent, body, read_values, still
 from xrm.web.show import singular
-from xrm.web.visit import PageVisit, url
+from xrm.web.visit import PageVisit
 
 CHOOSE = "_choose."  # in a conflict: theirs or yours, per field
 
@@ -186,7 +186,7 @@ def _form(
 async def delete_page(visit: PageVisit, render: Renderer) -> Response[Any]:
     """Ask whether a record is to be deleted."""
     record = await visit.records.get(visit.actor, visit.entity.name, visit.id, ("label", "version"))
-    return _dialog(visit, render, "delete.html", title="Delete?", record=record, issues=())
+    return dialog(visit, render, "delete.html", title="Delete?", record=record, issues=())
 
 
 async def delete(visit: PageVisit, render: Renderer) -> Response[Any]:
@@ -198,15 +198,13 @@ async def delete(visit: PageVisit, render: Renderer) -> Response[Any]:
         await visit.records.delete(visit.actor, entity.name, visit.id, version=sent.version)
     except (Conflict, Forbidden) as error:
         issues = error.issues or (Issue("", error.code, error.message),)
-        return _dialog(visit, render, "delete.html", error.status, title="Delete?", record=record, issues=issues)
+        return dialog(visit, render, "delete.html", error.status, title="Delete?", record=record, issues=issues)
     trash = f"/e/{entity.name}/trash" if visit.may(entity.name, "restore") else ""
     return go(visit, f"/e/{entity.name}", Notice("success", f"{record['label']} was deleted.", trash, "Open the trash" if trash else ""))
 
 
 async def trash_page(visit: PageVisit, render: Renderer) -> Response[Any]:
     """Show what was deleted, the newest first."""
-    from xrm.kernel.query import Query
-
     entity = visit.entity
     if not visit.may(entity.name, "restore"):
         raise Forbidden(f"You may not restore {entity.plural}.")
@@ -222,12 +220,10 @@ async def restore(visit: PageVisit, render: Renderer) -> Response[Any]:
     return go(visit, f"/e/{entity.name}/{visit.id}", Notice("success", f"{record.get('label')} was restored."))
 
 
-def _dialog(visit: PageVisit, render: Renderer, template: str, status: int = 200, **shown: Any) -> Response[Any]:
+def dialog(visit: PageVisit, render: Renderer, template: str, status: int = 200, **shown: Any) -> Response[Any]:
     """Return a dialog: its inside for htmx, a page of its own without JavaScript."""
     if visit.partial:
         text = render.part(visit, template, entity=visit.entity, csrf=visit.csrf, **shown)
         return html(text, status, hx_retarget="#dialog", hx_reswap="innerHTML")
     return render.page(visit, "dialog_page.html", status, entity=visit.entity, template=template, **shown)
 
-
-__all__ = ["create", "delete", "delete_page", "edit_page", "new_page", "quoted", "restore", "save", "trash_page", "url"]

@@ -1,0 +1,120 @@
+"""Many records in one request: all or none (atomic), or each for itself with a verdict per row (partial)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+from litestar import post
+
+from xrm.api.once import Writes
+from xrm.errors import Invalid, Issue, Malformed, NotFound, PreconditionNeeded, StorageFull, Unavailable, XrmError
+from xrm.http.answers import Answer, answer
+from xrm.http.caller import signed_in
+from xrm.http.reading import AnyRequest, read_object, read_query, take
+from xrm.kernel.change import Actor
+from xrm.kernel.writing import Act
+from xrm.site import Site
+
+MAX_ROWS = 1000
+ROWS = list[dict[str, Any]]
+
+Write = Callable[[], Awaitable[dict[str, Any]]]
+
+
+class BulkRoutes:
+    """The route /api/{entity}/bulk."""
+
+    def __init__(self, site: Site, writes: Writes) -> None:
+        self._records = site.kernel.records
+        self._writes = writes
+
+    def handlers(self) -> list[Any]:
+        """Return the Litestar handlers."""
+        return [post("/api/{entity:str}/bulk", status_code=200)(self.bulk)]
+
+    async def bulk(self, request: AnyRequest) -> Answer:
+        """Create, change and delete records; a row that is changed or deleted names its id and version."""
+        actor, entity = signed_in(request), request.path_params["entity"]
+        read_query(request)
+        body = take(
+            await read_object(request), mode=(str, "atomic"), create=(ROWS, []), update=(ROWS, []), delete=(ROWS, [])
+        )
+        if body["mode"] not in ("atomic", "partial"):
+            raise Malformed(issues=[Issue("mode", "unknown_value", "It is atomic or partial.")])
+        count = sum(len(body[kind]) for kind in ("create", "update", "delete"))
+        if not 1 <= count <= MAX_ROWS:
+            raise Malformed(f"A request takes 1 to {MAX_ROWS} rows; this one has {count}.")
+
+        async def work(act: Act) -> Answer:
+            verdicts = {
+                kind: [await self._verdict(actor, write) for write in self._each(actor, entity, kind, body[kind])]
+                for kind in ("create", "update", "delete")
+            }
+            if body["mode"] == "atomic":
+                _all_or_none(verdicts)
+            return answer(verdicts)
+
+        return await self._writes.once(request, actor, work)
+
+    async def _verdict(self, actor: Actor, write: Write) -> dict[str, Any]:
+        """Do one row and say what became of it."""
+        try:
+            async with self._records.attempt(actor):
+                return await write()
+        except (Unavailable, StorageFull):
+            raise
+        except XrmError as error:
+            return {
+                "status": error.status, "code": error.code, "detail": error.message,
+                "issues": [issue.to_dict() for issue in error.issues],
+            }
+
+    def _each(self, actor: Actor, entity: str, kind: str, rows: ROWS) -> list[Write]:
+        doing = {"create": self._create, "update": self._update, "delete": self._delete}[kind]
+        return [lambda row=row: doing(actor, entity, row) for row in rows]  # type: ignore[misc]  # bound per row
+
+    async def _create(self, actor: Actor, entity: str, row: dict[str, Any]) -> dict[str, Any]:
+        (id,) = await self._records.create_many(actor, entity, [row])
+        return {"status": 201, "id": str(id), "version": 1}
+
+    async def _update(self, actor: Actor, entity: str, row: dict[str, Any]) -> dict[str, Any]:
+        id, version, values = _named(row)
+        updated = await self._records.update(actor, entity, id, values, version)
+        return {"status": 200, "id": str(id), "version": updated["version"]}
+
+    async def _delete(self, actor: Actor, entity: str, row: dict[str, Any]) -> dict[str, Any]:
+        id, version, values = _named(row)
+        if values:
+            raise Malformed("A row to delete has an id and a version only.")
+        await self._records.delete(actor, entity, id, version)
+        return {"status": 204, "id": str(id)}
+
+
+def _named(row: dict[str, Any]) -> tuple[UUID, int | None, dict[str, Any]]:
+    """Return which record a row is about, the version it must have (None with ``"*"``), and its values."""
+    id, version = row.get("id"), row.get("version")
+    try:
+        found = UUID(id) if isinstance(id, str) and len(id) == 36 else None
+    except ValueError:
+        found = None
+    if found is None:
+        raise NotFound("There is no record with this id.")
+    if version != "*" and (not isinstance(version, int) or isinstance(version, bool)):
+        raise PreconditionNeeded('Each row names the version it is based on (or "*").')
+    values = {name: value for name, value in row.items() if name not in ("id", "version")}
+    return found, None if version == "*" else version, values
+
+
+def _all_or_none(verdicts: dict[str, list[dict[str, Any]]]) -> None:
+    """Refuse everything when one row was refused, saying what is wrong with which."""
+    issues: list[Issue] = []
+    for kind, rows in verdicts.items():
+        for number, row in enumerate(rows):
+            if row["status"] >= 400:
+                known = [Issue(**issue) for issue in row["issues"]] or [Issue("", row["code"], row["detail"])]
+                issues.extend(replace(i, path=f"{kind}.{number}.{i.path}".rstrip(".")) for i in known)
+    if issues:
+        raise Invalid("Nothing was written: some rows are refused", issues)

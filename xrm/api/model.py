@@ -1,0 +1,123 @@
+"""The model over HTTP: read it, check definitions, plan and apply them, see what was applied before."""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from typing import Any
+
+import msgspec
+from litestar import get, post
+
+from xrm.api.describe import READ, describe
+from xrm.api.files import diffs, site_sources, write_sources
+from xrm.errors import Forbidden, Issue
+from xrm.http.answers import Answer, answer
+from xrm.http.caller import signed_in
+from xrm.http.reading import AnyRequest, read_object, read_query, take, unchanged, whole
+from xrm.kernel.change import Actor
+from xrm.kernel.journal import Generation
+from xrm.kernel.values import to_json
+from xrm.metadata.model import Model, Source
+from xrm.site import Site
+
+EDIT = "model.edit"
+MAX_HISTORY = 100
+
+
+class ModelRoutes:
+    """The routes below /api/model."""
+
+    def __init__(self, site: Site) -> None:
+        self._kernel, self._folder = site.kernel, site.settings.folder
+
+    def handlers(self) -> list[Any]:
+        """Return the Litestar handlers."""
+        return [
+            get("/api/model")(self.read),
+            get("/api/model/history")(self.history),
+            post("/api/model/check", status_code=200)(self.check),
+            post("/api/model/plan", status_code=200)(self.plan),
+            post("/api/model/apply", status_code=200)(self.apply),
+        ]
+
+    async def read(self, request: AnyRequest) -> Answer:
+        """Answer with the definitions the actor may know of."""
+        actor = signed_in(request)
+        read_query(request)
+        live = self._kernel.live
+        body: bytes = live.cached(("api.model", actor.roles), lambda: msgspec.json.encode(describe(live, actor)))
+        tag = f'"{live.generation}-{zlib.crc32(body):08x}"'
+        if unchanged(request, tag):
+            return Answer(status=304, headers={"etag": tag})
+        return Answer(body, headers={"etag": tag})
+
+    async def check(self, request: AnyRequest) -> Answer:
+        """Answer with the findings about definitions: those on disk, with the files sent in their place."""
+        _, _, sources = await self._sent(request)
+        found = await asyncio.to_thread(self._kernel.review, self._kernel.sources(sources))
+        return answer({"valid": found.valid, "issues": [issue.to_dict() for issue in found.issues]})
+
+    async def plan(self, request: AnyRequest) -> Answer:
+        """Answer with what applying them would do, and what would change in the files."""
+        _, _, sources = await self._sent(request)
+        everything = self._kernel.sources(sources)
+        plan = await self._kernel.plan(everything)
+        warnings = (await asyncio.to_thread(self._kernel.review, everything)).issues
+        return answer({
+            **plan.to_dict(), "empty": plan.empty, "warnings": [issue.to_dict() for issue in warnings],
+            "diffs": diffs(self._folder, sources),
+        })
+
+    async def apply(self, request: AnyRequest) -> Answer:
+        """Put them in force; then write the files that were sent."""
+        actor, body, sources = await self._sent(request)
+        everything = self._kernel.sources(sources)
+        self._nobody_gives_more(actor, everything)
+        applied = await self._kernel.apply(actor, everything, frozenset(body["consent"]), body["hash"])
+        issues = await asyncio.to_thread(write_sources, self._folder, sources)
+        return answer({
+            "generation": applied.generation.number, "changed": applied.changed,
+            "steps": [step.to_dict() for step in applied.steps],
+            "written": [] if issues else [source.file for source in sources],
+            "issues": [issue.to_dict() for issue in issues],
+        })
+
+    async def history(self, request: AnyRequest) -> Answer:
+        """Answer with the generations, newest first."""
+        actor = signed_in(request)
+        limit = whole(read_query(request, frozenset({"limit"})), "limit", 20)
+        self._kernel.live.policy.authorise(actor, READ)
+        found = (await self._kernel.history())[: min(limit, MAX_HISTORY)]
+        return answer({"generations": [_generation(generation) for generation in found]})
+
+    async def _sent(self, request: AnyRequest) -> tuple[Actor, dict[str, Any], tuple[Source, ...]]:
+        """Return who asks, the body, and the files in it."""
+        actor = signed_in(request)
+        read_query(request)
+        self._kernel.live.policy.authorise(actor, EDIT)
+        body = take(await read_object(request), files=(dict[str, str], {}), consent=(list[str], []), hash=(str, ""))
+        return actor, body, site_sources(self._folder, body["files"])
+
+    def _nobody_gives_more(self, actor: Actor, sources: tuple[Source, ...]) -> None:
+        """Refuse a change of roles by whoever does not hold every capability: they could give themselves any."""
+        if self._kernel.live.policy.may(actor, "*"):
+            return
+        changed = changed_roles(self._kernel.model, self._kernel.read_model(sources))
+        if changed:
+            raise Forbidden("Roles are changed by administrators only.", [
+                Issue(name, "role_changed", f"The role {name!r} would change.") for name in changed
+            ])
+
+
+def changed_roles(old: Model, new: Model) -> list[str]:
+    """Return the names of the roles that differ between two models."""
+    return sorted(name for name in {*old.roles, *new.roles} if old.roles.get(name) != new.roles.get(name))
+
+
+def _generation(generation: Generation) -> dict[str, Any]:
+    actor = {"id": to_json(generation.actor), "label": generation.actor_name}
+    return {
+        "generation": generation.number, "at": to_json(generation.at), "actor": actor, "hash": generation.hash,
+        "steps": list(generation.steps),
+    }
