@@ -15,7 +15,7 @@ from xrm.errors import ModelError
 from xrm.metadata import load_source
 from xrm.metadata.compose import compose
 from xrm.metadata.edit import Edit
-from xrm.metadata.write import Remove, Rename, Set, add, format_text, render, update
+from xrm.metadata.write import Remove, Rename, Set, add, format_text, render, reorder, update
 
 DEAL = """\
 # Deals: what we sell
@@ -335,3 +335,37 @@ def test_any_change_reads_back_as_asked(text: str, path: tuple[str | int, ...], 
     assert data(update(text, [Set(path, value), Set((path[0],), before.get(str(path[0])))])).get(path[0]) == before.get(
         str(path[0])
     )
+
+
+# --- another order -------------------------------------------------------------------------------------------------
+
+
+def test_fields_move_with_their_comments() -> None:
+    result = reorder(DEAL, ("fields",), ["amount", "name", "kind", "old"], "deal")
+    assert list(data(result)["fields"]) == ["amount", "name", "kind", "old"]
+    assert "  # what it is called\n  name:     {type: text, required: true}   # keep me\n" in result
+    assert sorted(result.split()) == sorted(DEAL.split())
+    assert data(result, 1) == data(DEAL, 1)
+
+
+def test_the_last_field_of_a_file_without_a_line_end_moves() -> None:
+    result = reorder("entity: a\nfields:\n  x: text\n  y: text", ("fields",), ["y", "x"])
+    assert result == "entity: a\nfields:\n  y: text\n  x: text\n"
+
+
+def test_a_table_on_one_line_is_put_in_order() -> None:
+    text = "entity: a\nfields: {x: text, y: {type: date}}\nicon: box\n"
+    assert reorder(text, ("fields",), ["y", "x"]) == "entity: a\nfields: {y: {type: date}, x: text}\nicon: box\n"
+
+
+@pytest.mark.parametrize("keys", [["name"], ["name", "amount", "old", "kind", "more"], []])
+def test_an_order_names_every_key_once(keys: list[str]) -> None:
+    with pytest.raises(ModelError, match="these are not the keys of fields"):
+        reorder(DEAL, ("fields",), keys)
+
+
+@given(st.permutations(["name", "amount", "old", "kind"]))
+def test_any_order_says_the_same(keys: list[str]) -> None:
+    result = data(reorder(DEAL, ("fields",), keys))
+    assert list(result["fields"]) == list(keys)
+    assert result == data(DEAL)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from xrm.api.bulk import BulkRoutes
+from xrm.api.docs import DocsRoutes
 from xrm.api.health import HealthRoutes
 from xrm.api.model import ModelRoutes
 from xrm.api.once import Writes
@@ -20,8 +21,8 @@ def routes(site: Site) -> list[Any]:
     """Return the Litestar handlers of the API."""
     writes = Writes(site.kernel)
     groups = (
-        HealthRoutes(site), SessionRoutes(site), ModelRoutes(site), SearchRoutes(site), BulkRoutes(site, writes),
-        RecordRoutes(site, writes),
+        HealthRoutes(site), DocsRoutes(site), SessionRoutes(site), ModelRoutes(site), SearchRoutes(site),
+        BulkRoutes(site, writes), RecordRoutes(site, writes),
     )
     return [handler for group in groups for handler in group.handlers()]
 

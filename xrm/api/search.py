@@ -42,7 +42,8 @@ class SearchRoutes:
             raise Malformed(issues=[Issue("limit", "out_of_range", f"It is from 1 to {MAX_PER_ENTITY}.")])
         found = []
         for entity in self._searched(actor):
-            page = await self._kernel.records.list(actor, entity.name, Query(search=text, fields=("label",), limit=limit))
+            query = Query(search=text, fields=("label",), limit=limit)
+            page = await self._kernel.records.list(actor, entity.name, query)
             if page.records:
                 records = [{"id": r["id"], "label": r["label"]} for r in page.records]
                 found.append({

@@ -239,9 +239,8 @@ def check_expression(model: Model, use: ExpressionUse) -> list[Complaint]:
     entity = model.entities[use.entity]
     scope = RecordScope(model, entity) if use.purpose in ("filter", "where") else OwnScope(model, entity)
     field = entity.fields.get(use.field)
-    expected = types.BOOL if use.expected == "boolean" and field is None else type_of(field) if field else None
     try:
-        compile_expression(use.source, scope, None if expected is None or expected.numeric else expected)
+        compile_expression(use.source, scope, types.BOOL if field is None else type_of(field))
     except ExpressionError as error:
         return [Complaint(error.reason, error.position, error.hint)]
     return []

@@ -113,9 +113,7 @@ class Live:
 
 
 def _value(scope: OwnScope, source: str, name: str) -> Expression:
-    field = scope.entity.fields[name]
-    expected = type_of(field)
-    return compile_expression(source, scope, None if expected.numeric else expected)
+    return compile_expression(source, scope, type_of(scope.entity.fields[name]))
 
 
 def _check(scope: OwnScope, check: Any) -> CompiledCheck:

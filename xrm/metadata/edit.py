@@ -75,12 +75,17 @@ def make(text: str, edit: Edit, name: str = "") -> str:
     Raises:
         ModelError: The text cannot be read, or has nothing at the path.
     """
-    for step in _steps(_named(text, name).plain(), edit):
+    for step in _steps(named(text, name).plain(), edit):
         text = _made(text, step, name)
     return text
 
 
-def _named(text: str, name: str) -> Node:
+def named(text: str, name: str) -> Node:
+    """Return the definition called `name` of a text, or its first.
+
+    Raises:
+        ModelError: The text cannot be read, or does not define it.
+    """
     for node in documents_of(text):
         if not name or next(iter(node.value.values())).value == name:
             return node
@@ -118,7 +123,7 @@ def _value_at(data: Any, path: Path) -> Any:
 
 
 def _made(text: str, edit: Edit, name: str) -> str:
-    node = _named(text, name)
+    node = named(text, name)
     before = node.plain()
     wanted = _applied(before, edit)
     if wanted == before and list(wanted) == list(before):

@@ -10,11 +10,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from xrm.errors import ModelError
 from xrm.metadata import layout
-from xrm.metadata.edit import Edit, Remove, Rename, Set, Splice, after_key, documents_of, end_of, make
+from xrm.metadata.edit import Edit, Remove, Rename, Set, Splice, after_key, documents_of, end_of, make, named
 from xrm.metadata.nodes import Node, Path
 
-__all__ = ["Edit", "Remove", "Rename", "Set", "add", "format_text", "render", "update"]
+__all__ = ["Edit", "Remove", "Rename", "Set", "add", "format_text", "render", "reorder", "update"]
 
 _KEPT = re.compile(r"#|\n[ \t]*\r?\n")  # a comment or an empty line: somebody laid this out
 
@@ -55,6 +56,37 @@ def update(text: str, edits: Sequence[Edit], name: str = "") -> str:
     for edit in edits:
         text = make(text, edit, name)
     return text
+
+
+def reorder(text: str, path: Path, keys: Sequence[str], name: str = "") -> str:
+    """Return a file's text with the keys of one table in another order, each with its comments.
+
+    Args:
+        text: The file.
+        path: Where the table is, such as ``("fields",)``.
+        keys: All its keys in the order wanted.
+        name: Which definition of the file; empty = the first.
+
+    Raises:
+        ModelError: The text cannot be read, or these are not the keys of a table at the path.
+    """
+    root = named(text, name)
+    node = root.find(path)
+    before = node.plain()
+    if not isinstance(before, dict) or sorted(before) != sorted(keys):
+        raise ModelError(f"these are not the keys of {'.'.join(map(str, path))}")
+    if list(before) == list(keys):
+        return text
+    if node.style == "block":
+        parts = _parts(text, node)
+        first = next(iter(parts))
+        parts[first] = Splice(_with_comments(text, parts[first].start), parts[first].end, "")
+        start, end = parts[first].start, _end_of_lines(text, node)
+        chunks = {key: text[part.start : part.end] for key, part in parts.items()}
+        lines = "".join(chunk if chunk.endswith("\n") else f"{chunk}\n" for chunk in (chunks[key] for key in keys))
+        return Splice(start, end, lines).applied(text)
+    written = layout.flow(next(iter(root.value)), path, {key: before[key] for key in keys})
+    return Splice(node.start.index, node.end.index, written).applied(text)
 
 
 def format_text(text: str) -> str:

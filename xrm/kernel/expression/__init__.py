@@ -89,8 +89,9 @@ class Expression:
 
         Args:
             binder: Takes the constants.
-            column: The SQL of a path. For a path of type list what stands in the parentheses of ``x IN (…)``: a
-                subselect of one column, or placeholders; it must not be empty text and not give NULL.
+            column: The SQL of a path: a column, a placeholder or any expression in the form a column of its type is
+                kept. For a path of type list what stands in the parentheses of ``x IN (…)``: a subselect of one
+                column, or placeholders; it must not be empty text and not give NULL.
             now: The moment; left out, it is the parameters ``Var("now")`` and ``Var("today")``.
         """
         writer = (SqliteWriter if binder.dialect.name == "sqlite" else PostgresWriter)(binder, column, now)

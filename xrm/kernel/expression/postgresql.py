@@ -31,7 +31,7 @@ class PostgresWriter(Writer):
         """Return containment, which a GIN index serves, or membership in a list."""
         if node.container.type != TEXTS:
             return self.listed(node)
-        column = self.field(node.container.path)
+        column = self.field(node.container)
         sql = f"{column} @> ARRAY[{self.value(node.item)}]"
         return self.two_valued(sql, [(node.container, column)])
 

@@ -152,7 +152,7 @@ class Writer(ABC):
     def listed(self, node: Within) -> str:
         """Return the test for membership in a list, whose SQL is what stands in the parentheses of IN."""
         item = self.value(node.item)
-        return self.two_valued(f"{item} IN ({self.field(node.container.path)})", [(node.item, item)])
+        return self.two_valued(f"{item} IN ({self.field(node.container)})", [(node.item, item)])
 
     def test(self, node: Call) -> str:
         """Return a function that is a condition and null-strict."""
@@ -183,7 +183,7 @@ class Writer(ABC):
             case Literal():
                 return "NULL" if node.value is None else self.bind(node.value, node.type)
             case Field():
-                return self.field(node.path)
+                return self.field(node)
             case Call() if node.function.moment:
                 return self.moment(node.function.moment)
             case Call() if node.type != BOOL or node.function.nulls == "given":
@@ -197,11 +197,13 @@ class Writer(ABC):
         """Bind a Python value, and return its placeholder."""
         return self._binder.bind(value, type.column)
 
-    def field(self, path: Path) -> str:
-        """Return the caller's SQL of a path, asked for once."""
-        if path not in self._columns:
-            self._columns[path] = self._column(path)
-        return self._columns[path]
+    def field(self, node: Field) -> str:
+        """Return the caller's SQL of a path, asked for once; what is not a mere column gets parentheses."""
+        if node.path not in self._columns:
+            sql = self._column(node.path)
+            bare = node.type.item is not None or _PLAIN.fullmatch(sql)  # of a list they would make one value
+            self._columns[node.path] = sql if bare else f"({sql})"
+        return self._columns[node.path]
 
     def moment(self, name: str) -> str:
         """Return now() or today(): a parameter of the statement, or the moment that was given."""

@@ -133,7 +133,7 @@ class _Slots:
     def replace(self, node: Node) -> Json:
         """Return the name of the argument that stands for `node`, or None."""
         if isinstance(node, Field):
-            return self._slot(self._writer.field(node.path), node.type)
+            return self._slot(self._writer.field(node), node.type)
         if isinstance(node, Within) and node.container.type != TEXTS:
             return self._slot(self._writer.listed(node), BOOL)
         if isinstance(node, Call) and moment(node):

@@ -1,0 +1,189 @@
+"""The paths and schemas of one entity, as far as the actor may use them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from xrm.api.describe import readable
+from xrm.api.openapi import values
+from xrm.api.openapi.parts import (
+    NOTHING,
+    TEXT,
+    Json,
+    body,
+    json_answer,
+    many,
+    obj,
+    operation,
+    or_null,
+    path_parameter,
+    query_parameter,
+    ref,
+)
+from xrm.kernel.change import Actor
+from xrm.kernel.live import Live
+from xrm.kernel.policy import Access
+from xrm.metadata.model import Entity, Field
+
+WRITE = ("idempotency_key", "change_reason")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one entity adds to the document."""
+
+    paths: Json
+    schemas: Json
+
+
+def make_part(live: Live, actor: Actor, entity: Entity) -> Part:
+    """Return what an entity that the actor may read adds to the document."""
+    return _Maker(live, actor, entity).part()
+
+
+class _Maker:
+    def __init__(self, live: Live, actor: Actor, entity: Entity) -> None:
+        self._live, self._actor, self._entity = live, actor, entity
+        self._name, self._title, self._tag = entity.name, entity.title.lower(), entity.plural
+        self._schemas: Json = {self._name: values.record(entity, readable(live, actor, entity))}
+
+    def part(self) -> Part:
+        base = f"/api/{self._name}"
+        paths: Json = {
+            base: {"get": self._list()}, f"{base}/aggregate": {"get": self._aggregate()},
+            f"{base}/{{id}}": {"get": self._get()}, f"{base}/{{id}}/history": {"get": self._history()},
+        }
+        creating, updating = self._access("create"), self._access("update")
+        if creating:
+            paths[base]["post"] = self._create(creating)
+        if updating:
+            paths[f"{base}/{{id}}"]["patch"] = self._update(updating)
+        if self._access("delete"):
+            paths[f"{base}/{{id}}"]["delete"] = self._delete()
+        if self._access("restore"):
+            paths[f"{base}/{{id}}/restore"] = {"post": self._restore()}
+        if creating and updating:
+            paths[f"{base}/bulk"] = {"post": self._bulk()}
+            paths |= {f"{base}/by/{f.name}/{{value}}": {"put": self._upsert(f)} for f in self._unique()}
+        for name, title, fields, required in self._actions():
+            paths[f"{base}/{{id}}/actions/{name}"] = {"post": self._act(name, title, fields, required)}
+        return Part(paths, self._schemas)
+
+    # --- parts ---
+
+    def _access(self, action: str) -> Access | None:
+        return self._live.policy.access(self._actor, self._name, action)
+
+    def _operation(self, verb: str, summary: str, answers: Json, **more: Any) -> Json:
+        return operation(f"{verb}_{self._name}", summary, self._tag, answers, **more)
+
+    def _record(self, description: str = "The record.") -> Json:
+        return json_answer(description, ref(self._name), tagged=True)
+
+    def _writable(self, access: Access) -> list[Field]:
+        names = access.writable()
+        return [f for f in self._entity.fields.values() if f.name in names and f.writable and not f.removed]
+
+    def _unique(self) -> list[Field]:
+        known = readable(self._live, self._actor, self._entity)
+        fields = (f for f in self._entity.fields.values() if f.name in known and not f.system)
+        return [f for f in fields if f.unique or (f.name,) in self._entity.unique]
+
+    def _actions(self) -> list[tuple[str, str, Sequence[Field], Sequence[str]]]:
+        found: list[tuple[str, str, Sequence[Field], Sequence[str]]] = []
+        updating, workflow = self._access("update"), self._entity.workflow
+        if workflow is not None and updating:
+            fields = self._writable(updating)
+            for move in workflow.transitions:
+                if not move.roles or self._actor.roles.intersection(move.roles):
+                    found.append((move.name, move.title, fields, ()))
+        for action in self._live.entities[self._name].actions.values():
+            if self._access(f"run:{action.name}"):
+                needed = [f.name for f in action.fields if f.required]
+                found.append((action.name, action.title, action.fields, needed))
+        return found
+
+    # --- reading ---
+
+    def _list(self) -> Json:
+        page = obj(
+            {"records": many(ref(self._name)), "next": or_null(TEXT),
+             "count": obj({"value": {"type": "integer"}, "exact": {"type": "boolean"}}, ("value", "exact"))},
+            ("records", "next"),
+        )
+        parameters = ("filter", "sort", "fields", "search", "limit", "after", "offset", "count", "trash")
+        return self._operation("list", f"List {self._tag}", {"200": json_answer("One page.", page)}, parameters=parameters)
+
+    def _aggregate(self) -> Json:
+        groups = obj({"groups": many({"type": "object"})}, ("groups",))
+        limit = query_parameter("limit", "Groups at most.", {"type": "integer", "minimum": 1, "maximum": 1000})
+        return self._operation(
+            "aggregate", f"Add up {self._tag}", {"200": json_answer("One row per group.", groups)},
+            parameters=("group", "values", "filter", "search", limit),
+        )
+
+    def _get(self) -> Json:
+        answers = {"200": self._record(), "304": {"description": "It is still the version you have."}}
+        return self._operation("get", f"Get one {self._title}", answers, parameters=("id", "fields", "if_none_match"))
+
+    def _history(self) -> Json:
+        changes = obj({"changes": many(ref("Change"))}, ("changes",))
+        answers = {"200": json_answer("Its changes, newest first.", changes)}
+        return self._operation("history_of", f"What happened to one {self._title}", answers, parameters=("id",))
+
+    # --- writing ---
+
+    def _create(self, access: Access) -> Json:
+        fields = self._writable(access)
+        needed = [f.name for f in fields if f.required and f.default is None]
+        name = f"{self._name}.create"
+        self._schemas[name] = values.sent(fields, needed)
+        made = self._record("It was created.")
+        made["headers"]["Location"] = {"description": "Its address.", "schema": TEXT}
+        answers = {"201": made}
+        return self._operation("create", f"Create one {self._title}", answers, parameters=WRITE, sends=body(ref(name)))
+
+    def _update(self, access: Access) -> Json:
+        name = f"{self._name}.update"
+        self._schemas[name] = values.sent(self._writable(access), ())
+        return self._operation(
+            "update", f"Change one {self._title}", {"200": self._record()}, parameters=("id", "if_match", *WRITE),
+            sends=body(ref(name)),
+        )
+
+    def _delete(self) -> Json:
+        parameters = ("id", "if_match", *WRITE)
+        return self._operation("delete", f"Put one {self._title} into the trash", {"204": NOTHING}, parameters=parameters)
+
+    def _restore(self) -> Json:
+        summary = f"Take one {self._title} out of the trash"
+        return self._operation("restore", summary, {"200": self._record()}, parameters=("id", *WRITE))
+
+    def _upsert(self, field: Field) -> Json:
+        value = path_parameter("value", TEXT, f"The {field.title} that names the record.")
+        return self._operation(
+            f"put_by_{field.name}", f"Change the {self._title} with this {field.title}, or create it",
+            {"200": self._record(), "201": self._record("It was created.")},
+            parameters=(value, "if_match_optional", *WRITE), sends=body(ref(f"{self._name}.update")),
+        )
+
+    def _bulk(self) -> Json:
+        rows = many({"type": "object"})
+        verdicts = many(ref("Verdict"))
+        mode = {"type": "string", "enum": ["atomic", "partial"], "default": "atomic"}
+        sends = obj({
+            "mode": mode, "create": many(ref(f"{self._name}.create")), "update": rows, "delete": rows,
+        }, closed=True)
+        answers = {"200": json_answer("A verdict per row.", obj({
+            "create": verdicts, "update": verdicts, "delete": verdicts,
+        }))}
+        return self._operation("bulk", f"Write many {self._tag}", answers, parameters=WRITE, sends=body(sends))
+
+    def _act(self, name: str, title: str, fields: Sequence[Field], required: Sequence[str]) -> Json:
+        return self._operation(
+            f"{name}", f"{title} one {self._title}", {"200": self._record()},
+            parameters=("id", "if_match_optional", *WRITE),
+            sends=body(values.sent(fields, required), required=bool(required)),
+        )
