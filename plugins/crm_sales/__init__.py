@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import xrm
 
-from . import deals, leads, orders, parties
+from . import activities, deals, leads, orders, parties
 
 
 @xrm.hookimpl
@@ -17,6 +17,7 @@ def actions() -> list[xrm.Action]:
 def handlers(registry: xrm.Handlers) -> None:
     """Join in where records are written."""
     registry.before_write("party", parties.name_person)
+    registry.before_write("activity", activities.backdate)
     registry.before_write("deal", deals.follow_state)
     registry.after_write("deal", deals.plan_follow_up)
     registry.before_write("order_line", orders.keep_currency)

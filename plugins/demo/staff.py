@@ -47,8 +47,9 @@ COLLEAGUES = (
 )
 
 UNITS = (
-    ("Head office", "", "Berlin", "DE"), ("Sales", "Head office", "Berlin", "DE"), ("Sales North", "Sales", "Hamburg", "DE"),
-    ("Sales South", "Sales", "Lyon", "FR"), ("Service", "Head office", "Prague", "CZ"),
+    ("Head office", "", "Berlin", "DE"), ("Sales", "Head office", "Berlin", "DE"),
+    ("Sales North", "Sales", "Hamburg", "DE"), ("Sales South", "Sales", "Lyon", "FR"),
+    ("Service", "Head office", "Prague", "CZ"),
 )
 TEAMS = (("Sales North", "Sales North"), ("Sales South", "Sales South"), ("First line", "Service"))
 CONNECTION_ROLES = (

@@ -244,7 +244,8 @@ async def _both_worlds(tmp_path: Path, database_url: str, monkeypatch: pytest.Mo
     answers = []
     for variant in (0, 1):
         numbers = iter(range(1, 10_000))
-        monkeypatch.setattr("xrm.kernel.writing.uuid7", lambda numbers=numbers: UUID(int=next(numbers)))
+        for place in ("xrm.kernel.writing.uuid7", "xrm.kernel.acts.uuid7"):
+            monkeypatch.setattr(place, lambda numbers=numbers: UUID(int=next(numbers)))
         monkeypatch.setattr("xrm.kernel.rows.uuid7", lambda: UUID(int=0xFFFF << 64 | random.getrandbits(60)))
         url = database_url if database_url.startswith("postgresql") else f"{database_url}{variant}"
         async with make_site(

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 from xrm.errors import Issue, ModelError
 from xrm.kernel.expression import Expression, types
@@ -21,8 +22,25 @@ from xrm.kernel.policy import Policy, label_fields
 from xrm.kernel.rows import RowStatements
 from xrm.kernel.rules import CompiledCheck
 from xrm.kernel.store.codec import Dialect
+from xrm.kernel.store.store import Store
 from xrm.kernel.values import Parsing
 from xrm.metadata.model import Entity, Model, Transition, empty
+
+
+class Running(Protocol):
+    """What reading and writing need of the running site: its database, its clock, the generation in force."""
+
+    @property
+    def store(self) -> Store:
+        """The database."""
+
+    @property
+    def live(self) -> Live:
+        """The generation in force now; keep it to the end of the act."""
+
+    def clock(self) -> datetime:
+        """Return the current time, aware, UTC."""
+
 
 MAX_STATEMENTS = 4000  # cached per generation
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 from xrm.errors import Invalid, Issue, Malformed, NotFound
@@ -12,18 +12,15 @@ from xrm.kernel import permitted as allowed
 from xrm.kernel import query as q
 from xrm.kernel.change import Actor
 from xrm.kernel.cursor import read_cursor, write_cursor
+from xrm.kernel.live import Live, Running
 from xrm.kernel.policy import Access, visibility
 from xrm.kernel.query import Count, Page, Query, Selection, Selector
-from xrm.kernel.references import lookup_statement
 from xrm.kernel.store.schema import ColumnType
 from xrm.kernel.store.sql import Binder, Statement, Var, quote
 from xrm.kernel.totals import Totals, totals_selection
-from xrm.kernel.values import Refused, parse
+from xrm.kernel.values import Refused, columns, parse
 from xrm.kernel.visible import Visible
-
-if TYPE_CHECKING:
-    from xrm.kernel.kernel import Kernel
-    from xrm.kernel.live import Live
+from xrm.metadata.model import Entity, Field
 
 UUID_TYPE = ColumnType("uuid")
 ID = Var("id", UUID_TYPE)
@@ -49,8 +46,8 @@ def roles_key(actor: Actor) -> Any:
 class Reading:
     """Reads records as one actor may see them."""
 
-    def __init__(self, kernel: Kernel) -> None:
-        self._kernel = kernel
+    def __init__(self, running: Running) -> None:
+        self._running = running
 
     async def get(self, actor: Actor, entity: str, id: UUID, fields: tuple[str, ...] = ()) -> dict[str, Any]:
         """Return one record, JSON-ready.
@@ -58,7 +55,7 @@ class Reading:
         Raises:
             NotFound: there is none, it is in the trash, or the actor may not read it.
         """
-        live = self._kernel.live
+        live = self._running.live
         access = demand(live, actor, entity, "read")
         selection: Selection = live.cached(
             ("get", entity, roles_key(actor), fields), lambda: _get_selection(live, actor, access, fields)
@@ -77,7 +74,7 @@ class Reading:
             NotFound: no such entity or field for the actor.
             Invalid: the field does not tell records apart, or the value does not fit it.
         """
-        live = self._kernel.live
+        live = self._running.live
         access = demand(live, actor, entity, "read")
         field = access.entity.fields.get(name)
         if field is None or visibility(access, name) is None:
@@ -102,7 +99,7 @@ class Reading:
             Invalid: filter, sort or fields name what is not there.
             Malformed: limit, offset or cursor out of range.
         """
-        live = self._kernel.live
+        live = self._running.live
         action = "restore" if query.trash == "deleted" else query.action
         access = demand(live, actor, entity, "read")
         granted = demand(live, actor, entity, action)
@@ -132,7 +129,7 @@ class Reading:
 
     async def count(self, actor: Actor, entity: str, query: Query) -> Count:
         """Return how many records a query finds, counted up to 10,000."""
-        live = self._kernel.live
+        live = self._running.live
         access = demand(live, actor, entity, "read")
         words = q.search_words(query.search)
         key = ("count", entity, roles_key(actor), query.filter, query.trash, len(words))
@@ -145,7 +142,7 @@ class Reading:
 
     async def aggregate(self, actor: Actor, entity: str, totals: Totals) -> Sequence[dict[str, Any]]:
         """Return one row per group: the group's values and the totals asked for."""
-        live = self._kernel.live
+        live = self._running.live
         access = demand(live, actor, entity, "read")
         words = q.search_words(totals.search)
         key = ("totals", entity, roles_key(actor), totals.group, totals.values, totals.filter, totals.limit, len(words))
@@ -160,10 +157,10 @@ class Reading:
 
     async def history(self, actor: Actor, entity: str, id: UUID) -> Sequence[dict[str, Any]]:
         """Return what happened to a record, newest first, as far as the actor may read its fields now."""
-        live = self._kernel.live
+        live = self._running.live
         access = demand(live, actor, entity, "read")
         shown = await self._readable_now(live, actor, access, id)
-        rows = await self._kernel.store.fetch(self._history_text(), [live.dialect.encode(UUID_TYPE, id), entity])
+        rows = await self._running.store.fetch(self._history_text(), [live.dialect.encode(UUID_TYPE, id), entity])
         decode = live.dialect.jsonable
         moment, key, data = decode(ColumnType("datetime")), decode(UUID_TYPE), decode(ColumnType("json"))
         return [
@@ -185,7 +182,7 @@ class Reading:
 
     async def visible_ids(self, actor: Actor, entity: str, ids: Sequence[UUID]) -> Mapping[str, str]:
         """Return id → label of those of `ids` the actor may read; both as text."""
-        live = self._kernel.live
+        live = self._running.live
         access = live.policy.access(actor, entity, "read")
         if access is None or not ids:
             return {}
@@ -202,7 +199,7 @@ class Reading:
 
         An action that is not in it would be refused. Empty when the actor may not read the record.
         """
-        live = self._kernel.live
+        live = self._running.live
         reading = demand(live, actor, entity, "read")
         asked = allowed.accesses(live, actor, entity)
         key = ("permitted", entity, roles_key(actor))
@@ -213,8 +210,8 @@ class Reading:
     # --- parts ---
 
     async def _fetch(self, live: Live, actor: Actor, statement: Statement, values: Mapping[str, Any]) -> Sequence[Any]:
-        known = {**q.variables(actor, self._kernel.clock()), **values}
-        return await self._kernel.store.fetch(statement.text, statement.arguments(live.dialect, known))
+        known = {**q.variables(actor, self._running.clock()), **values}
+        return await self._running.store.fetch(statement.text, statement.arguments(live.dialect, known))
 
     async def _pointers(
         self, live: Live, actor: Actor, selection: Selection, records: builtins.list[dict[str, Any]]
@@ -248,7 +245,7 @@ class Reading:
         return frozenset(n for n in access.entity.fields if visibility(access, n) is not None and n not in withheld)
 
     def _history_text(self) -> str:
-        mark = self._kernel.store.dialect.placeholder
+        mark = self._running.store.dialect.placeholder
         return (
             'SELECT c."id", c."changeset", s."at", s."actor", s."actor_name", s."source", s."reason", c."kind",'
             ' c."action",'
@@ -328,3 +325,16 @@ def _labels_statement(live: Live, actor: Actor, access: Access, size: int) -> St
         f'SELECT t."id", {shown} FROM {quote(access.entity.name)} t WHERE t."id" IN ({ids}) AND t."deleted_at" IS NULL'
     )
     return binder.statement(text + (f" AND {rows}" if rows else ""))
+
+
+def lookup_statement(live: Live, actor: Actor, target: Entity, field: Field) -> Statement:
+    """Return the statement that finds a record the actor may read by the value of a field, the Var ``key``."""
+    binder = Binder(live.dialect)
+    visible = Visible(live, actor, binder)
+    kind = columns(field)[0].type
+    key = binder.bind(Var("key", kind), kind)
+    shown = visible.path(target, "t", (field.name,))
+    rows = visible.joined(target, "t", 't."id"')
+    return binder.statement(
+        f'SELECT t."id" FROM {quote(target.name)} t WHERE t."deleted_at" IS NULL AND {shown} = {key} AND {rows} LIMIT 2'
+    )

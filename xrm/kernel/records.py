@@ -8,17 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
+from xrm.kernel.acts import Act
 from xrm.kernel.change import Actor
+from xrm.kernel.live import Running
 from xrm.kernel.query import Count, Page, Query
 from xrm.kernel.reading import Reading
 from xrm.kernel.totals import Totals
-from xrm.kernel.writing import Act, Writing
-
-if TYPE_CHECKING:
-    from xrm.kernel.kernel import Kernel
+from xrm.kernel.writing import Writing
 
 Record = dict[str, Any]
 
@@ -26,9 +25,9 @@ Record = dict[str, Any]
 class Records:
     """Every read and write of records, for any actor. Values go in and come out as the API's JSON data."""
 
-    def __init__(self, kernel: Kernel) -> None:
-        self._reading = Reading(kernel)
-        self._writing = Writing(kernel)
+    def __init__(self, running: Running) -> None:
+        self._reading = Reading(running)
+        self._writing = Writing(running, self._reading, self.bound)
         self.get = self._reading.get
         self.find_by = self._reading.find_by
         self.list = self._reading.list
@@ -42,11 +41,11 @@ class Records:
 
     def act(self, actor: Actor, reason: str = "", idempotency_key: str = "") -> AbstractAsyncContextManager[Act]:
         """Return a context whose writes make one change-set and take effect together or not at all."""
-        return self._writing.act(actor, reason, idempotency_key)
+        return self._writing.acts.act(actor, reason, idempotency_key)
 
     def attempt(self, actor: Actor, reason: str = "") -> AbstractAsyncContextManager[Act]:
         """Return a context for a part of an act that may fail without taking the rest of the act along."""
-        return self._writing.attempt(actor, reason)
+        return self._writing.acts.attempt(actor, reason)
 
     async def create(self, actor: Actor, entity: str, values: Mapping[str, Any]) -> Record:
         """Create a record and return it as the actor sees it.
@@ -57,7 +56,7 @@ class Records:
             Conflict: a unique value is there already.
             Forbidden: the actor's rules do not cover the new record.
         """
-        async with self._writing.act(actor):
+        async with self._writing.acts.act(actor):
             return await self._shown(actor, entity, await self._writing.create(actor, entity, values))
 
     async def update(
@@ -69,13 +68,13 @@ class Records:
             Precondition: `version` is given and is not the record's.
             NotFound, Forbidden, Invalid, Conflict: as in `create`.
         """
-        async with self._writing.act(actor):
+        async with self._writing.acts.act(actor):
             await self._writing.update(actor, entity, id, values, version)
             return await self._shown(actor, entity, id)
 
     async def restore(self, actor: Actor, entity: str, id: UUID) -> Record:
         """Take a record out of the trash and return it."""
-        async with self._writing.act(actor):
+        async with self._writing.acts.act(actor):
             await self._writing.restore(actor, entity, id)
             return await self._shown(actor, entity, id)
 
@@ -83,13 +82,13 @@ class Records:
         self, actor: Actor, entity: str, id: UUID, action: str, values: Mapping[str, Any], version: int | None = None
     ) -> Record:
         """Make a transition or run a plugin's action, and return the record."""
-        async with self._writing.act(actor):
+        async with self._writing.acts.act(actor):
             await self._writing.run(actor, entity, id, action, values, version)
             return await self._shown(actor, entity, id)
 
     async def create_many(self, actor: Actor, entity: str, rows: Iterable[Mapping[str, Any]]) -> Sequence[UUID]:
         """Create records in one act, all or none, and return their ids."""
-        async with self._writing.act(actor):
+        async with self._writing.acts.act(actor):
             return [await self._writing.create(actor, entity, values) for values in rows]
 
     def bound(self, actor: Actor) -> Bound:

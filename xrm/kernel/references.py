@@ -9,7 +9,10 @@ from uuid import UUID
 
 from xrm.errors import Conflict, Issue
 from xrm.kernel import query as q
+from xrm.kernel.acts import Act
 from xrm.kernel.change import SYSTEM, Actor, Change
+from xrm.kernel.live import Live, LiveEntity, Running
+from xrm.kernel.reading import Reading, lookup_statement
 from xrm.kernel.store.schema import ColumnType
 from xrm.kernel.store.sql import Binder, Statement, Var, quote
 from xrm.kernel.values import Lookup, Ref, Refused, columns, parse
@@ -17,9 +20,7 @@ from xrm.kernel.visible import Visible
 from xrm.metadata.model import Entity, Field, Inverse
 
 if TYPE_CHECKING:
-    from xrm.kernel.kernel import Kernel
-    from xrm.kernel.live import Live, LiveEntity
-    from xrm.kernel.writing import Act, Writing
+    from xrm.kernel.writing import Writing
 
 UUID_TYPE = ColumnType("uuid")
 TEXT = ColumnType("text")
@@ -29,8 +30,8 @@ MAX_RELEASE = 10_000  # records one delete may take along or change
 class References:
     """Keeps pointers true."""
 
-    def __init__(self, kernel: Kernel) -> None:
-        self._kernel = kernel
+    def __init__(self, running: Running, reading: Reading) -> None:
+        self._running, self._reading = running, reading
 
     async def resolve(self, act: Act, entity: Entity, values: dict[str, Any], issues: list[Issue]) -> None:
         """Replace each `Lookup` in `values` by the id of the record it names."""
@@ -59,7 +60,7 @@ class References:
         key = ("lookup", wanted.entity, wanted.key, "system" if act.actor.is_system else act.actor.roles)
         statement = live.cached(key, lambda: lookup_statement(live, act.actor, target, field))
         known = {**q.variables(act.actor, act.changes.at), "key": value}
-        rows = await self._kernel.store.fetch(statement.text, statement.arguments(live.dialect, known))
+        rows = await self._running.store.fetch(statement.text, statement.arguments(live.dialect, known))
         if len(rows) != 1:
             return "no_such_record", f"There is no {target.title} with this {field.title}.", ""
         decode = live.dialect.decode(UUID_TYPE)
@@ -88,7 +89,7 @@ class References:
         key = ("exists", entity, "system" if actor.is_system else actor.roles)
         statement = live.cached(key, lambda: _exists_statement(live, actor, access.entity))
         known = {**q.variables(actor, act.changes.at), "id": id}
-        return bool(await self._kernel.store.fetch(statement.text, statement.arguments(live.dialect, known)))
+        return bool(await self._running.store.fetch(statement.text, statement.arguments(live.dialect, known)))
 
     async def release(self, act: Act, writing: Writing, entity: Entity, id: UUID) -> None:
         """Before a delete: refuse, clear or take along what points to the record, as each relation says.
@@ -121,7 +122,7 @@ class References:
             ("pointing", end.entity, end.field), lambda: _pointing_statement(live, end, field, entity.name)
         )
         known = {"id": id, "entity": entity.name}
-        rows = await self._kernel.store.fetch(statement.text, statement.arguments(live.dialect, known))
+        rows = await self._running.store.fetch(statement.text, statement.arguments(live.dialect, known))
         if len(rows) > MAX_RELEASE:
             raise Conflict(f"More than {MAX_RELEASE:,} records point to this one.")
         decode = live.dialect.decode(UUID_TYPE)
@@ -140,33 +141,20 @@ class References:
             if field is None or field.type != "relation" or value is None:
                 continue
             target, id = (value.entity, value.id) if isinstance(value, Ref) else (field.to[0], value)
-            labels = await self._kernel.records.visible_ids(SYSTEM, target, [id])
+            labels = await self._reading.visible_ids(SYSTEM, target, [id])
             found[name] = labels.get(str(id), "")
         return found
 
     async def next_number(self, act: Act, entity: Entity, field: Field) -> str:
         """Return the next value of an auto-number field: counted in the transaction, so gapless."""
-        mark = self._kernel.store.dialect.placeholder(1, TEXT)
-        rows = await self._kernel.store.fetch(
+        mark = self._running.store.dialect.placeholder(1, TEXT)
+        rows = await self._running.store.fetch(
             f'INSERT INTO "xrm_sequence" ("name", "value") VALUES ({mark}, 1) ON CONFLICT ("name")'
             ' DO UPDATE SET "value" = "xrm_sequence"."value" + 1 RETURNING "value"',
             [f"{entity.name}.{field.name}"],
         )
         pattern = field.number or "{0}"
         return re.sub(r"\{(0+)\}", lambda zeros: f"{rows[0][0]:0{len(zeros[1])}d}", pattern)
-
-
-def lookup_statement(live: Live, actor: Actor, target: Entity, field: Field) -> Statement:
-    """Return the statement that finds a record the actor may read by the value of a field, the Var ``key``."""
-    binder = Binder(live.dialect)
-    visible = Visible(live, actor, binder)
-    kind = columns(field)[0].type
-    key = binder.bind(Var("key", kind), kind)
-    shown = visible.path(target, "t", (field.name,))
-    rows = visible.joined(target, "t", 't."id"')
-    return binder.statement(
-        f'SELECT t."id" FROM {quote(target.name)} t WHERE t."deleted_at" IS NULL AND {shown} = {key} AND {rows} LIMIT 2'
-    )
 
 
 def _exists_statement(live: Live, actor: Actor, entity: Entity) -> Statement:

@@ -2,118 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from xrm.errors import Conflict, Forbidden, Invalid, Issue, NotFound, Precondition
+from xrm.errors import Conflict, Invalid, Issue, NotFound, Precondition
 from xrm.kernel import derive, rules
-from xrm.kernel import query as q
-from xrm.kernel.change import SYSTEM, Actor, Change, ChangeSet, uuid7
+from xrm.kernel.acts import Act, Acts
+from xrm.kernel.change import SYSTEM, Actor, Change, uuid7
 from xrm.kernel.hooks import Context
-from xrm.kernel.live import Live, LiveEntity
+from xrm.kernel.live import Live, LiveEntity, Running
+from xrm.kernel.loading import Loaded, Loading
 from xrm.kernel.policy import Access, Rule
-from xrm.kernel.reading import ID, UUID_TYPE, demand, roles_key
+from xrm.kernel.reading import Reading, demand
 from xrm.kernel.references import References
 from xrm.kernel.rows import LogStatements, stamp
 from xrm.kernel.store.errors import UniqueViolation
-from xrm.kernel.store.sql import Binder, Statement, quote
-from xrm.kernel.visible import Visible
 from xrm.metadata.model import Transition
 
 if TYPE_CHECKING:
-    from xrm.kernel.kernel import Kernel
-
-MAX_NESTING = 20  # writes that hooks of writes may make, one inside the other
-
-
-@dataclass(frozen=True, slots=True)
-class Act:
-    """One running act: its change-set, and the generation it began on."""
-
-    live: Live
-    changes: ChangeSet
-    depth: int = 0
-
-    @property
-    def actor(self) -> Actor:
-        """Who acts."""
-        return self.changes.actor
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """A record as it was, and the rules of the action that hold for it."""
-
-    values: dict[str, Any]
-    holding: tuple[Rule, ...]
+    from xrm.kernel.records import Bound
 
 
 class Writing:
     """Writes records: one act, one transaction, one change-set."""
 
-    def __init__(self, kernel: Kernel) -> None:
-        self._kernel = kernel
-        self._open: ContextVar[Act | None] = ContextVar("xrm_act", default=None)
-        self._log = LogStatements(kernel.store.dialect)
-        self._references = References(kernel)
-
-    # --- the act ---
-
-    @asynccontextmanager
-    async def act(self, actor: Actor, reason: str = "", idempotency_key: str = "") -> AsyncIterator[Act]:
-        """Open an act, or join the one that is open: its writes take effect together or not at all."""
-        running = self._open.get()
-        if running is not None and self._kernel.store.in_transaction:
-            yield await self._join(running, actor)
-            return
-        live = self._kernel.live
-        changes = ChangeSet(uuid7(), self._kernel.clock(), actor, reason, idempotency_key, live.generation)
-        async with self._kernel.store.transaction():
-            token = self._open.set(Act(live, changes))
-            try:
-                yield Act(live, changes)
-            finally:
-                self._open.reset(token)
-
-    @asynccontextmanager
-    async def attempt(self, actor: Actor, reason: str = "") -> AsyncIterator[Act]:
-        """Open a part of the running act that may fail without taking the rest along, or an act if none is open."""
-        running = self._open.get()
-        if running is None or not self._kernel.store.in_transaction:
-            async with self.act(actor, reason) as act:
-                yield act
-            return
-        changes = running.changes
-        stored, count = changes.stored, len(changes.changes)
-        try:
-            async with self._kernel.store.transaction():
-                yield await self._join(running, actor)
-        except BaseException:
-            changes.stored = stored
-            del changes.changes[count:]
-            raise
-
-    async def _join(self, running: Act, actor: Actor) -> Act:
-        if running.actor == actor:
-            return running
-        joined = ChangeSet(
-            running.changes.id, running.changes.at, actor, running.changes.reason, generation=running.live.generation
-        )
-        joined.stored = 1  # its row is there, or comes with the act it joined
-        if not running.changes.stored:
-            await self._store_changeset(running)
-        return Act(running.live, joined, running.depth)
+    def __init__(self, running: Running, reading: Reading, bound: Callable[[Actor], Bound]) -> None:
+        self._running, self._reading, self._bound = running, reading, bound
+        self.acts = Acts(running)
+        self._loading = Loading(running, reading)
+        self._log = LogStatements(running.store.dialect)
+        self._references = References(running, reading)
 
     # --- the doors ---
 
     async def create(self, actor: Actor, entity: str, sent: Mapping[str, Any], action: str = "") -> UUID:
         """Create a record and return its id."""
-        async with self.act(actor) as act:
+        async with self.acts.act(actor) as act:
             access = demand(act.live, actor, entity, "create")
             change = Change(access.entity, "create", uuid7(), {}, {}, action)
             await self._write(act, change, access, access.rules, sent)
@@ -123,26 +49,28 @@ class Writing:
         self, actor: Actor, entity: str, id: UUID, sent: Mapping[str, Any], version: int | None = None, action: str = ""
     ) -> None:
         """Change fields of a record; nothing happens where nothing differs."""
-        async with self.act(actor) as act:
-            access, loaded = await self._load(act, entity, id, "update")
+        async with self.acts.act(actor) as act:
+            access, loaded = await self._loading.load(act, entity, id, "update")
             _same_version(loaded, version)
             change = Change(access.entity, "update", id, loaded.values, dict(loaded.values), action)
             await self._write(act, change, access, loaded.holding, sent)
 
     async def delete(self, actor: Actor, entity: str, id: UUID, version: int | None = None) -> None:
         """Put a record into the trash, with what its relations say must go with it."""
-        async with self.act(actor) as act:
-            access, loaded = await self._load(act, entity, id, "delete")
+        async with self.acts.act(actor) as act:
+            access, loaded = await self._loading.load(act, entity, id, "delete")
             _same_version(loaded, version)
             await self._references.release(act, self, access.entity, id)
-            access, loaded = await self._load(act, entity, id, "delete")  # hooks of what went along may have changed it
+            access, loaded = await self._loading.load(
+                act, entity, id, "delete"
+            )  # hooks of what went along may have changed it
             change = Change(access.entity, "delete", id, loaded.values, dict(loaded.values))
             await self._write(act, change, access, loaded.holding, {})
 
     async def restore(self, actor: Actor, entity: str, id: UUID) -> None:
         """Take a record out of the trash."""
-        async with self.act(actor) as act:
-            access, loaded = await self._load(act, entity, id, "restore")
+        async with self.acts.act(actor) as act:
+            access, loaded = await self._loading.load(act, entity, id, "restore")
             change = Change(access.entity, "restore", id, loaded.values, dict(loaded.values))
             await self._write(act, change, access, loaded.holding, {})
 
@@ -155,7 +83,7 @@ class Writing:
             NotFound: no such action for the actor.
             Conflict: the action is not possible in the record's state.
         """
-        async with self.act(actor) as act:
+        async with self.acts.act(actor) as act:
             demand(act.live, actor, entity, "read")
             prepared = act.live.entities[entity]
             if move := prepared.transition(name):
@@ -171,7 +99,7 @@ class Writing:
         workflow = prepared.entity.workflow
         if workflow is None:
             raise NotFound(f"There is no action {move.name!r}.")
-        _, loaded = await self._load(act, prepared.entity.name, id, "update")
+        _, loaded = await self._loading.load(act, prepared.entity.name, id, "update")
         state = loaded.values.get(workflow.field) or workflow.initial
         if move not in workflow.moves(state):
             raise Conflict(
@@ -186,7 +114,7 @@ class Writing:
         self, act: Act, prepared: LiveEntity, id: UUID, name: str, sent: Mapping[str, Any], version: int | None
     ) -> None:
         action = prepared.actions[name]
-        access, loaded = await self._load(act, prepared.entity.name, id, f"run:{name}")
+        access, loaded = await self._loading.load(act, prepared.entity.name, id, f"run:{name}")
         _same_version(loaded, version)
         condition = prepared.conditions.get(name)
         if condition is not None and not condition.evaluate(derive.reader(loaded.values, act.actor), act.changes.at):
@@ -195,8 +123,8 @@ class Writing:
         values = rules.parse_action(action, sent, act.live.parsing, issues)
         if issues:
             raise Invalid(issues=issues)
-        record = await self._kernel.records.get(act.actor, access.entity.name, id)
-        with self._deeper(act):
+        record = await self._reading.get(act.actor, access.entity.name, id)
+        with self.acts.deeper(act):
             await action.run(self._context(act), record, values)
 
     # --- the stations ---
@@ -220,7 +148,7 @@ class Writing:
         if change.kind == "update" and not change.changed():
             return
         await self._store(act, prepared, change)  # 7 Store
-        await self._permit_new_row(act, access, change)
+        await self._loading.permit_new_row(act, access, change)
         await self._tell("after", act, change)
 
     def _parse(self, act: Act, access: Access, sent: Mapping[str, Any], issues: list[Issue]) -> dict[str, Any]:
@@ -283,18 +211,13 @@ class Writing:
             written = {n: change.after[n] for n in change.changed()}
             statements.append(prepared.rows.update(change.id, change.before["version"], written))
         try:
-            counts = await self._kernel.store.batch(statements)
+            counts = await self._running.store.batch(statements)
         except UniqueViolation as error:
             raise self._taken(act, prepared, error) from None
         if counts[-1] != 1:
             raise Precondition
         act.changes.stored += 1
         act.changes.changes.append(change)
-
-    async def _store_changeset(self, act: Act) -> None:
-        text, args = self._log.changeset(act.changes)
-        await self._kernel.store.execute(text, args)
-        act.changes.stored += 1
 
     def _taken(self, act: Act, prepared: LiveEntity, error: UniqueViolation) -> Conflict:
         names = act.live.unique_fields.get(error.index, ())
@@ -307,80 +230,29 @@ class Writing:
             [Issue(name, "not_unique", f"There is already one with this {titles}.") for name in names],
         )
 
-    # --- rows ---
-
-    async def _load(self, act: Act, entity: str, id: UUID, action: str) -> tuple[Access, Loaded]:
-        """Return a record as it is and the rules of `action` that hold for it.
-
-        Raises:
-            NotFound: none, or the actor may not read it.
-            Forbidden: the actor may read it but not do this with it.
-        """
-        live, actor = act.live, act.actor
-        reading = demand(live, actor, entity, "read")
-        access = live.policy.access(actor, entity, action)
-        if access is None:
-            await self._kernel.records.get(actor, entity, id, ("id",))
-            raise Forbidden(f"You may not {action.removeprefix('run:')} this {reading.entity.title}.")
-        statement = live.cached(
-            ("load", entity, roles_key(actor), action), lambda: _load_statement(live, actor, reading, access)
-        )
-        known = {**q.variables(actor, act.changes.at), "id": id}
-        rows = await self._kernel.store.fetch(statement.text, statement.arguments(live.dialect, known))
-        if not rows:
-            raise NotFound(f"There is no {reading.entity.title} with this id.")
-        holding = tuple(rule for rule, held in zip(access.rules, rows[0], strict=False) if held)
-        if not holding:
-            raise Forbidden(f"You may not {action.removeprefix('run:')} this {reading.entity.title}.")
-        return access, Loaded(live.entities[entity].rows.values(rows[0][len(access.rules) :]), holding)
-
-    async def _permit_new_row(self, act: Act, access: Access, change: Change) -> None:
-        """Refuse a write whose new row the actor's rules no longer cover (policy, after-write check)."""
-        if access.unconditional or change.kind == "delete":
-            return
-        statement = act.live.cached(
-            ("check", access.entity.name, roles_key(act.actor), access.action),
-            lambda: _row_statement(act.live, act.actor, access),
-        )
-        known = {**q.variables(act.actor, act.changes.at), "id": change.id}
-        if not await self._kernel.store.fetch(statement.text, statement.arguments(act.live.dialect, known)):
-            raise Forbidden("You may not leave the record like this: it would be out of your reach.")
-
     # --- hooks ---
 
     async def _tell(self, moment: str, act: Act, change: Change) -> None:
         handlers = act.live.handlers.get(moment, change.entity.name)
         if handlers:
-            with self._deeper(act):
+            with self.acts.deeper(act):
                 for handler in handlers:
                     await handler(self._context(act), change)
 
-    @contextmanager
-    def _deeper(self, act: Act) -> Iterator[None]:
-        """Count how deep writes made by hooks of writes are nested."""
-        if act.depth >= MAX_NESTING:
-            raise Conflict("Hooks of this record write without end.")
-        token = self._open.set(replace(act, depth=act.depth + 1))
-        try:
-            yield
-        finally:
-            self._open.reset(token)
-
     def context(self, actor: Actor) -> Context:
         """Return what code of a plugin is given that runs outside an act, such as an importer."""
-        return self._made_context(self._kernel.live, actor, self._kernel.clock())
+        return self._made_context(self._running.live, actor, self._running.clock())
 
     def _context(self, act: Act) -> Context:
         return self._made_context(act.live, act.actor, act.changes.at)
 
     def _made_context(self, live: Live, actor: Actor, now: datetime) -> Context:
-        records = self._kernel.records
         return Context(
             actor=actor,
             now=now,
             model=live.model,
-            records=records.bound(actor),
-            system=records.bound(SYSTEM),
+            records=self._bound(actor),
+            system=self._bound(SYSTEM),
             site={"currency": live.parsing.currency},
         )
 
@@ -388,27 +260,3 @@ class Writing:
 def _same_version(loaded: Loaded, version: int | None) -> None:
     if version is not None and loaded.values["version"] != version:
         raise Precondition(version=loaded.values["version"])
-
-
-def _load_statement(live: Live, actor: Actor, reading: Access, access: Access) -> Statement:
-    binder = Binder(live.dialect)
-    visible = Visible(live, actor, binder)
-    entity = access.entity
-    held = [visible.rows((rule,), entity, "t") or "1 = 1" for rule in access.rules]
-    flags = ", ".join(f"CASE WHEN {condition} THEN 1 ELSE 0 END" for condition in held)
-    where = [
-        f't."id" = {binder.bind(ID, UUID_TYPE)}',
-        f't."deleted_at" IS {"NOT " if access.action == "restore" else ""}NULL',
-    ]
-    if rows := visible.rows(reading.rules, entity, "t"):
-        where.append(rows)
-    lock = " FOR UPDATE OF t" if live.dialect.name == "postgresql" else ""
-    columns = live.entities[entity.name].rows.selection("t")
-    return binder.statement(f"SELECT {flags}, {columns} FROM {quote(entity.name)} t WHERE {' AND '.join(where)}{lock}")
-
-
-def _row_statement(live: Live, actor: Actor, access: Access) -> Statement:
-    binder = Binder(live.dialect)
-    rows = Visible(live, actor, binder).rows(access.rules, access.entity, "t")
-    key = binder.bind(ID, UUID_TYPE)
-    return binder.statement(f'SELECT 1 FROM {quote(access.entity.name)} t WHERE t."id" = {key} AND {rows}')

@@ -79,7 +79,7 @@ class Offer:
 def read_facets(visit: PageVisit, entity: Entity, view: View | None) -> tuple[Facet, ...]:
     """Return the facets of a list: those its view names, and any other the URL asks for."""
     named = list(view.filters) if view else []
-    asked = (p.split(".")[1] for p in visit.request.query_params if p.startswith("f.") and p.count(".") in (1, 2))
+    asked = (p.split(".")[1] for p in visit.query if p.startswith("f.") and p.count(".") in (1, 2))
     names = dict.fromkeys([*named, *asked])
     fields = (entity.fields[n] for n in names if visit.reads(entity, n))
     return tuple(_read(visit, f) for f in fields if f.type in _KINDS and not f.polymorphic)

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from litestar import Request
+from litestar.datastructures import MultiDict
 
 from xrm.http.csrf import csrf_token
 from xrm.http.visit import Visit
@@ -37,11 +38,13 @@ class PageVisit:
         site: The site.
         request: What was asked.
         known: What the edge found out about the request: who asks, by which session, from where.
+        query_text: A query to take instead of the request's own; None for the request's.
     """
 
     site: Site
     request: Request[Any, Any, Any]
     known: Visit
+    query_text: str | None = None
 
     # --- the site ---
 
@@ -117,6 +120,19 @@ class PageVisit:
         """The path asked for, without the query."""
         return self.request.url.path
 
+    @cached_property
+    def query(self) -> MultiDict[str]:
+        """The query's parameters."""
+        text = self.request.url.query if self.query_text is None else self.query_text
+        try:
+            return MultiDict(parse_qsl(text, keep_blank_values=True, max_num_fields=500))
+        except ValueError:
+            raise Malformed("The query cannot be read.") from None
+
+    def asking(self, query: str) -> PageVisit:
+        """Return this visit as if another query had been asked."""
+        return PageVisit(self.site, self.request, self.known, query)
+
     def parameter(self, name: str) -> str:
         """Return the last value of a query parameter, or empty."""
         values = self.parameters(name)
@@ -128,7 +144,7 @@ class PageVisit:
         Raises:
             Malformed: one is too long, or holds what no text may hold.
         """
-        values = [str(v) for v in self.request.query_params.getall(name, [])]
+        values = self.query.getall(name, [])
         for value in values:
             if len(value) > MAX_PARAMETER or "\x00" in value:
                 raise Malformed(f"The parameter {name!r} cannot be read.")

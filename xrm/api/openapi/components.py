@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from xrm.api.openapi.parts import MOMENT, TEXT, UUID, WHOLE, Json, many, obj, or_null, path_parameter, query_parameter, ref
+from xrm.api.openapi.parts import (
+    MOMENT,
+    TEXT,
+    UUID,
+    WHOLE,
+    Json,
+    many,
+    obj,
+    or_null,
+    path_parameter,
+    query_parameter,
+    ref,
+)
 from xrm.kernel.query import MAX_PAGE
 
 
@@ -24,7 +36,7 @@ def components(cookie: str) -> Json:
             "key": {"type": "http", "scheme": "bearer", "description": "An API key (POST /api/keys)."},
             "session": {
                 "type": "apiKey", "in": "cookie", "name": cookie,
-                "description": "What POST /api/session sets. Writes also send X-CSRF-Token, or come from this site's pages.",
+                "description": "What POST /api/session sets. Writes send X-CSRF-Token, too, or come from our pages.",
             },
         },
     }
@@ -44,8 +56,9 @@ def _schemas() -> Json:
     )
     change = obj({
         "id": UUID, "changeset": UUID, "at": MOMENT, "actor": obj({"id": or_null(UUID), "label": or_null(TEXT)}),
-        "source": TEXT, "reason": or_null(TEXT), "kind": {"type": "string", "enum": ["create", "update", "delete", "restore"]},
-        "action": or_null(TEXT), "version": WHOLE, "before": {"type": "object"}, "after": {"type": "object"},
+        "source": TEXT, "reason": or_null(TEXT), "action": or_null(TEXT),
+        "kind": {"type": "string", "enum": ["create", "update", "delete", "restore"]},
+        "version": WHOLE, "before": {"type": "object"}, "after": {"type": "object"},
     })
     return {
         "Issue": issue, "Problem": problem, "Change": change,
@@ -63,7 +76,7 @@ def _parameters() -> Json:
         "id": path_parameter("id", UUID),
         "filter": query_parameter("filter", "An expression over the record: state == 'open' && amount > 1000", TEXT),
         "sort": query_parameter("sort", "Field paths with commas between; - in front sorts downwards.", TEXT),
-        "fields": query_parameter("fields", "Field paths to answer with, also across relations: name,customer.name", TEXT),
+        "fields": query_parameter("fields", "Field paths to answer with: name,customer.name", TEXT),
         "search": query_parameter("search", "Words that must all occur.", {"type": "string", "maxLength": 200}),
         "limit": query_parameter("limit", "Records per page.", {
             "type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": 50,
@@ -73,13 +86,15 @@ def _parameters() -> Json:
             "type": "integer", "minimum": 0, "maximum": 1_000_000,
         }),
         "count": query_parameter("count", "Whether to count what is found, up to 10,000.", {"type": "boolean"}),
-        "trash": query_parameter("trash", "Live records, or deleted ones.", {"type": "string", "enum": ["live", "deleted"]}),
+        "trash": query_parameter("trash", "Live records, or deleted ones.", {
+            "type": "string", "enum": ["live", "deleted"],
+        }),
         "group": query_parameter("group", "Field paths; of a date also close_date.year, .month, .day.", TEXT),
         "values": query_parameter("values", "count, sum(amount), avg(amount), min(amount), max(amount)", TEXT),
     }
     made["if_match"] = {**header, "name": "If-Match", "required": True, "description": 'The version, "3"; * takes any.'}
     made["if_match_optional"] = {**header, "name": "If-Match", "description": 'The version the record must have, "3".'}
-    made["if_none_match"] = {**header, "name": "If-None-Match", "description": "The version one has: 304 if it is still so."}
+    made["if_none_match"] = {**header, "name": "If-None-Match", "description": "The one at hand; 304 if it still is."}
     made["idempotency_key"] = {
         **header, "name": "Idempotency-Key", "schema": {"type": "string", "maxLength": 200},
         "description": "Any text of one's own: the same request with it takes effect once and gets the same answer.",

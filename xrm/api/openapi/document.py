@@ -10,8 +10,8 @@ from xrm.kernel.change import Actor
 from xrm.kernel.live import Live
 
 ABOUT = (
-    "Records in JSON: times are RFC 3339 in UTC, decimals are strings, money is an amount with its currency, a relation is "
-    "an id with a label. Errors are problem+json. What you may not read does not exist for you."
+    "Records in JSON: times are RFC 3339 in UTC, decimals are strings, money is an amount with its currency, a "
+    "relation is an id with a label. Errors are problem+json. What you may not read does not exist for you."
 )
 
 

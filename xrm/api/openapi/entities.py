@@ -114,7 +114,8 @@ class _Maker:
             ("records", "next"),
         )
         parameters = ("filter", "sort", "fields", "search", "limit", "after", "offset", "count", "trash")
-        return self._operation("list", f"List {self._tag}", {"200": json_answer("One page.", page)}, parameters=parameters)
+        answers = {"200": json_answer("One page.", page)}
+        return self._operation("list", f"List {self._tag}", answers, parameters=parameters)
 
     def _aggregate(self) -> Json:
         groups = obj({"groups": many({"type": "object"})}, ("groups",))
@@ -154,8 +155,8 @@ class _Maker:
         )
 
     def _delete(self) -> Json:
-        parameters = ("id", "if_match", *WRITE)
-        return self._operation("delete", f"Put one {self._title} into the trash", {"204": NOTHING}, parameters=parameters)
+        summary = f"Put one {self._title} into the trash"
+        return self._operation("delete", summary, {"204": NOTHING}, parameters=("id", "if_match", *WRITE))
 
     def _restore(self) -> Json:
         summary = f"Take one {self._title} out of the trash"

@@ -91,7 +91,9 @@ def _people() -> Json:
         "/api/accounts/{id}/password": {"put": operation(
             "reset_password", "Give a user a password", _SIGN_IN, done, parameters=("id",), sends=other
         )},
-        "/api/accounts/{id}/keys": {"get": operation("keys_of", "A user's API keys", _SIGN_IN, keys, parameters=("id",))},
+        "/api/accounts/{id}/keys": {"get": operation(
+            "keys_of", "A user's API keys", _SIGN_IN, keys, parameters=("id",)
+        )},
         "/api/accounts/{id}/sessions": {
             "get": operation("sessions_of", "A user's sessions", _SIGN_IN, sessions, parameters=("id",)),
             "delete": operation("end_sessions_of", "End a user's sessions", _SIGN_IN, done, parameters=("id",)),

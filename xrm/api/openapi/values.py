@@ -20,7 +20,8 @@ def record(entity: Entity, names: frozenset[str]) -> Json:
             properties[field.name] = _told(field, _read(field))
     properties["_masked"] = {**many({"type": "string"}), "description": "Fields that were withheld on this record."}
     properties["_warnings"] = many({"$ref": "#/components/schemas/Issue"})
-    return {**obj(properties, ("id", "version")), "title": entity.title, "description": entity.description or entity.title}
+    about = {"title": entity.title, "description": entity.description or entity.title}
+    return {**obj(properties, ("id", "version")), **about}
 
 
 def _read(field: Field) -> Json:
@@ -54,7 +55,7 @@ def _written(field: Field) -> Json:
 
 
 def _pointer(field: Field) -> Json:
-    made: Json = {"type": "object", "description": "The id, or one unique key such as {\"email\": …}."}
+    made: Json = {"type": "object", "description": 'The id, or one unique key such as {"email": …}.'}
     if field.polymorphic:
         made |= {"properties": {"entity": {"type": "string"}, "id": UUID}, "required": ["entity"]}
     return made

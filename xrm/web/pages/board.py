@@ -8,7 +8,7 @@ from typing import Any
 
 from litestar import Response
 
-from xrm.errors import Conflict, Forbidden, Invalid, Issue, NotFound, Precondition
+from xrm.errors import NotFound
 from xrm.kernel.query import Query, Totals
 from xrm.kernel.records import Record
 from xrm.metadata.model import Choice, Entity, Field, State, View
@@ -16,7 +16,7 @@ from xrm.web import listing
 from xrm.web.columns import Column, columns
 from xrm.web.facets import Facet, chips, expression, offers, quoted, read_facets
 from xrm.web.moves import Move, transitions
-from xrm.web.render import Renderer, html
+from xrm.web.render import Notice, Renderer, go, html
 from xrm.web.sent import Sent, body
 from xrm.web.visit import PageVisit, url
 
@@ -197,8 +197,6 @@ async def _answer(visit: PageVisit, render: Renderer, origin: str, said: str) ->
     query = origin.partition("?")[2]
     target = f"/e/{visit.entity.name}/board" + (f"?{query}" if query else "")
     if not visit.partial:
-        from xrm.web.render import Notice, go
-
         return go(visit, target, Notice("success", said))
     asked = read_board(visit.asking(query))
     text = render.part(visit, "board_part.html", said=said, **await _shown(visit, asked))
@@ -215,5 +213,3 @@ async def place(visit: PageVisit, render: Renderer) -> Response[Any]:
     title = next((c.title for c in asked.field.choices if c.name == sent.word("to")), "")
     return await _answer(visit, render, sent.word("_from"), f"{record.get('label')} is now in {title}.")
 
-
-__all__ = ["Board", "Conflict", "Forbidden", "Invalid", "Issue", "Precondition", "after_move", "board_page", "place"]

@@ -45,8 +45,8 @@ async def new_page(visit: PageVisit, render: Renderer) -> Response[Any]:
     groups = _creatable(visit)
     fields = _all(groups)
     raw = to_raw(visit.show, fields, _defaults(visit, fields))
-    given = [f for f in fields if f.name in visit.request.query_params]
-    raw |= await _labelled(visit, given, take_raw(given, visit.request.query_params))
+    given = [f for f in fields if f.name in visit.query]
+    raw |= await _labelled(visit, given, take_raw(given, visit.query))
     return _form(visit, render, groups, raw)
 
 

@@ -1,0 +1,314 @@
+"""Edits: what a person wants of the model → new texts of the site's files. Pure.
+
+What the site says of an entity of its own stands in that entity's file; what it says of one that a plugin defines goes
+into an ``extends:`` definition, so that an upgrade of the plugin never loses it. Every function returns the texts that
+change, by file.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from xrm.errors import Issue, ModelError
+from xrm.metadata.load import Definition, read_source
+from xrm.metadata.model import Source
+from xrm.metadata.names import RESERVED_ENTITIES, RESERVED_FIELDS, RESERVED_PREFIXES, SYSTEM_FIELDS
+from xrm.metadata.nodes import Path
+from xrm.metadata.write import Edit, Remove, Rename, Set, add, render, reorder, update
+from studio.draft import SITE
+
+FOLDER = "entities/"
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+
+Texts = dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where the site says something of a thing: the file, what kind of definition, and what it says by now."""
+
+    file: str
+    kind: str
+    text: str = ""
+    data: Mapping[str, Any] | None = None  # None: it says nothing yet
+
+
+@lru_cache(maxsize=512)
+def definitions(source: Source) -> tuple[Definition, ...]:
+    """Return what can be read of a file; kept, since most files stay as they are from edit to edit."""
+    return tuple(read_source(source).definitions)
+
+
+def home(sources: Sequence[Source], name: str) -> Home:
+    """Return where the site says something of the entity called `name`, or would."""
+    site = [source for source in sources if source.layer == SITE]
+    for source in site:
+        for found in definitions(source):
+            if found.name == name and found.kind in ("entity", "extends"):
+                return Home(source.file, found.kind, source.text, found.data)
+    defined = any(d.name == name and d.kind == "entity" for s in sources if s.layer != SITE for d in definitions(s))
+    file = f"{FOLDER}{name}.yaml"
+    text = next((source.text for source in site if source.file == file), "")
+    return Home(file, "extends" if defined else "entity", text)
+
+
+def change(sources: Sequence[Source], name: str, edits: Sequence[Edit]) -> Texts:
+    """Return the files after edits to what the site says of an entity.
+
+    Raises:
+        ModelError: There is nothing at the path of an edit.
+    """
+    place = home(sources, name)
+    text = place.text if place.data is not None else add(place.text, {place.kind: name})
+    for edit in edits:
+        text = update(text, [edit], name)
+        if isinstance(edit, Remove):
+            text = _pruned(text, edit.path[:-1], name)
+    data = _data(text, name, place.kind)
+    if place.kind == "extends" and set(data) == {"extends"}:
+        text = _without(text, name)
+    return {place.file: text}
+
+
+def _data(text: str, name: str, kind: str) -> Mapping[str, Any]:
+    found = next(d for d in definitions(Source(SITE, "", text)) if d.name == name and d.kind == kind)
+    data: Mapping[str, Any] = found.data
+    return data
+
+
+def _pruned(text: str, path: Path, name: str) -> str:
+    """Return the text without tables and lists that became empty."""
+    while path:
+        data: Any = next(d.data for d in definitions(Source(SITE, "", text)) if d.name == name)
+        for step in path:
+            data = data[step] if isinstance(data, list) or step in data else None
+        if data is None or data:
+            return text
+        if path == ("fields",) and "entity" in next(d.data for d in definitions(Source(SITE, "", text)) if d.name == name):
+            return text  # an entity says that it has fields, even none
+        text = update(text, [Remove(path)], name)
+        path = path[:-1]
+    return text
+
+
+def _without(text: str, name: str) -> str:
+    """Return a file's text without one of its definitions."""
+    parts = re.split(r"(?m)^---[ \t]*\n", text)
+    kept = [part for part in parts if not any(d.name == name for d in definitions(Source(SITE, "", part)))]
+    return "---\n".join(kept) if any(part.strip() for part in kept) else ""
+
+
+# --- names ----------------------------------------------------------------------------------------------------------
+
+
+def name_of(title: str) -> str:
+    """Return the name a title suggests: ``Bought on`` → ``bought_on``; empty when it suggests none."""
+    plain = unicodedata.normalize("NFKD", title.replace("ß", "ss")).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:40].lstrip("0123456789_")
+
+
+def check_name(name: str, taken: Sequence[str], kind: str) -> None:
+    """Refuse a name that cannot be one.
+
+    Args:
+        name: What somebody wants to call it.
+        taken: The names of its siblings.
+        kind: ``entity`` or ``field``.
+
+    Raises:
+        ModelError: It is no identifier, reserved, or taken.
+    """
+    message = ""
+    if not _NAME.fullmatch(name):
+        message = "A name begins with a small letter and has only small letters, digits and _ (at most 40)."
+    elif name in taken:
+        message = f"There is a {kind} {name!r} already."
+    elif kind == "field" and (name in SYSTEM_FIELDS or name in RESERVED_FIELDS):
+        message = f"{name!r} is kept by the platform itself."
+    elif kind == "entity" and (name in RESERVED_ENTITIES or name.startswith(RESERVED_PREFIXES)):
+        message = f"{name!r} is reserved."
+    if message:
+        raise ModelError(message, [Issue("name", "bad_name", message)])
+
+
+# --- entities -------------------------------------------------------------------------------------------------------
+
+
+def new_entity(sources: Sequence[Source], data: Mapping[str, Any]) -> Texts:
+    """Return the file of a new entity.
+
+    Raises:
+        ModelError: Its name cannot be one, or is taken.
+    """
+    name = str(data["entity"])
+    taken = [d.name for s in sources for d in definitions(s) if d.kind == "entity"]
+    check_name(name, taken, "entity")
+    file = f"{FOLDER}{name}.yaml"
+    text = next((s.text for s in sources if s.layer == SITE and s.file == file), "")
+    return {file: add(text, data) if text else render(data)}
+
+
+def remove_entity(sources: Sequence[Source], name: str, *, applied: bool) -> Texts:
+    """Return the files without an entity of the site's own.
+
+    One that was `applied` is marked with ``removed: true``, so that its records go by a step somebody consents to;
+    one that never was leaves no trace, roles included.
+    """
+    place = home(sources, name)
+    if applied:
+        return change(sources, name, [Set(("removed",), value=True)])
+    return {place.file: _without(place.text, name)} | _without_grants(sources, name)
+
+
+def _without_grants(sources: Sequence[Source], entity: str) -> Texts:
+    texts: Texts = {}
+    for source in sources:
+        if source.layer != SITE:
+            continue
+        text = source.text
+        for role in (d for d in definitions(source) if d.kind == "role"):
+            for number, found in reversed(list(enumerate(role.data.get("grants", ())))):
+                if found["entity"] in (entity, [entity]):
+                    text = update(text, [Remove(("grants", number))], role.name)
+            if text != source.text and not _data(text, role.name, "role").get("grants"):
+                text = _pruned(text, ("grants",), role.name)
+                text = _without(text, role.name) if set(_data(text, role.name, "role")) == {"role"} else text
+        if text != source.text:
+            texts[source.file] = text
+    return texts
+
+
+# --- fields ---------------------------------------------------------------------------------------------------------
+
+
+def add_field(sources: Sequence[Source], entity: str, name: str, data: Mapping[str, Any]) -> Texts:
+    """Return the files with one more field.
+
+    Raises:
+        ModelError: Its name cannot be one, or the site's definition has it already.
+    """
+    own = home(sources, entity).data or {}
+    check_name(name, list(own.get("fields", {})), "field")
+    return change(sources, entity, [Set(("fields", name), dict(data))])
+
+
+def move_fields(sources: Sequence[Source], entity: str, names: Sequence[str]) -> Texts:
+    """Return the files with the fields that the site defines in the order of `names`.
+
+    Raises:
+        ModelError: These are not the fields.
+    """
+    place = home(sources, entity)
+    return {place.file: reorder(place.text, ("fields",), names, entity)}
+
+
+def remove_field(sources: Sequence[Source], entity: str, name: str, *, applied: bool) -> Texts:
+    """Return the files without a field; one that was `applied` is marked, so that its values go by consent only."""
+    if applied:
+        return change(sources, entity, [Set(("fields", name, "removed"), value=True)])
+    return change(sources, entity, [Remove(("fields", name)), *_unplaced(sources, entity, name)])
+
+
+def _unplaced(sources: Sequence[Source], entity: str, field: str) -> list[Edit]:
+    """Return the edits that take a field out of the lists that name it."""
+    own = home(sources, entity).data or {}
+    edits: list[Edit] = []
+    for path, names in named_in_lists(own):
+        if field in names:
+            kept = [name for name in names if name != field]
+            edits.append(Set(path, kept) if kept or path[-1] == "fields" else Remove(path))
+    return edits
+
+
+def named_in_lists(own: Mapping[str, Any]) -> list[tuple[Path, list[str]]]:
+    """Return the lists of field names in an entity's definition, each with its path."""
+    found: list[tuple[Path, list[str]]] = []
+    if own.get("search"):
+        found.append((("search",), own["search"]))
+    for view, data in own.get("views", {}).items():
+        found += [(("views", view, key), data[key]) for key in ("columns", "filters", "card") if data.get(key)]
+        for number, section in enumerate(data.get("sections", ())):
+            found.append((("views", view, "sections", number, "fields"), section["fields"]))
+    for move, data in own.get("workflow", {}).get("transitions", {}).items():
+        if data.get("ask"):
+            found.append((("workflow", "transitions", move, "ask"), data["ask"]))
+    return found
+
+
+def rename_field(sources: Sequence[Source], entity: str, old: str, new: str, applied: str = "") -> Texts:
+    """Return the files with a field under another name, its places in the entity's own definition included.
+
+    Args:
+        sources: The files.
+        entity: Whose field.
+        old: Its name.
+        new: Its name from now on.
+        applied: The name under which the database knows it; empty = it does not yet. Its values stay.
+
+    Raises:
+        ModelError: The new name cannot be one, or the site does not define the field.
+    """
+    own = home(sources, entity).data or {}
+    check_name(new, list(own.get("fields", {})), "field")
+    edits: list[Edit] = [Rename(("fields", old), new)]
+    if applied and applied != new:
+        edits.append(Set(("fields", new, "was"), applied))
+    elif isinstance(own["fields"].get(old), dict) and "was" in own["fields"][old]:
+        edits.append(Remove(("fields", new, "was")))
+    renamed = _renamed(own, old, new)
+    edits += [Set((key,), renamed[key]) for key in own if key != "fields" and renamed[key] != own[key]]
+    for name, data in own["fields"].items():
+        changed = renamed["fields"][name]
+        if changed != data and name != old:
+            edits.append(Set(("fields", name), changed))
+    return change(sources, entity, edits)
+
+
+_EXPRESSIONS = frozenset({"formula", "guard", "when", "require", "filter"})
+_TOKEN = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(?<![\w.])([a-z_]\w*)""")
+
+
+def _renamed(data: Any, old: str, new: str, key: str = "") -> Any:
+    """Return a definition in which a field is called `new` wherever it is named."""
+    if isinstance(data, dict):
+        names = key == "set"
+        keys = {k: new if names and k == old else k for k in data}
+        return {keys[k]: _renamed(v, old, new, "formula" if names else k) for k, v in data.items()}
+    if isinstance(data, list):
+        return [_renamed(item, old, new, key) for item in data]
+    if not isinstance(data, str):
+        return data
+    if key in _EXPRESSIONS:
+        return _TOKEN.sub(lambda match: match[1] or (new if match[2] == old else match[2]), data)
+    if key == "label":
+        return re.sub(r"\{[^}]*\}", lambda m: re.sub(rf"(?<![\w.]){old}(?!\w)", new, m[0]), data)
+    if key in _NAMING:
+        return re.sub(rf"^([+-]?){old}(?=\.|$)", rf"\g<1>{new}", data)
+    return data
+
+
+_NAMING = frozenset(
+    {"search", "unique", "indexes", "columns", "filters", "card", "sort", "by", "sum", "ask", "field", "fields"}
+)
+
+
+# --- roles ----------------------------------------------------------------------------------------------------------
+
+
+def grant(sources: Sequence[Source], role: str, data: Mapping[str, Any]) -> Texts:
+    """Return the files with one more grant of a role, in the site's own definition of it."""
+    for source in sources:
+        if source.layer == SITE:
+            for found in definitions(source):
+                if found.kind == "role" and found.name == role:
+                    number = len(found.data.get("grants", ()))
+                    edit = Set(("grants", number), dict(data)) if number else Set(("grants",), [dict(data)])
+                    return {source.file: update(source.text, [edit], role)}
+    file = f"{FOLDER}roles/{role}.yaml"
+    text = next((s.text for s in sources if s.layer == SITE and s.file == file), "")
+    return {file: add(text, {"role": role, "grants": [dict(data)]})}

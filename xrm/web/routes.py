@@ -1,0 +1,79 @@
+"""The table of pages: method, path, function. Everything a person opens is here."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from litestar import Request, Response, Router
+from litestar.handlers import HTTPRouteHandler
+from litestar.static_files import create_static_files_router
+
+from xrm.http.visit import visit as known_visit
+from xrm.site import Site
+from xrm.web.pages import account, board, bulk, edit, errors, home, lists, record, search
+from xrm.web.render import STATIC, Renderer
+from xrm.web.visit import PageVisit
+
+Page = Callable[[PageVisit, Renderer], Awaitable[Response[Any]]]
+
+PAGES: tuple[tuple[str, str, Page], ...] = (
+    ("GET", "/", home.home_page),
+    ("GET", "/sign-in", account.sign_in_page),
+    ("POST", "/sign-in", account.sign_in),
+    ("POST", "/sign-out", account.sign_out),
+    ("GET", "/account", account.account_page),
+    ("POST", "/account/password", account.change_password),
+    ("POST", "/account/sessions/{id:uuid}/end", account.end_session),
+    ("POST", "/account/keys", account.create_key),
+    ("POST", "/account/keys/{id:uuid}/revoke", account.revoke_key),
+    ("GET", "/search", search.search_page),
+    ("GET", "/search/quick", search.quick),
+    ("GET", "/e/{entity:str}", lists.list_page),
+    ("GET", "/e/{entity:str}/lookup", lists.lookup),
+    ("GET", "/e/{entity:str}/board", board.board_page),
+    ("GET", "/e/{entity:str}/trash", edit.trash_page),
+    ("POST", "/e/{entity:str}/bulk", bulk.bulk),
+    ("GET", "/e/{entity:str}/new", edit.new_page),
+    ("POST", "/e/{entity:str}/new", edit.create),
+    ("GET", "/e/{entity:str}/{id:uuid}", record.record_page),
+    ("GET", "/e/{entity:str}/{id:uuid}/history", record.history_page),
+    ("GET", "/e/{entity:str}/{id:uuid}/edit", edit.edit_page),
+    ("POST", "/e/{entity:str}/{id:uuid}/edit", edit.save),
+    ("GET", "/e/{entity:str}/{id:uuid}/delete", edit.delete_page),
+    ("POST", "/e/{entity:str}/{id:uuid}/delete", edit.delete),
+    ("POST", "/e/{entity:str}/{id:uuid}/restore", edit.restore),
+    ("POST", "/e/{entity:str}/{id:uuid}/place", board.place),
+    ("GET", "/e/{entity:str}/{id:uuid}/do/{action:str}", record.action_page),
+    ("POST", "/e/{entity:str}/{id:uuid}/do/{action:str}", record.act),
+    ("GET", "/{rest:path}", errors.nowhere),
+)
+
+
+def routes(site: Site) -> list[Any]:
+    """Return the pages of a site as Litestar routes, with the files they need."""
+    render = Renderer()
+
+    def make_visit(request: Request[Any, Any, Any]) -> PageVisit:
+        return PageVisit(site, request, known_visit(request))
+
+    handlers = [_handler(method, path, page, render, make_visit) for method, path, page in PAGES]
+    pages = Router("/", route_handlers=handlers, exception_handlers={Exception: errors.handler(render, make_visit)})
+    files = create_static_files_router("/static", [STATIC], cache_control=None, after_request=_keep)
+    return [pages, files]
+
+
+def _handler(
+    method: str, path: str, page: Page, render: Renderer, make_visit: Callable[[Request[Any, Any, Any]], PageVisit]
+) -> HTTPRouteHandler:
+    async def answer(request: Request[Any, Any, Any]) -> Response[Any]:
+        return await page(make_visit(request), render)
+
+    methods = ["GET", "HEAD"] if method == "GET" else [method]
+    return HTTPRouteHandler(path, http_method=methods, name=f"{method} {path}", status_code=200)(answer)
+
+
+async def _keep(response: Any) -> Any:
+    """Let browsers keep the files: their URLs change with their content."""
+    response.headers["cache-control"] = "public, max-age=31536000, immutable"
+    return response
