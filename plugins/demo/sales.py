@@ -189,7 +189,7 @@ def tickets_of(rng: Random, party: Party, catalogue: Catalogue, staff: Staff, to
     """Yield the tickets of a customer; old ones are closed."""
     for number in range(min(4, int(rng.expovariate(1.3)))):
         kind, subject, resolution = rng.choice(TICKETS)
-        product = rng.choice(catalogue.products)
+        product = rng.choice(catalogue.goods)
         age = int(rng.expovariate(1 / 150))
         state = "closed" if age > 30 else rng.choice(("new", "open", "open", "waiting", "resolved", "closed"))
         done = state in ("resolved", "closed")

@@ -30,7 +30,7 @@ COLLEAGUES = (
     Colleague("manager@example.com", "Marco Silva", "Sales manager North", ("sales_manager",), "Sales North",
               "Sales North", "admin@example.com", 0.5),
     Colleague("rep@example.com", "Rosa Lind", "Sales representative", ("sales_rep",), "Sales North",
-              "Sales North", "manager@example.com", 4.0),
+              "Sales North", "manager@example.com", 7.0),
     Colleague("reader@example.com", "Robin Reed", "Controller", ("reader",), "Head office", "", "admin@example.com"),
     Colleague("jonas.weber@example.com", "Jonas Weber", "Sales representative", ("sales_rep",), "Sales North",
               "Sales North", "manager@example.com", 3.0),

@@ -49,6 +49,7 @@ class Catalogue:
         """Make `count` products, bought from `suppliers`."""
         self.drafts: list[Draft] = []
         self.products: list[Product] = []
+        self.goods: list[Product] = []  # those that can break, leak and be sent back
         for number in range(1, count + 1):
             self._add(rng, suppliers, number)
 
@@ -72,7 +73,10 @@ class Catalogue:
         }
         draft = Draft("product", str(number), values, kept=True)
         self.drafts.append(draft)
-        self.products.append(Product(name, draft.key, price, 1 / number**0.7))
+        product = Product(name, draft.key, price, 1 / number**0.7)
+        self.products.append(product)
+        if family in ("hardware", "spare_part"):
+            self.goods.append(product)
 
     def favourites(self, rng: Random) -> list[Product]:
         """Return the products a customer usually buys, the popular ones more often."""

@@ -15,7 +15,7 @@ from xrm.http.answers import Answer, answer
 from xrm.http.caller import signed_in
 from xrm.http.reading import AnyRequest, read_object, read_query, take
 from xrm.kernel.change import Actor
-from xrm.kernel.writing import Act
+from xrm.kernel.acts import Act
 from xrm.site import Site
 
 MAX_ROWS = 1000

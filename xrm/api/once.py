@@ -24,7 +24,7 @@ from xrm.kernel.store.errors import UniqueViolation
 from xrm.kernel.store.schema import ColumnType
 from xrm.kernel.store.sql import Binder
 from xrm.kernel.store.system import SYSTEM
-from xrm.kernel.writing import Act
+from xrm.kernel.acts import Act
 
 KEPT = timedelta(days=7)
 CLEAN = timedelta(hours=1)  # how often answers older than that are looked for

@@ -27,7 +27,7 @@ from xrm.http.reading import (
 from xrm.kernel.change import Actor
 from xrm.kernel.query import Query
 from xrm.kernel.totals import Totals
-from xrm.kernel.writing import Act
+from xrm.kernel.acts import Act
 from xrm.site import Site
 
 LIST = frozenset({"filter", "sort", "fields", "search", "limit", "after", "offset", "count", "trash"})

@@ -15,7 +15,7 @@ from xrm.kernel.live import Live, LiveEntity, Running
 from xrm.kernel.reading import Reading, lookup_statement
 from xrm.kernel.store.schema import ColumnType
 from xrm.kernel.store.sql import Binder, Statement, Var, quote
-from xrm.kernel.values import Lookup, Ref, Refused, columns, parse
+from xrm.kernel.values import Lookup, Ref, Refused, parse
 from xrm.kernel.visible import Visible
 from xrm.metadata.model import Entity, Field, Inverse
 

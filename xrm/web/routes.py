@@ -9,7 +9,7 @@ from litestar import Request, Response, Router
 from litestar.handlers import HTTPRouteHandler
 from litestar.static_files import create_static_files_router
 
-from xrm.http.visit import visit as known_visit
+from xrm.http.caller import caller
 from xrm.site import Site
 from xrm.web.pages import account, board, bulk, edit, errors, home, lists, record, search
 from xrm.web.render import STATIC, Renderer
@@ -55,7 +55,7 @@ def routes(site: Site) -> list[Any]:
     render = Renderer()
 
     def make_visit(request: Request[Any, Any, Any]) -> PageVisit:
-        return PageVisit(site, request, known_visit(request))
+        return PageVisit(site, request, caller(request))
 
     handlers = [_handler(method, path, page, render, make_visit) for method, path, page in PAGES]
     pages = Router("/", route_handlers=handlers, exception_handlers={Exception: errors.handler(render, make_visit)})

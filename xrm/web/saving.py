@@ -10,7 +10,7 @@ from uuid import UUID
 from xrm.errors import Conflict, Invalid, Issue, Precondition
 from xrm.kernel.records import Record
 from xrm.kernel.values import Refused, parse
-from xrm.kernel.writing import Act
+from xrm.kernel.acts import Act
 from xrm.metadata.model import Entity, Field
 from xrm.web.sent import Sent, merged
 from xrm.web.visit import PageVisit

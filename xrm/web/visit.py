@@ -14,7 +14,7 @@ from litestar import Request
 from litestar.datastructures import MultiDict
 
 from xrm.http.csrf import csrf_token
-from xrm.http.visit import Visit
+from xrm.http.caller import Caller
 from xrm.errors import Malformed, NotFound, Unauthenticated
 from xrm.kernel.change import Actor
 from xrm.kernel.kernel import Kernel
@@ -43,7 +43,7 @@ class PageVisit:
 
     site: Site
     request: Request[Any, Any, Any]
-    known: Visit
+    known: Caller
     query_text: str | None = None
 
     # --- the site ---

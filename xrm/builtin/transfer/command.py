@@ -88,6 +88,14 @@ def _opened(path: Path) -> BinaryIO:
         raise XrmError(f"{path} cannot be read: {error.strerror}.") from None
 
 
+def _text_of(path: Path) -> str:
+    with _opened(path) as file:
+        try:
+            return file.read().decode("utf-8")
+        except UnicodeDecodeError:
+            raise XrmError(f"{path} is not UTF-8 text.") from None
+
+
 def _created(path: Path) -> TextIO:
     try:
         return path.open("w", encoding="utf-8", newline="")
@@ -105,7 +113,7 @@ def _prepared(kernel: Kernel, args: Namespace, stream: BinaryIO) -> tuple[Table,
         table = open_table(stream, args.file.name)
         mapping = suggest(entity, table.header, args.key or "")
     else:
-        mapping = load_mapping(_opened(args.mapping).read().decode("utf-8", "replace"), str(args.mapping))
+        mapping = load_mapping(_text_of(args.mapping), str(args.mapping))
         table = open_table(stream, args.file.name, _layout(mapping, stream, args.file.name))
     if mapping.entity != args.entity:
         raise Invalid(f"This mapping is about {mapping.entity}, not {args.entity}.")

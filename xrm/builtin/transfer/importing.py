@@ -23,9 +23,9 @@ from xrm.builtin.transfer.shaping import shape
 from xrm.errors import Forbidden, Invalid, Issue, NotFound, StorageFull, Unavailable, XrmError
 
 if TYPE_CHECKING:
+    from xrm.kernel.acts import Act
     from xrm.kernel.change import Actor
     from xrm.kernel.kernel import Kernel
-    from xrm.kernel.writing import Act
 
 CHUNK = 200  # rows written in one act
 KEPT = 1_000  # refused rows a report lists

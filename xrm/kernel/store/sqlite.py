@@ -8,11 +8,13 @@ that what it read is still so when it writes.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import cached_property
 from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from xrm.kernel.store import sqlite_work as work
@@ -67,6 +69,8 @@ class SqliteStore(Store):
         """Open the connections; raises Unavailable when the file cannot be opened."""
         if self._writer is not None:
             return
+        with contextlib.suppress(OSError):  # then the file cannot be opened either, which is told
+            Path(self._path).parent.mkdir(parents=True, exist_ok=True)
         self._turn = asyncio.Lock()  # of this event loop
         synchronous = f"PRAGMA synchronous={self._options.synchronous}"
         self._writer = self._thread(*_PRAGMAS, synchronous)

@@ -9,7 +9,8 @@ from typing import Any
 from litestar import Response
 
 from xrm.errors import NotFound
-from xrm.kernel.query import Query, Totals
+from xrm.kernel.query import Query
+from xrm.kernel.totals import Totals
 from xrm.kernel.records import Record
 from xrm.metadata.model import Choice, Entity, Field, State, View
 from xrm.web import listing

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -50,7 +50,7 @@ async def _delete(visit: PageVisit, render: Renderer, sent: Sent, ids: Sequence[
     chosen = await _labels(visit, ids)
     problems: list[tuple[str, str]] = []
     if sent.word("_sure"):
-        problems = await _all_or_none(visit, chosen, [_deleting(visit, id) for id, _ in chosen])
+        problems = await _all_or_none(visit, chosen, lambda id: visit.records.delete(visit.actor, entity.name, id))
         if not problems:
             return go(visit, back, Notice("success", f"{len(chosen)} {_many(visit, len(chosen))} deleted."))
     return render.page(
@@ -73,7 +73,7 @@ async def _edit(visit: PageVisit, render: Renderer, sent: Sent, ids: Sequence[UU
         await read_values(visit, sent, [field])
         issues = sent.issues
         if not issues:
-            problems = await _all_or_none(visit, chosen, [_updating(visit, id, sent.values) for id, _ in chosen])
+            problems = await _all_or_none(visit, chosen, lambda id: visit.records.update(visit.actor, entity.name, id, sent.values))
             if not problems:
                 return go(visit, back, Notice("success", f"{field.title} of {len(chosen)} {_many(visit, len(chosen))} changed."))
     shown = entries(visit, [field], sent.raw, issues, (), sent.suggestions) if field else ()
@@ -91,28 +91,22 @@ def _editable(visit: PageVisit) -> list[Field]:
     return [f for f in visit.entity.fields.values() if f.writable and f.name in access.writable() and not f.unique and f.name != state]
 
 
-async def _deleting(visit: PageVisit, id: UUID) -> None:
-    await visit.records.delete(visit.actor, visit.entity.name, id)
-
-
-async def _updating(visit: PageVisit, id: UUID, values: dict[str, Any]) -> None:
-    await visit.records.update(visit.actor, visit.entity.name, id, values)
-
-
 class _Undo(Exception):
     """Leaves an act so that nothing of it is stored."""
 
 
-async def _all_or_none(visit: PageVisit, chosen: Sequence[tuple[UUID, str]], writes: Sequence[Any]) -> list[tuple[str, str]]:
+async def _all_or_none(visit: PageVisit, chosen: Sequence[tuple[UUID, str]], write: Callable[[UUID], Awaitable[Any]]) -> list[tuple[str, str]]:
     """Do all writes in one act; return what refuses as (title, reason), in which case nothing was stored."""
     problems: list[tuple[str, str]] = []
     try:
         async with visit.records.act(visit.actor, reason="several at once"):
-            for (_, label), write in zip(chosen, writes, strict=True):
+            for id, label in chosen:
                 try:
-                    await write
+                    await write(id)
                 except (Conflict, Forbidden, Invalid, NotFound) as error:
                     problems.append((label, _reason(error)))
+                    if any(issue.code == "not_unique" for issue in error.issues):
+                        break  # the database has given this transaction up
             if problems:
                 raise _Undo
     except _Undo:

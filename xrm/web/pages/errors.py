@@ -12,7 +12,7 @@ from litestar.exceptions import HTTPException
 
 from xrm.errors import Issue, NotFound, Unauthenticated, XrmError
 from xrm.http.problems import handle, unforeseen, where
-from xrm.http.visit import visit
+from xrm.http.caller import caller
 from xrm.web.render import Renderer, html
 from xrm.web.visit import PageVisit, url
 
@@ -59,7 +59,7 @@ def _page(asked: PageVisit, render: Renderer, error: Exception) -> Response[Any]
     icon, title, text = _TITLES.get(status, _TITLES[400 if status < 500 else 503 if status in (503, 507) else 500])
     shown = {
         "status": status, "title": title, "icon": icon, "text": text, "message": message if message != title else "",
-        "issues": issues, "request_id": visit(asked.request).id if status >= 500 else "", "site": asked.settings.title,
+        "issues": issues, "request_id": caller(asked.request).id if status >= 500 else "", "site": asked.settings.title,
     }
     if asked.partial:
         return html(render.environment.get_template("problem.html").render(shown), status, hx_retarget="#problems", hx_reswap="beforeend")
@@ -71,11 +71,11 @@ def _page(asked: PageVisit, render: Renderer, error: Exception) -> Response[Any]
 def _facts(request: Request[Any, Any, Any], error: Exception) -> tuple[int, str, tuple[Issue, ...]]:
     if isinstance(error, XrmError):
         if error.status >= 500:
-            log.warning("request=%s code=%s %s", visit(request).id, error.code, error.message)
+            log.warning("request=%s code=%s %s", caller(request).id, error.code, error.message)
         return error.status, error.message, error.issues
     if isinstance(error, HTTPException) and error.status_code < 500:
         return error.status_code, "", ()
-    unforeseen(error, visit(request).id, where(request.scope))
+    unforeseen(error, caller(request).id, where(request.scope))
     return 500, "", ()
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 from litestar import Response
 
-from xrm.kernel.query import Query, Totals
+from xrm.kernel.query import Query
+from xrm.kernel.totals import Totals
 from xrm.kernel.records import Record
 from xrm.metadata.model import Entity, State, View
 from xrm.web.moves import Move, transitions
