@@ -7,6 +7,7 @@ the code does not: texts are the help of settings and arguments, the description
 from __future__ import annotations
 
 import argparse
+import asyncio
 import dataclasses
 import inspect
 import sys
@@ -16,7 +17,17 @@ from types import MappingProxyType
 
 import xrm
 from tools.markdown import code, first_line, page, sentence, shown, table, text_of
-from tools.sources import arguments_table, commands_of, described, help_of, is_error, json_form, keys, value_codes
+from tools.sources import (
+    api_routes,
+    arguments_table,
+    commands_of,
+    described,
+    help_of,
+    is_error,
+    json_form,
+    keys,
+    value_codes,
+)
 from xrm import errors
 from xrm.builtin.transfer import mapping
 from xrm.cli import make_parser
@@ -41,7 +52,9 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description="Write docs/reference from the code.")
     parser.add_argument("--check", action="store_true", help="change nothing; fail when a page is out of date")
     check = parser.parse_args(arguments).check
-    pages = {f"{name}.md": MADE + make() + "\n" for name, make in PAGES.items()}
+    made = {name: make() for name, make in PAGES.items()}
+    made["README"] = overview(made)
+    pages = {f"{name}.md": MADE + text + "\n" for name, text in made.items()}
     stale = sorted(name for name, text in pages.items() if read(TARGET / name) != text)
     strays = sorted(file.name for file in TARGET.glob("*.md") if file.name not in pages)
     if not check:
@@ -135,9 +148,9 @@ def call(function: Function) -> str:
 
 
 # ---------------------------------------------------------------------------------------------------------- pages
-def overview() -> str:
-    """The list of pages."""
-    lines = [f"- [{title(name)}]({name}.md)" for name in PAGES if name != "README"]
+def overview(pages: Mapping[str, str]) -> str:
+    """The list of pages, each under its heading."""
+    lines = [f"- [{text.partition(chr(10))[0].removeprefix('# ')}]({name}.md)" for name, text in pages.items()]
     return page(
         "# Reference",
         "Made from the code by `make docs`; `make check` fails when they differ.",
@@ -262,6 +275,19 @@ def mapping_files() -> str:
     return intro + "\n\n" + inspect.cleandoc(mapping.__doc__ or "").partition("\n\n")[2]
 
 
+def http() -> str:
+    """The routes of the HTTP interface."""
+    rows = [(code(f"{method} {path}"), said) for path, method, said in sorted(asyncio.run(api_routes()))]
+    return page(
+        "# HTTP interface",
+        """JSON in snake case, times in UTC (RFC 3339), decimals as text, money as
+        `{"amount": "12.30", "currency": "EUR"}`, a relation as `{"id": …, "label": …}`. Updates and deletes send
+        `If-Match` with the version they are based on. A running site describes its own entities at `/openapi.json`, for
+        people at `/docs`. Errors: [errors](errors.md). Filters: [expressions](expressions.md).""",
+        table(("request", "does"), rows),
+    )
+
+
 def command_line() -> str:
     """The commands, those of this site's plugins included."""
     made = load_plugins(ROOT, ("*",), BUILTIN).collect("commands")
@@ -283,13 +309,7 @@ def command_line() -> str:
     return page(*parts)
 
 
-def title(name: str) -> str:
-    """Return the heading of a page."""
-    return PAGES[name]().split("\n", 1)[0].removeprefix("# ")
-
-
 PAGES: Mapping[str, Callable[[], str]] = MappingProxyType({
-    "README": overview,
     "settings": settings,
     "grammar": grammar_page,
     "field-types": field_types,
@@ -297,6 +317,7 @@ PAGES: Mapping[str, Callable[[], str]] = MappingProxyType({
     "plugins": plugins,
     "expressions": expressions,
     "mapping-files": mapping_files,
+    "http": http,
     "command-line": command_line,
 })  # fmt: skip
 

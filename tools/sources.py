@@ -5,14 +5,19 @@ from __future__ import annotations
 import argparse
 import ast
 import inspect
+import re
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from tools.markdown import code, table, text_of
+from tools.markdown import code, first_line, table, text_of
 from xrm import errors
+from xrm.api.routes import routes
 from xrm.metadata import grammar
+from xrm.settings import Settings
+from xrm.site import open_site
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -46,6 +51,18 @@ def arguments_table(parser: argparse.ArgumentParser) -> str:
             shape += f" ({', '.join(map(str, choices))})"
         rows.append((code(shape), action.help or ""))
     return table(("argument", "what it does"), rows) if rows else ""
+
+
+async def api_routes() -> list[tuple[str, str, str]]:
+    """Return path, method and first line of the docstring of every route of the API."""
+    with tempfile.TemporaryDirectory() as folder:
+        async with open_site(Settings(folder=Path(folder), plugins=())) as site:
+            return [
+                (re.sub(r"\{(\w+):\w+\}", r"{\1}", path), method, first_line(handler.fn))
+                for handler in routes(site)
+                for path in handler.paths
+                for method in sorted(handler.http_methods - {"HEAD", "OPTIONS"})
+            ]
 
 
 def is_error(thing: object) -> bool:

@@ -20,13 +20,15 @@ class FollowUp:
     days: int
 
 
-FOLLOW_UPS: Mapping[str, FollowUp] = MappingProxyType({
-    "qualified": FollowUp("task", "Prepare the proposal", 3),
-    "proposal": FollowUp("call", "Ask what they think of the proposal", 7),
-    "negotiation": FollowUp("meeting", "Agree on the terms", 5),
-    "won": FollowUp("task", "Hand over to delivery", 1),
-    "lost": FollowUp("call", "Ask whether anything has changed", 180),
-})
+FOLLOW_UPS: Mapping[str, FollowUp] = MappingProxyType(
+    {
+        "qualified": FollowUp("task", "Prepare the proposal", 3),
+        "proposal": FollowUp("call", "Ask what they think of the proposal", 7),
+        "negotiation": FollowUp("meeting", "Agree on the terms", 5),
+        "won": FollowUp("task", "Hand over to delivery", 1),
+        "lost": FollowUp("call", "Ask whether anything has changed", 180),
+    }
+)
 
 
 async def follow_state(context: xrm.Context, change: xrm.Change) -> None:
@@ -59,12 +61,15 @@ async def plan_follow_up(context: xrm.Context, change: xrm.Change) -> None:
     same = f"regarding == '{change.id}' && subject == '{step.subject}' && state == 'open'"
     if await context.system.find("activity", same):
         return
-    await context.system.create("activity", {
-        "kind": step.kind,
-        "subject": step.subject,
-        "regarding": {"entity": "deal", "id": str(change.id)},
-        "party": change.after["customer"],
-        "owner": change.after.get("owner"),
-        "unit": change.after.get("unit"),
-        "due": (context.now + timedelta(days=step.days)).isoformat(),
-    })
+    await context.system.create(
+        "activity",
+        {
+            "kind": step.kind,
+            "subject": step.subject,
+            "regarding": {"entity": "deal", "id": str(change.id)},
+            "party": change.after["customer"],
+            "owner": change.after.get("owner"),
+            "unit": change.after.get("unit"),
+            "due": (context.now + timedelta(days=step.days)).isoformat(),
+        },
+    )

@@ -63,25 +63,35 @@ async def _deal(
 ) -> str:
     day, amount = values.get("close_date"), values.get("amount")
     asked = {"amount": str(amount.amount), "currency": amount.currency} if amount else record["budget"]
-    return await _create(context, "deal", record, {
-        "name": values.get("name") or record["interest"] or record["label"],
-        "customer": customer,
-        "contact": contact,
-        "amount": asked,
-        "close_date": day.isoformat() if day else None,
-        "source": record["source"],
-        "description": record["description"],
-    })
+    return await _create(
+        context,
+        "deal",
+        record,
+        {
+            "name": values.get("name") or record["interest"] or record["label"],
+            "customer": customer,
+            "contact": contact,
+            "amount": asked,
+            "close_date": day.isoformat() if day else None,
+            "source": record["source"],
+            "description": record["description"],
+        },
+    )
 
 
 async def _first_step(context: xrm.Context, record: dict[str, Any], deal: str, customer: str | None) -> None:
-    await _create(context, "activity", record, {
-        "kind": "call",
-        "subject": "First conversation",
-        "regarding": {"entity": "deal", "id": deal},
-        "party": customer,
-        "due": (context.now + timedelta(days=2)).isoformat(),
-    })
+    await _create(
+        context,
+        "activity",
+        record,
+        {
+            "kind": "call",
+            "subject": "First conversation",
+            "regarding": {"entity": "deal", "id": deal},
+            "party": customer,
+            "due": (context.now + timedelta(days=2)).isoformat(),
+        },
+    )
 
 
 async def _create(context: xrm.Context, entity: str, record: dict[str, Any], values: dict[str, Any]) -> str:

@@ -25,10 +25,16 @@ async def keep_currency(context: xrm.Context, change: xrm.Change) -> None:
         return
     others = f"order == '{order}' && id != '{change.id}' && price.currency != {_text(price.currency)}"
     if other := await context.system.find("order_line", others):
-        raise xrm.Invalid(issues=[xrm.Issue(
-            "price", "other_currency", f"The other lines of this order are in {other['price']['currency']}.",
-            "one order has one currency",
-        )])
+        raise xrm.Invalid(
+            issues=[
+                xrm.Issue(
+                    "price",
+                    "other_currency",
+                    f"The other lines of this order are in {other['price']['currency']}.",
+                    "one order has one currency",
+                )
+            ]
+        )
 
 
 async def _other_currency(context: xrm.Context, order: UUID, currency: str) -> bool:

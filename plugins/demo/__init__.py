@@ -13,6 +13,6 @@ def commands() -> list[xrm.Command]:
     return [
         xrm.Command("demo", "fill an empty site with a demo company", command.demo, command.demo_arguments),
         xrm.Command(
-            "open-data", "write an open data set as CSV files to import", command.open_data, command.open_data_arguments
+            "samples", "write open sample data as CSV files to import", command.samples, command.samples_arguments
         ),
     ]

@@ -1,4 +1,4 @@
-"""``xrm demo`` and ``xrm open-data``."""
+"""``xrm demo`` and ``xrm samples``."""
 
 from __future__ import annotations
 
@@ -45,11 +45,20 @@ def _number(low: float, high: float) -> Callable[[str], float]:
 def demo_arguments(parser: ArgumentParser) -> None:
     """Add the arguments of ``xrm demo``."""
     parser.add_argument("--parties", type=_number(1, MAX_PARTIES), default=200, help="how many parties (200)")
-    parser.add_argument("--years", type=_number(0, 20), default=3.0,
-                        help="how long the history of orders, deals and tickets is (3); 0 = parties only")
+    parser.add_argument(
+        "--years",
+        type=_number(0, 20),
+        default=3.0,
+        help="how long the history of orders, deals and tickets is (3); 0 = parties only",
+    )
     parser.add_argument("--seed", type=int, default=1, help="the same seed makes the same company (1)")
-    parser.add_argument("--today", type=date.fromisoformat, default=None, metavar="DATE",
-                        help="the day the history ends, like 2026-03-02 (today)")
+    parser.add_argument(
+        "--today",
+        type=date.fromisoformat,
+        default=None,
+        metavar="DATE",
+        help="the day the history ends, like 2026-03-02 (today)",
+    )
     parser.add_argument("--password", default=PASSWORD, help="of the four people who may sign in")
 
 
@@ -95,12 +104,12 @@ def _say_people(password: str) -> None:
     _say("The studio, where the model is changed, is at /studio (for the administrator).")
 
 
-def open_data_arguments(parser: ArgumentParser) -> None:
-    """Add the arguments of ``xrm open-data``."""
+def samples_arguments(parser: ArgumentParser) -> None:
+    """Add the arguments of ``xrm samples``."""
     parser.add_argument("folder", type=Path, help="where to write the CSV files")
 
 
-async def open_data(site: Any, args: Namespace) -> int:
+async def samples(site: Any, args: Namespace) -> int:
     """Write the open data set of an installed package as CSV files for ``xrm import``."""
     try:
         counts = write_chinook(args.folder, chinook_tables(chinook_fixture()))
@@ -108,8 +117,13 @@ async def open_data(site: Any, args: Namespace) -> int:
         raise xrm.XrmError(str(error)) from None
     except OSError as error:
         raise xrm.XrmError(f"{args.folder} cannot be written: {error.strerror}.") from None
-    entities = {"employees": "user", "customers": "party", "tracks": "product", "invoices": "order",
-                "invoice_lines": "order_line"}
+    entities = {
+        "employees": "user",
+        "customers": "party",
+        "tracks": "product",
+        "invoices": "order",
+        "invoice_lines": "order_line",
+    }
     for name, count in counts.items():
         path = args.folder / f"{name}.csv"
         _say(f"{path}: {count} rows; xrm import {entities[name]} {path} --mapping mappings/chinook_{name}.yaml")

@@ -13,17 +13,42 @@ from .rows import Draft, Key
 from .staff import Staff
 
 INDUSTRIES = (
-    "agriculture", "construction", "education", "energy", "finance", "health", "hospitality", "manufacturing", "media",
-    "public", "retail", "services", "technology", "transport",
+    "agriculture",
+    "construction",
+    "education",
+    "energy",
+    "finance",
+    "health",
+    "hospitality",
+    "manufacturing",
+    "media",
+    "public",
+    "retail",
+    "services",
+    "technology",
+    "transport",
 )
 JOBS = (
-    "Managing director", "Head of purchasing", "Buyer", "Head of production", "Head of IT", "Controller", "Engineer",
-    "Office manager", "Plant manager", "Head of logistics",
+    "Managing director",
+    "Head of purchasing",
+    "Buyer",
+    "Head of production",
+    "Head of IT",
+    "Controller",
+    "Engineer",
+    "Office manager",
+    "Plant manager",
+    "Head of logistics",
 )
 SOURCES = ("website", "referral", "event", "campaign", "partner", "other")
 TAGS = ("key account", "newsletter", "trade fair", "needs care", "pays late", "long-standing")
 ROLES = (
-    ("customer", 56.0), ("prospect", 24.0), ("supplier", 9.0), ("partner", 6.0), ("competitor", 2.0), ("other", 3.0),
+    ("customer", 56.0),
+    ("prospect", 24.0),
+    ("supplier", 9.0),
+    ("partner", 6.0),
+    ("competitor", 2.0),
+    ("other", 3.0),
 )
 STAGES = {
     "customer": (("expansion", 45.0), ("commitment", 35.0), ("exploration", 8.0), ("dissolution", 12.0)),
@@ -74,22 +99,26 @@ class Cluster:
         name, site = _firm(rng, country)
         rating = "a" if rng.random() < 0.15 else rng.choice(("b", "b", "c", None))
         employees = max(1, int(rng.lognormvariate(3.4, 1.4)))
-        return self._party(role, site, {
-            "kind": "organisation",
-            "name": name,
-            "legal_form": name.rsplit(" ", 1)[-1],
-            "email": f"{rng.choice(('info', 'office', 'contact'))}@{site}",
-            "phone": country.phone(rng),
-            "website": f"https://www.{site}",
-            "industry": rng.choice(INDUSTRIES),
-            "employees": employees,
-            "turnover": {"amount": f"{employees * rng.randint(60, 240)}000", "currency": "EUR"},
-            "tax_number": f"{country.code}{rng.randint(10**8, 10**9 - 1)}",
-            "rating": rating,
-            "payment_days": rng.choice((10, 14, 30, 30, 30, 60)),
-            "discount": rng.choice(("0", "0", "0", "2", "3", "5", "7.5")) if role == "customer" else None,
-            "credit_limit": {"amount": f"{rng.choice((5, 10, 20, 50, 100))}000", "currency": "EUR"},
-        })
+        return self._party(
+            role,
+            site,
+            {
+                "kind": "organisation",
+                "name": name,
+                "legal_form": name.rsplit(" ", 1)[-1],
+                "email": f"{rng.choice(('info', 'office', 'contact'))}@{site}",
+                "phone": country.phone(rng),
+                "website": f"https://www.{site}",
+                "industry": rng.choice(INDUSTRIES),
+                "employees": employees,
+                "turnover": {"amount": f"{employees * rng.randint(60, 240)}000", "currency": "EUR"},
+                "tax_number": f"{country.code}{rng.randint(10**8, 10**9 - 1)}",
+                "rating": rating,
+                "payment_days": rng.choice((10, 14, 30, 30, 30, 60)),
+                "discount": rng.choice(("0", "0", "0", "2", "3", "5", "7.5")) if role == "customer" else None,
+                "credit_limit": {"amount": f"{rng.choice((5, 10, 20, 50, 100))}000", "currency": "EUR"},
+            },
+        )
 
     def _private(self) -> Party:
         role = "customer" if self.rng.random() < 0.8 else "prospect"
@@ -151,10 +180,17 @@ class Cluster:
         for draft in self.drafts:
             for number in range(min(3, int(rng.expovariate(1.1)))):
                 kind = rng.choice(("email", "phone", "mobile", "address", "fax"))
-                yield Draft("contact_point", f"{draft.name}/{number}", {
-                    "party": draft.key, "kind": kind, "value": self._contact(kind, draft),
-                    "usage": rng.choice(("work", "home", "billing", "delivery")), "preferred": number == 0,
-                })
+                yield Draft(
+                    "contact_point",
+                    f"{draft.name}/{number}",
+                    {
+                        "party": draft.key,
+                        "kind": kind,
+                        "value": self._contact(kind, draft),
+                        "usage": rng.choice(("work", "home", "billing", "delivery")),
+                        "preferred": number == 0,
+                    },
+                )
 
     def _contact(self, kind: str, draft: Draft) -> str:
         if kind == "email":
@@ -169,10 +205,16 @@ class Cluster:
         for draft in self.head.people:
             begun = self.today - timedelta(days=self.rng.randint(100, 3000))
             role = "Shareholder" if self.rng.random() < 0.06 else "Employee"
-            yield Draft("connection", draft.name, {
-                "party": draft.key, "role": Key("connection_role", role), "other": self.head.key,
-                "since": begun.isoformat(),
-            })
+            yield Draft(
+                "connection",
+                draft.name,
+                {
+                    "party": draft.key,
+                    "role": Key("connection_role", role),
+                    "other": self.head.key,
+                    "since": begun.isoformat(),
+                },
+            )
 
 
 def _firm(rng: Random, country: Country) -> tuple[str, str]:

@@ -35,27 +35,92 @@ class Habits:
     region: str  # which sales region looks after it: north or south
 
 
-COUNTRIES: Mapping[str, Habits] = MappingProxyType({
-    "DE": Habits("de_DE", 26, "+49", ("GmbH", "AG", "KG", "GmbH & Co. KG"),
-                 ("Technik", "Maschinenbau", "Logistik", "Handel", "Systeme", "Werke"), "{street} {number}", "north"),
-    "FR": Habits("fr_FR", 15, "+33", ("SA", "SARL", "SAS"),
-                 ("Industrie", "Conseil", "Transports", "Services", "Équipements"), "{number} {street}", "south"),
-    "GB": Habits("en_GB", 12, "+44", ("Ltd", "PLC", "LLP"),
-                 ("Engineering", "Trading", "Logistics", "Consulting", "Supplies"), "{number} {street}", "north"),
-    "IT": Habits("it_IT", 10, "+39", ("S.p.A.", "S.r.l."),
-                 ("Meccanica", "Servizi", "Costruzioni", "Alimentari", "Impianti"), "{street} {number}", "south"),
-    "ES": Habits("es_ES", 8, "+34", ("S.A.", "S.L."),
-                 ("Industrias", "Servicios", "Transportes", "Suministros"), "{street} {number}", "south"),
-    "NL": Habits("nl_NL", 7, "+31", ("B.V.", "N.V."),
-                 ("Techniek", "Handel", "Logistiek", "Advies"), "{street} {number}", "north"),
-    "PL": Habits("pl_PL", 6, "+48", ("Sp. z o.o.", "S.A."),
-                 ("Przemysł", "Usługi", "Transport", "Handel"), "ul. {street} {number}", "south"),
-    "CZ": Habits("cs_CZ", 6, "+420", ("s.r.o.", "a.s."),
-                 ("Strojírny", "Služby", "Obchod", "Doprava"), "{street} {number}", "south"),
-    "SE": Habits("sv_SE", 4, "+46", ("AB",), ("Teknik", "Handel", "Konsult", "Bygg"), "{street} {number}", "north"),
-    "US": Habits("en_US", 6, "+1", ("Inc.", "LLC", "Corp."),
-                 ("Industries", "Partners", "Solutions", "Supply"), "{number} {street}", "north"),
-})
+COUNTRIES: Mapping[str, Habits] = MappingProxyType(
+    {
+        "DE": Habits(
+            "de_DE",
+            26,
+            "+49",
+            ("GmbH", "AG", "KG", "GmbH & Co. KG"),
+            ("Technik", "Maschinenbau", "Logistik", "Handel", "Systeme", "Werke"),
+            "{street} {number}",
+            "north",
+        ),
+        "FR": Habits(
+            "fr_FR",
+            15,
+            "+33",
+            ("SA", "SARL", "SAS"),
+            ("Industrie", "Conseil", "Transports", "Services", "Équipements"),
+            "{number} {street}",
+            "south",
+        ),
+        "GB": Habits(
+            "en_GB",
+            12,
+            "+44",
+            ("Ltd", "PLC", "LLP"),
+            ("Engineering", "Trading", "Logistics", "Consulting", "Supplies"),
+            "{number} {street}",
+            "north",
+        ),
+        "IT": Habits(
+            "it_IT",
+            10,
+            "+39",
+            ("S.p.A.", "S.r.l."),
+            ("Meccanica", "Servizi", "Costruzioni", "Alimentari", "Impianti"),
+            "{street} {number}",
+            "south",
+        ),
+        "ES": Habits(
+            "es_ES",
+            8,
+            "+34",
+            ("S.A.", "S.L."),
+            ("Industrias", "Servicios", "Transportes", "Suministros"),
+            "{street} {number}",
+            "south",
+        ),
+        "NL": Habits(
+            "nl_NL",
+            7,
+            "+31",
+            ("B.V.", "N.V."),
+            ("Techniek", "Handel", "Logistiek", "Advies"),
+            "{street} {number}",
+            "north",
+        ),
+        "PL": Habits(
+            "pl_PL",
+            6,
+            "+48",
+            ("Sp. z o.o.", "S.A."),
+            ("Przemysł", "Usługi", "Transport", "Handel"),
+            "ul. {street} {number}",
+            "south",
+        ),
+        "CZ": Habits(
+            "cs_CZ",
+            6,
+            "+420",
+            ("s.r.o.", "a.s."),
+            ("Strojírny", "Služby", "Obchod", "Doprava"),
+            "{street} {number}",
+            "south",
+        ),
+        "SE": Habits("sv_SE", 4, "+46", ("AB",), ("Teknik", "Handel", "Konsult", "Bygg"), "{street} {number}", "north"),
+        "US": Habits(
+            "en_US",
+            6,
+            "+1",
+            ("Inc.", "LLC", "Corp."),
+            ("Industries", "Partners", "Solutions", "Supply"),
+            "{number} {street}",
+            "north",
+        ),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +152,10 @@ class Country:
         """Return the fields of an address."""
         street = self.habits.street.format(street=rng.choice(self.streets), number=rng.randint(1, 180))
         return {
-            "street": street, "postal_code": rng.choice(self.post_codes), "city": self.city(rng), "country": self.code,
+            "street": street,
+            "postal_code": rng.choice(self.post_codes),
+            "city": self.city(rng),
+            "country": self.code,
         }
 
     def phone(self, rng: Random) -> str:

@@ -16,17 +16,25 @@ from .trade import Catalogue
 
 STATES = (("won", 31.0), ("lost", 27.0), ("new", 11.0), ("qualified", 12.0), ("proposal", 11.0), ("negotiation", 8.0))
 CLOSED = ("won", "lost")
-SUBJECTS = ("Equipment for {place}", "{product} for {party}", "Maintenance contract {year}", "Renewal {year}",
-            "Pilot with {product}", "Frame contract {year}")
-LOST: Mapping[str, tuple[float, tuple[str, ...]]] = MappingProxyType({
-    "price": (30, ("They found a cheaper offer.", "Our price was a fifth above the budget.")),
-    "competitor": (22, ("They stayed with their old supplier.", "A competitor offered faster delivery.")),
-    "timing": (16, ("Put off to next year.", "The building starts later than planned.")),
-    "no_budget": (12, ("The budget was cut.", "Investment stop until further notice.")),
-    "no_need": (9, ("They solved it in house.", "The project was given up.")),
-    "no_answer": (8, ("No answer to five calls.", "The contact left the firm.")),
-    "other": (3, ("A change of owner.",)),
-})
+SUBJECTS = (
+    "Equipment for {place}",
+    "{product} for {party}",
+    "Maintenance contract {year}",
+    "Renewal {year}",
+    "Pilot with {product}",
+    "Frame contract {year}",
+)
+LOST: Mapping[str, tuple[float, tuple[str, ...]]] = MappingProxyType(
+    {
+        "price": (30, ("They found a cheaper offer.", "Our price was a fifth above the budget.")),
+        "competitor": (22, ("They stayed with their old supplier.", "A competitor offered faster delivery.")),
+        "timing": (16, ("Put off to next year.", "The building starts later than planned.")),
+        "no_budget": (12, ("The budget was cut.", "Investment stop until further notice.")),
+        "no_need": (9, ("They solved it in house.", "The project was given up.")),
+        "no_answer": (8, ("No answer to five calls.", "The contact left the firm.")),
+        "other": (3, ("A change of owner.",)),
+    }
+)
 COMPETITORS = ("Norvex", "Alpina Technik", "Delta Supply", "Meridian", "Kappa")
 STEPS = ("Send references", "Arrange a visit", "Clarify the delivery date", "Check the contract", "Call the buyer")
 
@@ -82,7 +90,9 @@ def _deal(rng: Random, party: Party, catalogue: Catalogue, today: date, state: s
     day = today - timedelta(days=rng.randint(3, 900)) if closed else today + timedelta(days=rng.randint(-20, 180))
     product = rng.choice(catalogue.products)
     subject = rng.choice(SUBJECTS).format(
-        party=party.draft.values.get("name") or party.draft.values.get("email"), product=product.name, year=day.year,
+        party=party.draft.values.get("name") or party.draft.values.get("email"),
+        product=product.name,
+        year=day.year,
         place=party.draft.values.get("city") or "a new site",
     )
     amount = min(2_000_000, rng.lognormvariate(8.6, 1.0) * party.spend)
@@ -112,16 +122,33 @@ def _steps(rng: Random, party: Party, deal: Draft, today: date, state: str) -> I
     for number in range(rng.randint(0, 2)):
         kind, subject, outcome = rng.choice(CALLS[:6])
         day = today - timedelta(days=rng.randint(2, 300))
-        yield _activity(rng, party, f"{deal.name}/{number}", {
-            "kind": kind, "subject": subject, "outcome": outcome, "regarding": deal.key, "due": _moment(rng, day),
-            "state": "done",
-        })
+        yield _activity(
+            rng,
+            party,
+            f"{deal.name}/{number}",
+            {
+                "kind": kind,
+                "subject": subject,
+                "outcome": outcome,
+                "regarding": deal.key,
+                "due": _moment(rng, day),
+                "state": "done",
+            },
+        )
     if state not in CLOSED and rng.random() < 0.7:
         day = today + timedelta(days=rng.randint(-4, 21))
-        yield _activity(rng, party, f"{deal.name}/next", {
-            "kind": rng.choice(("call", "meeting", "task")), "subject": rng.choice(STEPS), "regarding": deal.key,
-            "due": _moment(rng, day), "priority": rng.choice(("normal", "normal", "high")),
-        })
+        yield _activity(
+            rng,
+            party,
+            f"{deal.name}/next",
+            {
+                "kind": rng.choice(("call", "meeting", "task")),
+                "subject": rng.choice(STEPS),
+                "regarding": deal.key,
+                "due": _moment(rng, day),
+                "priority": rng.choice(("normal", "normal", "high")),
+            },
+        )
 
 
 def _activity(rng: Random, party: Party, name: str, values: Mapping[str, Any]) -> Draft:
@@ -141,10 +168,19 @@ def activities_of(rng: Random, party: Party, today: date) -> Iterator[Draft]:
         kind, subject, outcome = rng.choice(CALLS)
         done = kind != "task" or rng.random() < 0.6
         age = rng.randint(1, 700) if done else rng.randint(-30, 10)
-        yield _activity(rng, party, f"{party.draft.name}/party/{number}", {
-            "kind": kind, "subject": subject, "outcome": outcome if done else None, "regarding": party.key,
-            "due": _moment(rng, today - timedelta(days=age)), "state": "done" if done else "open",
-        })
+        yield _activity(
+            rng,
+            party,
+            f"{party.draft.name}/party/{number}",
+            {
+                "kind": kind,
+                "subject": subject,
+                "outcome": outcome if done else None,
+                "regarding": party.key,
+                "due": _moment(rng, today - timedelta(days=age)),
+                "state": "done" if done else "open",
+            },
+        )
 
 
 # --- leads -------------------------------------------------------------------------------------------------------
@@ -160,22 +196,26 @@ def lead(rng: Random, world: World, staff: Staff, catalogue: Catalogue, number: 
     state = rng.choices([name for name, _ in LEAD_STATES], [weight for _, weight in LEAD_STATES])[0]
     owner = staff.rep(rng, country.habits.region)
     company = f"{rng.choice(country.men[1])} {rng.choice(country.habits.words)}" if rng.random() < 0.75 else None
-    return Draft("lead", str(number), {
-        "name": f"{first} {last}" if rng.random() < 0.93 or not company else None,
-        "company": company,
-        "email": f"{ascii_name(first)}.{ascii_name(last)}@mail.example" if rng.random() < 0.85 else None,
-        "phone": country.phone(rng) if rng.random() < 0.6 else None,
-        "city": country.city(rng),
-        "country": country.code,
-        "source": rng.choice(("website", "referral", "event", "campaign", "cold_call", "partner")),
-        "rating": rng.choice(("hot", "warm", "warm", "cold", None)),
-        "interest": rng.choice(catalogue.products).name,
-        "budget": {"amount": f"{rng.randint(5, 400)}00", "currency": "EUR"} if rng.random() < 0.5 else None,
-        "state": state,
-        "drop_reason": rng.choice(DROPPED) if state == "dropped" else None,
-        "owner": Key("user", owner),
-        "unit": staff.unit_of(owner),
-    })
+    return Draft(
+        "lead",
+        str(number),
+        {
+            "name": f"{first} {last}" if rng.random() < 0.93 or not company else None,
+            "company": company,
+            "email": f"{ascii_name(first)}.{ascii_name(last)}@mail.example" if rng.random() < 0.85 else None,
+            "phone": country.phone(rng) if rng.random() < 0.6 else None,
+            "city": country.city(rng),
+            "country": country.code,
+            "source": rng.choice(("website", "referral", "event", "campaign", "cold_call", "partner")),
+            "rating": rng.choice(("hot", "warm", "warm", "cold", None)),
+            "interest": rng.choice(catalogue.products).name,
+            "budget": {"amount": f"{rng.randint(5, 400)}00", "currency": "EUR"} if rng.random() < 0.5 else None,
+            "state": state,
+            "drop_reason": rng.choice(DROPPED) if state == "dropped" else None,
+            "owner": Key("user", owner),
+            "unit": staff.unit_of(owner),
+        },
+    )
 
 
 def _stars(rng: Random) -> int:
@@ -194,19 +234,23 @@ def tickets_of(rng: Random, party: Party, catalogue: Catalogue, staff: Staff, to
         state = "closed" if age > 30 else rng.choice(("new", "open", "open", "waiting", "resolved", "closed"))
         done = state in ("resolved", "closed")
         day = today - timedelta(days=age)
-        yield Draft("ticket", f"{party.draft.name}/{number}", {
-            "subject": subject.format(product=product.name),
-            "party": party.key,
-            "contact": rng.choice(party.people).key if party.people else None,
-            "queue": Key("queue", rng.choice(QUEUES)[0]),
-            "kind": kind,
-            "priority": rng.choices(("low", "normal", "high", "urgent"), (20, 55, 18, 7))[0],
-            "channel": rng.choice(("email", "email", "phone", "web")),
-            "product": product.key if "{product}" in subject else None,
-            "due": _moment(rng, day + timedelta(days=1)) if done else None,
-            "state": state,
-            "resolution": resolution if done else None,
-            "satisfaction": _stars(rng) if done and rng.random() < 0.5 else None,
-            "owner": Key("user", AGENT),
-            "unit": staff.unit_of(AGENT),
-        })
+        yield Draft(
+            "ticket",
+            f"{party.draft.name}/{number}",
+            {
+                "subject": subject.format(product=product.name),
+                "party": party.key,
+                "contact": rng.choice(party.people).key if party.people else None,
+                "queue": Key("queue", rng.choice(QUEUES)[0]),
+                "kind": kind,
+                "priority": rng.choices(("low", "normal", "high", "urgent"), (20, 55, 18, 7))[0],
+                "channel": rng.choice(("email", "email", "phone", "web")),
+                "product": product.key if "{product}" in subject else None,
+                "due": _moment(rng, day + timedelta(days=1)) if done else None,
+                "state": state,
+                "resolution": resolution if done else None,
+                "satisfaction": _stars(rng) if done and rng.random() < 0.5 else None,
+                "owner": Key("user", AGENT),
+                "unit": staff.unit_of(AGENT),
+            },
+        )

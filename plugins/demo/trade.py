@@ -118,16 +118,20 @@ def _order(rng: Random, party: Party, day: date, today: date, number: int) -> Dr
     delivered = day + timedelta(days=rng.randint(1, 21))
     state = _state(rng, (today - day).days)
     done = state in ("delivered", "paid")
-    return Draft("order", f"{party.draft.name}/{number}", {
-        "customer": party.key,
-        "ordered_on": day.isoformat(),
-        "deliver_by": (day + timedelta(days=14)).isoformat(),
-        "delivered_on": min(delivered, today).isoformat() if done else None,
-        "reference": f"PO {rng.randint(1000, 99999)}" if rng.random() < 0.4 else None,
-        "state": state,
-        "owner": Key("user", party.owner),
-        "unit": party.draft.values.get("unit"),
-    })
+    return Draft(
+        "order",
+        f"{party.draft.name}/{number}",
+        {
+            "customer": party.key,
+            "ordered_on": day.isoformat(),
+            "deliver_by": (day + timedelta(days=14)).isoformat(),
+            "delivered_on": min(delivered, today).isoformat() if done else None,
+            "reference": f"PO {rng.randint(1000, 99999)}" if rng.random() < 0.4 else None,
+            "state": state,
+            "owner": Key("user", party.owner),
+            "unit": party.draft.values.get("unit"),
+        },
+    )
 
 
 def _state(rng: Random, age: int) -> str:
@@ -140,12 +144,16 @@ def _lines(rng: Random, order: Draft, party: Party, favourites: Sequence[Product
     for position in range(1, min(6, 1 + int(rng.expovariate(0.7))) + 1):
         product = rng.choice(favourites)
         quantity = max(1, min(500, int(rng.paretovariate(1.3) * party.spend)))
-        yield Draft("order_line", f"{order.name}/{position}", {
-            "order": order.key,
-            "position": position,
-            "product": product.key,
-            "description": product.name,
-            "quantity": str(quantity),
-            "price": _eur(product.price),
-            "discount": party.draft.values.get("discount") or "0",
-        })
+        yield Draft(
+            "order_line",
+            f"{order.name}/{position}",
+            {
+                "order": order.key,
+                "position": position,
+                "product": product.key,
+                "description": product.name,
+                "quantity": str(quantity),
+                "price": _eur(product.price),
+                "discount": party.draft.values.get("discount") or "0",
+            },
+        )

@@ -73,8 +73,7 @@ async def _known_order(context: xrm.Context, order: ErpOrder) -> str | None:
 
 async def _store_order(context: xrm.Context, order: ErpOrder, known: str | None, customer: str) -> str:
     values: dict[str, Any] = {"customer": customer, "ordered_on": order.head["ordered_on"]}
-    if order.head["state"]:
-        values["state"] = order.head["state"]
+    values |= {name: order.head[name] for name in ("state", "delivered_on") if order.head[name]}
     if known:
         await context.records.update("order", known, values)
         return known
@@ -113,13 +112,16 @@ async def _known_party(context: xrm.Context, order: ErpOrder) -> str | None:
 
 
 async def _new_party(context: xrm.Context, order: ErpOrder) -> str:
-    created = await context.records.create("party", {
-        "name": order.head["name"] or (None if order.head["email"] else order.head["customer"]),
-        "email": order.head["email"],
-        "roles": ["customer"],
-        "stage": "commitment",
-        "source": "import",
-    })
+    created = await context.records.create(
+        "party",
+        {
+            "name": order.head["name"] or (None if order.head["email"] else order.head["customer"]),
+            "email": order.head["email"],
+            "roles": ["customer"],
+            "stage": "commitment",
+            "source": "import",
+        },
+    )
     return str(created["id"])
 
 
@@ -188,7 +190,9 @@ async def _remember(
     context: xrm.Context, system: str, kind: str, external: str, entity: str, record: str, received: Any
 ) -> None:
     values = {
-        "record": {"entity": entity, "id": record}, "last_synced_at": context.now.isoformat(), "received": received,
+        "record": {"entity": entity, "id": record},
+        "last_synced_at": context.now.isoformat(),
+        "received": received,
     }
     known = await _any_link(context, system, kind, external)
     if known:

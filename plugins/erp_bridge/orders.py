@@ -2,7 +2,8 @@
 
 CSV has one row for each line of an order; rows of one order share `system` and `order`:
 
-    system,order,ordered_on,customer,email,name,currency,state,line,article,description,quantity,price,discount
+    system,order,ordered_on,customer,email,name,currency,state,delivered_on,
+    line,article,description,quantity,price,discount
 
 JSON (a list) and JSON lines have one record for each order, with the lines inside:
 
@@ -19,7 +20,7 @@ from typing import Any
 import xrm
 
 SYSTEM = "erp"  # where a file does not name the system
-HEAD = ("system", "order", "ordered_on", "customer", "email", "name", "currency", "state")
+HEAD = ("system", "order", "ordered_on", "customer", "email", "name", "currency", "state", "delivered_on")
 LINE = ("line", "article", "description", "quantity", "price", "discount")
 
 

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Self
 
 import httpx
 
@@ -80,6 +81,13 @@ class Server:
                 assert self.process.poll() is None, "the server ended by itself"
             time.sleep(0.05)
         raise TimeoutError("the server did not become ready")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.kill()
 
     def kill(self) -> None:
         """End it at once, as a power cut would."""

@@ -17,7 +17,11 @@ pytestmark = pytest.mark.story
 
 ROOT = Path(__file__).parents[2]
 FILES = {
-    "employees": "user", "customers": "party", "tracks": "product", "invoices": "order", "invoice_lines": "order_line",
+    "employees": "user",
+    "customers": "party",
+    "tracks": "product",
+    "invoices": "order",
+    "invoice_lines": "order_line",
 }
 
 
@@ -42,7 +46,7 @@ def folder(xrm, tmp_path):
         chinook_fixture()
     except FileNotFoundError:
         pytest.fail(f"The open data of this story is missing; {HINT}", pytrace=False)
-    assert xrm("open-data", str(tmp_path / "data"))[0] == 0
+    assert xrm("samples", str(tmp_path / "data"))[0] == 0
     return tmp_path / "data"
 
 

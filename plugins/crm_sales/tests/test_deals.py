@@ -40,11 +40,14 @@ async def test_a_won_deal_is_certain_whatever_is_sent(site, customer):
     assert (record["probability"], record["closed_on"]) == ("100.00", "2026-03-02")
 
 
-@pytest.mark.parametrize(("sent", "missing"), [
-    ({}, {"lost_reason", "lost_note"}),
-    ({"lost_reason": "price"}, {"lost_note"}),
-    ({"lost_note": "They went elsewhere."}, {"lost_reason"}),
-])
+@pytest.mark.parametrize(
+    ("sent", "missing"),
+    [
+        ({}, {"lost_reason", "lost_note"}),
+        ({"lost_reason": "price"}, {"lost_note"}),
+        ({"lost_note": "They went elsewhere."}, {"lost_reason"}),
+    ],
+)
 async def test_a_lost_deal_demands_reason_and_note(site, customer, sent, missing):
     record = await deal(site, customer)
     with pytest.raises(Invalid) as refused:
@@ -57,7 +60,11 @@ async def test_reopening_forgets_why_it_was_lost(site, customer):
     record = await act(site, await deal(site, customer), "lose", {"lost_reason": "price", "lost_note": "Too dear."})
     record = await act(site, record, "reopen")
     assert [record[n] for n in ("state", "lost_reason", "lost_note", "closed_on", "probability")] == [
-        "qualified", None, None, None, "25.00",
+        "qualified",
+        None,
+        None,
+        None,
+        "25.00",
     ]
 
 

@@ -22,14 +22,23 @@ async def all_of(site, entity):
 
 async def test_a_lead_becomes_company_person_deal_and_first_step(site):
     record = await lead(
-        site, name="Ann Le Clerc", company="Clerc & Fils", email="ann@clerc.example", interest="A press", country="FR",
-        budget={"amount": "5000", "currency": "EUR"}, source="event",
+        site,
+        name="Ann Le Clerc",
+        company="Clerc & Fils",
+        email="ann@clerc.example",
+        interest="A press",
+        country="FR",
+        budget={"amount": "5000", "currency": "EUR"},
+        source="event",
     )
     done = await convert(site, record, close_date="2026-06-30")
     parties = {p["name"]: p for p in await all_of(site, "party")}
     company, person = parties["Clerc & Fils"], parties["Ann Le Clerc"]
     assert (company["kind"], company["roles"], company["country"], company["source"]) == (
-        "organisation", ["prospect"], "FR", "event",
+        "organisation",
+        ["prospect"],
+        "FR",
+        "event",
     )
     assert (person["first_name"], person["last_name"], person["parent"]["id"]) == ("Ann Le", "Clerc", company["id"])
     assert person["roles"] is None

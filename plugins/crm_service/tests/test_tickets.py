@@ -17,10 +17,15 @@ def ticket(site, queue, **values):
     return site.records.create(SYSTEM, "ticket", {"subject": "It does not start", "queue": queue["id"], **values})
 
 
-@pytest.mark.parametrize(("priority", "due"), [
-    ("low", "2026-03-03T01:00"), ("normal", "2026-03-02T17:00"),
-    ("high", "2026-03-02T13:00"), ("urgent", "2026-03-02T11:00"),
-])
+@pytest.mark.parametrize(
+    ("priority", "due"),
+    [
+        ("low", "2026-03-03T01:00"),
+        ("normal", "2026-03-02T17:00"),
+        ("high", "2026-03-02T13:00"),
+        ("urgent", "2026-03-02T11:00"),
+    ],
+)
 async def test_the_queue_and_the_priority_say_by_when(site, queue, priority, due):
     record = await ticket(site, queue, priority=priority)
     assert record["due"].startswith(due)

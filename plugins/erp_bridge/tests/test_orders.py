@@ -36,7 +36,9 @@ async def test_orders_lines_customers_and_links_are_made(site, product):
     assert await run(site, HEADER + TWO) == ((3, 0, 0, 0), [])
     first, second = await all_of(site, "order")
     assert (first["external_number"], first["state"], first["total"]) == (
-        "SO-1", "confirmed", {"amount": "24.50", "currency": "EUR"},
+        "SO-1",
+        "confirmed",
+        {"amount": "24.50", "currency": "EUR"},
     )
     assert (second["customer"]["label"], second["total"]) == ("Ann", {"amount": "150.00", "currency": "CHF"})
     bolt, odd, advice = await all_of(site, "order_line")
@@ -44,8 +46,12 @@ async def test_orders_lines_customers_and_links_are_made(site, product):
     assert (odd["product"], odd["description"], advice["description"]) == (None, "X-9 Odd job", "Advice")
     links = {(k["system"], k["kind"], k["external_id"]) for k in await all_of(site, "erp_link")}
     assert links == {
-        ("tryton", "customer", "4711"), ("tryton", "order", "SO-1"), ("tryton", "order", "SO-2"),
-        ("tryton", "order_line", "SO-1/1"), ("tryton", "order_line", "SO-1/2"), ("tryton", "order_line", "SO-2/1"),
+        ("tryton", "customer", "4711"),
+        ("tryton", "order", "SO-1"),
+        ("tryton", "order", "SO-2"),
+        ("tryton", "order_line", "SO-1/1"),
+        ("tryton", "order_line", "SO-1/2"),
+        ("tryton", "order_line", "SO-2/1"),
     }
 
 
@@ -66,6 +72,8 @@ async def test_a_newer_file_updates_adds_and_takes_away_lines(site, product):
     )
     (_, refused) = await run(site, HEADER + newer)
     assert "Delivered on" in refused[0][1]  # the workflow asks for it, whoever moves the order
+    dated = HEADER.replace("state,", "state,delivered_on,") + newer.replace("delivered,", "delivered,2026-02-03,")
+    assert await run(site, dated) == ((0, 2, 0, 0), [])
     assert await run(site, HEADER + newer.replace("delivered", "paid")) == ((0, 2, 0, 0), [])
     (order, *_) = [o for o in await all_of(site, "order") if o["external_number"] == "SO-1"]
     lines = [x for x in await all_of(site, "order_line", "position") if x["order"]["id"] == order["id"]]
@@ -104,19 +112,24 @@ async def test_an_address_that_several_have_is_refused_and_nothing_is_left(site)
     assert [o["external_number"] for o in await all_of(site, "order")] == ["SO-1"]
 
 
-@pytest.mark.parametrize(("rows", "reason"), [
-    ("a,,2026-01-31,1,,,EUR,,1,,x,1,1,\n", "order is missing."),
-    ("a,S,,1,,,EUR,,1,,x,1,1,\n", "ordered_on is missing."),
-    ("a,S,2026-01-31,,,,EUR,,1,,x,1,1,\n", "There is neither customer nor email nor name."),
-    ("a,S,2026-01-31,1,,,EUR,,1,,x,,1,\n", "Line 1: quantity is missing."),
-    ("a,S,2026-01-31,1,,,EUR,,1,,x,1,1,\na,S,2026-01-31,1,,,EUR,,1,,x,1,1,\n", "There are two lines 1."),
-    ("a,S,2026-01-31,1,,,EUR,,1,,x,1,1,\na,S,2026-01-30,1,,,EUR,,2,,x,1,1,\n",
-     "Row 2 says ordered_on 2026-01-30, an earlier row of this order 2026-01-31."),
-    ("a,S,2026-01-31,1\n", "This row has 4 cells where the header has 14."),
-    ("a,S,31.1.2026,1,,,EUR,,1,,x,1,1,\n", "ordered_on: This is not a date. (like 2026-12-31)"),
-    ("a,S,2026-01-31,1,,,EUR,lost,1,,x,1,1,\n", "state: This is not one of the choices."),
-    ("a,S,2026-01-31,1,,,EUR,,1,,x,one,1,\n", "quantity: This must be a number. (like 1234.50)"),
-])
+@pytest.mark.parametrize(
+    ("rows", "reason"),
+    [
+        ("a,,2026-01-31,1,,,EUR,,1,,x,1,1,\n", "order is missing."),
+        ("a,S,,1,,,EUR,,1,,x,1,1,\n", "ordered_on is missing."),
+        ("a,S,2026-01-31,,,,EUR,,1,,x,1,1,\n", "There is neither customer nor email nor name."),
+        ("a,S,2026-01-31,1,,,EUR,,1,,x,,1,\n", "Line 1: quantity is missing."),
+        ("a,S,2026-01-31,1,,,EUR,,1,,x,1,1,\na,S,2026-01-31,1,,,EUR,,1,,x,1,1,\n", "There are two lines 1."),
+        (
+            "a,S,2026-01-31,1,,,EUR,,1,,x,1,1,\na,S,2026-01-30,1,,,EUR,,2,,x,1,1,\n",
+            "Row 2 says ordered_on 2026-01-30, an earlier row of this order 2026-01-31.",
+        ),
+        ("a,S,2026-01-31,1\n", "This row has 4 cells where the header has 14."),
+        ("a,S,31.1.2026,1,,,EUR,,1,,x,1,1,\n", "ordered_on: This is not a date. (like 2026-12-31)"),
+        ("a,S,2026-01-31,1,,,EUR,lost,1,,x,1,1,\n", "state: This is not one of the choices."),
+        ("a,S,2026-01-31,1,,,EUR,,1,,x,one,1,\n", "quantity: This must be a number. (like 1234.50)"),
+    ],
+)
 async def test_what_is_wrong_with_an_order_is_told_for_each_of_its_rows(site, rows, reason):
     counts, refused = await run(site, HEADER + rows)
     assert counts == (0, 0, 0, len(rows.splitlines()))
@@ -137,9 +150,13 @@ async def test_an_order_that_was_thrown_away_is_made_again(site, product):
 
 async def test_json_has_the_lines_inside(site, product):
     order = {
-        "order": "SO-1", "ordered_on": "2026-01-31", "name": "Adler", "currency": "EUR",
+        "order": "SO-1",
+        "ordered_on": "2026-01-31",
+        "name": "Adler",
+        "currency": "EUR",
         "lines": [
-            {"article": "A-1", "quantity": 2, "price": 9.9}, {"description": "Freight", "quantity": "1", "price": "5"},
+            {"article": "A-1", "quantity": 2, "price": 9.9},
+            {"description": "Freight", "quantity": "1", "price": "5"},
         ],
     }
     for text in (json.dumps([order]), json.dumps(order) + "\n"):

@@ -89,9 +89,14 @@ async def test_a_unique_value_that_is_taken_refuses_only_its_row(site):
     assert reasons(report) == [(2, [("number", "not_unique")])]
 
 
-@pytest.mark.parametrize(("mode", "expected", "code"), [
-    ("create", (1, 0, 0, 1), "exists"), ("update", (0, 1, 0, 1), "no_such_record"), ("upsert", (1, 1, 0, 0), None),
-])
+@pytest.mark.parametrize(
+    ("mode", "expected", "code"),
+    [
+        ("create", (1, 0, 0, 1), "exists"),
+        ("update", (0, 1, 0, 1), "no_such_record"),
+        ("upsert", (1, 1, 0, 0), None),
+    ],
+)
 async def test_the_mode_says_what_may_happen(site, mode, expected, code):
     await run(site, "no,name,staff\n1,Adler,5\n")
     report = await run(site, "no,name,staff\n1,Adler,6\n2,Bär,6\n", mapping(mode=mode))
@@ -239,11 +244,23 @@ async def test_an_export_can_be_imported_again(site, monkeypatch):
     monkeypatch.setattr("xrm.builtin.transfer.exporting.MAX_PAGE", 2)
     parent = await site.system.create("company", {"name": "Parent", "number": "P"})
     for number in range(4):
-        await site.system.create("company", {
-            "name": f"=SUM({number})", "number": f"-{number}", "turnover": {"amount": "-5.50", "currency": "CHF"},
-            "tags": ["a b", "c"], "sorts": ["b"], "active": True, "since": "2026-01-31", "opens": "08:30",
-            "seen": "2026-01-31T10:00:00Z", "data": {"x": [1]}, "parent": parent["id"], "share": "12.5",
-        })
+        await site.system.create(
+            "company",
+            {
+                "name": f"=SUM({number})",
+                "number": f"-{number}",
+                "turnover": {"amount": "-5.50", "currency": "CHF"},
+                "tags": ["a b", "c"],
+                "sorts": ["b"],
+                "active": True,
+                "since": "2026-01-31",
+                "opens": "08:30",
+                "seen": "2026-01-31T10:00:00Z",
+                "data": {"x": [1]},
+                "parent": parent["id"],
+                "share": "12.5",
+            },
+        )
     text = await exported(site)
     assert not any(cell.startswith(("=", "@")) for line in csv.reader(io.StringIO(text)) for cell in line)
     table = read_rows(text.encode())

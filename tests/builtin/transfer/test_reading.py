@@ -23,16 +23,19 @@ def codes(content: bytes, name: str = ""):
     return [row.issue.code if row.issue else "" for row in read_rows(content, name)]
 
 
-@pytest.mark.parametrize(("encoding", "text", "expected"), [
-    ("utf-8", "name\nŁódź\n", "utf-8"),
-    ("utf-8-sig", "name\nŁódź\n", "utf-8-sig"),
-    ("utf-16", "name\nŁódź\n", "utf-16"),
-    ("utf-16-le", "name;city\nMuller;Bern\n", "utf-16-le"),
-    ("utf-16-be", "name;city\nMuller;Bern\n", "utf-16-be"),
-    ("cp1252", "name\nMüller – Söhne\n", "cp1252"),
-    ("latin-1", "name\nM\x81ller\n", "latin-1"),
-    ("ascii", "name\nMiller\n", "utf-8"),
-])
+@pytest.mark.parametrize(
+    ("encoding", "text", "expected"),
+    [
+        ("utf-8", "name\nŁódź\n", "utf-8"),
+        ("utf-8-sig", "name\nŁódź\n", "utf-8-sig"),
+        ("utf-16", "name\nŁódź\n", "utf-16"),
+        ("utf-16-le", "name;city\nMuller;Bern\n", "utf-16-le"),
+        ("utf-16-be", "name;city\nMuller;Bern\n", "utf-16-be"),
+        ("cp1252", "name\nMüller – Söhne\n", "cp1252"),
+        ("latin-1", "name\nM\x81ller\n", "latin-1"),
+        ("ascii", "name\nMiller\n", "utf-8"),
+    ],
+)
 def test_the_encoding_is_found_and_used(encoding, text, expected):
     content = text.encode(encoding)
     assert detect(io.BytesIO(content)).encoding == expected
@@ -46,15 +49,18 @@ def test_a_character_that_is_cut_by_the_chunk_is_no_wrong_encoding(monkeypatch):
     assert detect(io.BytesIO("name\nÄÖÜ€€€\n".encode())).encoding == "utf-8"
 
 
-@pytest.mark.parametrize(("text", "delimiter"), [
-    ("a,b,c\n1,2,3\n", ","),
-    ("a;b\n1,5;2,5\n2,5;3,5\n", ";"),
-    ("a\tb\n1\t2\n", "\t"),
-    ("a|b|c\n1|2|3\n", "|"),
-    ('name;note\nx;"a, b, c, d"\n', ";"),
-    ("only\nrow\n", ","),
-    ("", ","),
-])
+@pytest.mark.parametrize(
+    ("text", "delimiter"),
+    [
+        ("a,b,c\n1,2,3\n", ","),
+        ("a;b\n1,5;2,5\n2,5;3,5\n", ";"),
+        ("a\tb\n1\t2\n", "\t"),
+        ("a|b|c\n1|2|3\n", "|"),
+        ('name;note\nx;"a, b, c, d"\n', ";"),
+        ("only\nrow\n", ","),
+        ("", ","),
+    ],
+)
 def test_the_delimiter_is_the_one_that_makes_equal_rows(text, delimiter):
     assert find_delimiter(text) == delimiter
 
@@ -80,14 +86,17 @@ def test_blanks_after_the_delimiter_belong_to_no_cell():
     assert values(b'a, b\n1, "x, y"\n') == [{"a": "1", "b": "x, y"}]
 
 
-@pytest.mark.parametrize(("line", "code"), [
-    (b"1", "row_length"),
-    (b"1,2,3", "row_length"),
-    (b",", "empty_row"),
-    (b'" ",""', "empty_row"),
-    (b'"1"x,2', "unreadable"),
-    (b'1,"never closed', "unreadable"),
-])
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        (b"1", "row_length"),
+        (b"1,2,3", "row_length"),
+        (b",", "empty_row"),
+        (b'" ",""', "empty_row"),
+        (b'"1"x,2', "unreadable"),
+        (b'1,"never closed', "unreadable"),
+    ],
+)
 def test_a_bad_row_is_told_and_the_others_are_read(line, code):
     content = b"a,b\n1,2\n" + line + b"\n"
     after = b"" if code == "unreadable" and line.endswith(b"closed") else b"3,4\n"
@@ -104,9 +113,14 @@ def test_bytes_that_do_not_fit_a_given_encoding_are_told_by_row():
     assert [row.issue and row.issue.code for row in table] == ["wrong_encoding", None]
 
 
-@pytest.mark.parametrize(("content", "code"), [
-    (b"", "no_header"), (b"\n\n", "no_header"), (b"a,b,a\n1,2,3\n", "duplicate_column"),
-])
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"", "no_header"),
+        (b"\n\n", "no_header"),
+        (b"a,b,a\n1,2,3\n", "duplicate_column"),
+    ],
+)
 def test_a_file_without_a_usable_header_is_refused(content, code):
     with pytest.raises(Malformed) as refused:
         read_rows(content)

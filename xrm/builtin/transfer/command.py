@@ -136,8 +136,10 @@ def _print(report: Report, table: Table, mapping: ImportMapping, args: Namespace
         return
     verb = "would be " if args.dry_run else ""
     _say(f"{args.file}: {table.layout.format}, {table.layout.encoding}; key: {', '.join(mapping.key) or 'none'}")
-    _say(f"{report.read} rows read: {report.created} {verb}created, {report.updated} {verb}updated, "
-          f"{report.unchanged} unchanged, {report.refused} refused")
+    _say(
+        f"{report.read} rows read: {report.created} {verb}created, {report.updated} {verb}updated, "
+        f"{report.unchanged} unchanged, {report.refused} refused"
+    )
     if args.mapping is None and mapping.ignore:
         _say(f"Columns left out: {', '.join(mapping.ignore)}")
     for verdict in report.problems[:SHOWN]:
@@ -162,8 +164,10 @@ def _print_foreign(report: ImportReport, args: Namespace) -> int:
         problems = [{"row": number, "reason": reason} for number, reason in report.refused]
         _emit({**counts, "refused": refused, "problems": problems})
     else:
-        _say(f"{report.read} rows read: {report.created} created, {report.updated} updated, "
-              f"{report.unchanged} unchanged, {refused} refused")
+        _say(
+            f"{report.read} rows read: {report.created} created, {report.updated} updated, "
+            f"{report.unchanged} unchanged, {refused} refused"
+        )
         for number, reason in report.refused[:SHOWN]:
             _say(f"  row {number}: {reason}")
     return 1 if refused else 0

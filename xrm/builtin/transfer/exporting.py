@@ -80,9 +80,7 @@ def _given(exporting: Access, name: str) -> bool:
     return all(rule.read.issuperset(parts) for rule in exporting.rules)
 
 
-async def _pages(
-    kernel: Kernel, actor: Actor, entity: str, query: Query
-) -> AsyncIterator[Sequence[Mapping[str, Any]]]:
+async def _pages(kernel: Kernel, actor: Actor, entity: str, query: Query) -> AsyncIterator[Sequence[Mapping[str, Any]]]:
     while True:
         page = await kernel.records.list(actor, entity, query)
         yield page.records
@@ -149,4 +147,3 @@ def _line(cells: Iterator[str]) -> str:
     out = io.StringIO()
     csv.writer(out, lineterminator="\r\n").writerow(cells)
     return out.getvalue()
-

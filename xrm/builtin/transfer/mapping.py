@@ -46,18 +46,55 @@ NOWHERE = Origin()
 NOTHING = ("", "NULL", "null", "N/A", "n/a")
 
 _PLACE = re.compile(r"\{([^{}]+)\}")
-_TOP = ("import", "title", "description", "entity", "key", "mode", "file", "empty", "empty_cells", "decimal",
-        "time_zone", "fields", "ignore")
+_TOP = (
+    "import",
+    "title",
+    "description",
+    "entity",
+    "key",
+    "mode",
+    "file",
+    "empty",
+    "empty_cells",
+    "decimal",
+    "time_zone",
+    "fields",
+    "ignore",
+)
 _FILE = ("format", "encoding", "delimiter")
-_RULE = ("column", "template", "value", "values", "otherwise", "case", "prefix", "suffix", "split", "date", "currency",
-         "currency_column", "by", "entity", "default", "only_new")
+_RULE = (
+    "column",
+    "template",
+    "value",
+    "values",
+    "otherwise",
+    "case",
+    "prefix",
+    "suffix",
+    "split",
+    "date",
+    "currency",
+    "currency_column",
+    "by",
+    "entity",
+    "default",
+    "only_new",
+)
 _ALLOWED: Mapping[str, tuple[str, ...]] = {
-    "mode": MODES, "empty_cells": ("keep", "clear"), "decimal": (".", ","), "otherwise": ("keep", "empty", "refuse"),
-    "case": ("upper", "lower", "title"), "format": FORMATS,
+    "mode": MODES,
+    "empty_cells": ("keep", "clear"),
+    "decimal": (".", ","),
+    "otherwise": ("keep", "empty", "refuse"),
+    "case": ("upper", "lower", "title"),
+    "format": FORMATS,
 }
 _ONLY_FOR: Mapping[str, tuple[str, ...]] = {
-    "split": ("choices", "tags"), "date": ("date", "datetime", "time"), "currency": ("money",),
-    "currency_column": ("money",), "by": ("relation",), "entity": ("relation",),
+    "split": ("choices", "tags"),
+    "date": ("date", "datetime", "time"),
+    "currency": ("money",),
+    "currency_column": ("money",),
+    "by": ("relation",),
+    "entity": ("relation",),
 }
 
 
@@ -214,8 +251,22 @@ def _fields_faults(node: Node) -> Iterator[Issue]:
 
 def _rule_faults(name: str, node: Node) -> Iterator[Issue]:
     yield from _unknown(node, _RULE)
-    yield from _texts(node, ("column", "template", "otherwise", "case", "prefix", "suffix", "split", "currency",
-                             "currency_column", "by", "entity"))
+    yield from _texts(
+        node,
+        (
+            "column",
+            "template",
+            "otherwise",
+            "case",
+            "prefix",
+            "suffix",
+            "split",
+            "currency",
+            "currency_column",
+            "by",
+            "entity",
+        ),
+    )
     yield from _text_lists(node, ("date",))
     given = [key for key in ("column", "template", "value") if node.get(key) is not None]
     if len(given) != 1:

@@ -18,7 +18,8 @@ from xrm.metadata.model import Entity, Field
 
 _PLACE = re.compile(r"\{([^{}]+)\}")
 _WORDS: Mapping[str, bool] = {
-    **dict.fromkeys(("true", "yes", "y", "1", "x"), True), **dict.fromkeys(("false", "no", "n", "0"), False),
+    **dict.fromkeys(("true", "yes", "y", "1", "x"), True),
+    **dict.fromkeys(("false", "no", "n", "0"), False),
 }
 _TEXTUAL = frozenset({"text", "long_text", "email", "phone", "url", "uuid", "date", "time", "datetime", "choice"})
 _NUMBER = {
@@ -256,7 +257,18 @@ def _without_decimals(value: Any) -> Any:
 
 
 _SHAPES: Mapping[str, Callable[[Cell], Any]] = {
-    "integer": _as_number, "duration": _as_number, "decimal": _as_number, "percent": _as_number, "money": _as_money,
-    "boolean": _as_boolean, "date": _as_date, "time": _as_time, "datetime": _as_datetime, "choice": _as_choice,
-    "choices": _as_list, "tags": _as_list, "relation": _as_relation, "json": _as_json,
+    "integer": _as_number,
+    "duration": _as_number,
+    "decimal": _as_number,
+    "percent": _as_number,
+    "money": _as_money,
+    "boolean": _as_boolean,
+    "date": _as_date,
+    "time": _as_time,
+    "datetime": _as_datetime,
+    "choice": _as_choice,
+    "choices": _as_list,
+    "tags": _as_list,
+    "relation": _as_relation,
+    "json": _as_json,
 }

@@ -20,7 +20,7 @@
   const draw = () => {
     for (const place of document.querySelectorAll("[data-chart]")) {
       const facts = JSON.parse(place.dataset.chart);
-      const chart = window.echarts.getInstanceByDom(place) || window.echarts.init(place, null, { renderer: "svg" });
+      const chart = window.echarts.getInstanceByDom(place) || window.echarts.init(place);
       chart.setOption(option(facts), true);
     }
   };

@@ -1,0 +1,99 @@
+"""Show: the small pieces all pages are made of, as HTML with every text escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from studio.desk import TROUBLE, Desk
+from studio.parts.order import Badge
+from xrm.errors import Issue
+
+LOOK = Path(__file__).with_name("look.css")
+_STEP_WORDS = {"safe": ("safe", "good"), "slow": ("touches records", "warn"), "destructive": ("loses data", "bad")}
+
+
+def badge(text: str, kind: str = "plain") -> str:
+    """Return a badge as HTML."""
+    return f'<span class="xs-badge xs-{kind}">{escape(text)}</span>'
+
+
+def head(icon: str, title: str, lead: str = "", badges: Iterable[Badge] = ()) -> None:
+    """Show the head of a page."""
+    shown = "".join(badge(b.text, b.kind) for b in badges)
+    mark = f'<span class="xs-big" aria-hidden="true"><i class="bi bi-{escape(icon)}"></i></span>'
+    text = f'<p class="xs-lead">{escape(lead)}</p>' if lead else ""
+    st.html(f'<div class="xs-head">{mark}<h1>{escape(title)}</h1>{shown}</div>{text}')
+
+
+def empty(text: str) -> None:
+    """Show that there is nothing yet, and what to do about it."""
+    st.html(f'<div class="xs-empty">{escape(text)}</div>')
+
+
+def trouble() -> None:
+    """Show what the last edit was refused for, once."""
+    found = st.session_state.pop(TROUBLE, None)
+    if found is not None:
+        message, issues = found
+        st.error(message)
+        findings([issue for issue in issues if issue.message != message])
+
+
+def findings(issues: Sequence[Issue]) -> None:
+    """Show findings with the place of each."""
+    if issues:
+        st.html("".join(_finding(issue) for issue in issues))
+
+
+def _finding(issue: Issue) -> str:
+    where = f'<span class="xs-where">{escape(issue.path)}</span>' if issue.path else ""
+    hint = f' <span class="xs-hint">{escape(issue.hint)}</span>' if issue.hint else ""
+    kind = " is-warning" if issue.severity == "warning" else ""
+    return f'<div class="xs-finding{kind}">{where}{escape(_sentence(issue.message))}{hint}</div>'
+
+
+def _sentence(text: str) -> str:
+    ended = text if text.endswith((".", "!", "?")) else f"{text}."
+    return ended[:1].upper() + ended[1:]
+
+
+def steps(found: Sequence[dict[str, Any]]) -> None:
+    """Show the steps of a plan with their impact."""
+    st.html(f'<ul class="xs-steps">{"".join(_step(step) for step in found)}</ul>')
+
+
+def _step(step: dict[str, Any]) -> str:
+    words, kind = _STEP_WORDS.get(step["severity"], (step["severity"], "plain"))
+    impact = _impact(step)
+    number = f'<span class="xs-number">{escape(impact)}</span>' if impact else ""
+    samples = f'<br><span class="xs-sub">such as {escape(", ".join(step["samples"]))}</span>' if step.get("samples") else ""
+    return (
+        f'<li class="xs-step is-{escape(step["severity"])}"><span class="xs-what">{escape(step["description"])}{samples}'
+        f"</span>{number}{badge(words, kind)}</li>"
+    )
+
+
+def _impact(step: dict[str, Any]) -> str:
+    if step.get("affected"):
+        return f"{step['affected']:,} of {step.get('rows') or 0:,} records"
+    return f"{step['rows']:,} records" if step.get("rows") else ""
+
+
+def diff(file: str, text: str) -> None:
+    """Show the difference of a file, folded when it is long."""
+    lines = [line for line in text.splitlines() if not line.startswith(("---", "+++"))]
+    kinds = {"+": "is-plus", "-": "is-minus", "@": "is-at"}
+    body = "".join(f'<div class="{kinds.get(line[:1], "")}">{escape(line) or " "}</div>' for line in lines)
+    opened = " open" if len(lines) < 60 else ""
+    st.html(f'<details class="xs-diff"{opened}><summary>{escape(file)}</summary>{body}</details>')
+
+
+def only_reading(desk: Desk) -> None:
+    """Say so when the visitor may not change the model."""
+    if not desk.may_edit:
+        st.info("You can look at the model; changing it needs the capability model.edit.")
