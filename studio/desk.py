@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -134,6 +135,7 @@ def edit(make: Callable[[Desk], Texts]) -> bool:
 
 @st.cache_resource
 def _http(address: str) -> httpx.Client:
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it would write down every address
     return httpx.Client(base_url=address, trust_env=False)
 
 
@@ -149,3 +151,9 @@ def _findings(key: tuple[int, int], _client: Client, _texts: Mapping[str, str]) 
 
 def _key(sources: Sequence[Source]) -> int:
     return hash(sources)
+
+
+def current_desk() -> Desk:
+    """Return the desk the frame opened for this run."""
+    desk: Desk = st.session_state["desk"]
+    return desk

@@ -75,6 +75,34 @@ def change(sources: Sequence[Source], name: str, edits: Sequence[Edit]) -> Texts
     return {place.file: text}
 
 
+def put(sources: Sequence[Source], name: str, path: Path, value: Any, default: Any = None) -> Texts:
+    """Return the files after a property got a value; one that says nothing more than its default is not written.
+
+    Args:
+        sources: The files.
+        name: The entity.
+        path: Where the property is in its definition.
+        value: What it shall be; None, or an empty text or list, takes it away.
+        default: What it is without being written, in an entity of the site's own.
+    """
+    place = home(sources, name)
+    if value in (None, "", [], {}) or (place.kind == "entity" and value == default):
+        return change(sources, name, [Remove(path)]) if said(place.data, path) is not None else {}
+    return change(sources, name, [Set(path, value)])
+
+
+def said(data: Any, path: Path) -> Any:
+    """Return what a definition says at a path, or None."""
+    for step in path:
+        if isinstance(data, list) and isinstance(step, int) and step < len(data):
+            data = data[step]
+        elif isinstance(data, Mapping) and step in data:
+            data = data[step]
+        else:
+            return None
+    return data
+
+
 def _data(text: str, name: str, kind: str) -> Mapping[str, Any]:
     found = next(d for d in definitions(Source(SITE, "", text)) if d.name == name and d.kind == kind)
     data: Mapping[str, Any] = found.data
@@ -84,12 +112,8 @@ def _data(text: str, name: str, kind: str) -> Mapping[str, Any]:
 def _pruned(text: str, path: Path, name: str) -> str:
     """Return the text without tables and lists that became empty."""
     while path:
-        data: Any = next(d.data for d in definitions(Source(SITE, "", text)) if d.name == name)
-        for step in path:
-            data = data[step] if isinstance(data, list) or step in data else None
-        if data is None or data:
-            return text
-        if path == ("fields",) and "entity" in next(d.data for d in definitions(Source(SITE, "", text)) if d.name == name):
+        whole = next(d.data for d in definitions(Source(SITE, "", text)) if d.name == name)
+        if said(whole, path) not in ({}, []) or (path == ("fields",) and "entity" in whole):
             return text  # an entity says that it has fields, even none
         text = update(text, [Remove(path)], name)
         path = path[:-1]

@@ -9,8 +9,12 @@ import pytest
 
 import xrm
 from xrm.cli import make_parser
-from xrm.kernel.kernel import BUILTIN
+from xrm.kernel.kernel import BUILTIN, check_expression
 from xrm.kernel.plugins import load_plugins
+from xrm.metadata.grammar import KINDS
+from xrm.metadata.load import read_layer
+from xrm.metadata.merge import review
+from xrm.metadata.model import Source
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted(
@@ -56,6 +60,14 @@ def test_commands_exist(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     named = re.findall(r"(?:`|^|bin/)xrm ([a-z]+)", text, re.MULTILINE)
     assert set(named) <= set(known)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_definitions_that_are_shown_are_good(page: Path) -> None:
+    ours = (*load_plugins(ROOT, ("*",), BUILTIN).sources(), *read_layer("site", ROOT / "entities", "entities/"))
+    for text in re.findall(r"```yaml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+        if re.match(rf"({'|'.join(KINDS)}):", text):
+            assert review((*ours, Source("site", "entities/shown.yaml", text)), check_expression).issues == ()
 
 
 def test_every_make_target_is_explained() -> None:

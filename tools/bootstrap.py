@@ -91,17 +91,32 @@ def packages(lock: str) -> None:
     """Have a virtual environment with everything in `lock`, and the project itself installed for editing."""
     wanted = digest(ROOT / lock, ROOT / "pyproject.toml", ROOT)
     # What the tools need includes what the product needs, at the same versions.
-    stamps = [VENV / f".{name}.stamp" for name in ((lock,) if lock == RUN_LOCK else (RUN_LOCK, lock))]
-    if python_works() and read(stamps[-1]) == wanted:
+    covered = (lock,) if lock == RUN_LOCK else (RUN_LOCK, lock)
+    if whole() and read(stamp(lock)) == wanted:
         return
     say(f"Installing Python packages ({lock}) …")
     environment()
-    for stamp in stamps:
-        stamp.unlink(missing_ok=True)
+    unfinished().touch()
     install("--require-hashes", "-r", ROOT / lock)
     install("--no-deps", "--no-build-isolation", "--editable", ROOT)
-    for name, stamp in zip((RUN_LOCK, lock)[-len(stamps) :], stamps, strict=True):
-        stamp.write_text(digest(ROOT / name, ROOT / "pyproject.toml", ROOT), encoding="utf-8")
+    for name in covered:
+        stamp(name).write_text(digest(ROOT / name, ROOT / "pyproject.toml", ROOT), encoding="utf-8")
+    unfinished().unlink()
+
+
+def stamp(lock: str) -> Path:
+    """Return the file that says what was installed from a lock."""
+    return VENV / f".{lock}.stamp"
+
+
+def unfinished() -> Path:
+    """Return the file that is there while something is being installed."""
+    return VENV / ".unfinished"
+
+
+def whole() -> bool:
+    """Tell whether the environment works and no installation in it was cut off: such a one may lack any file."""
+    return python_works() and not unfinished().exists()
 
 
 def python_works() -> bool:
@@ -115,7 +130,7 @@ def python_works() -> bool:
 
 def environment() -> None:
     """Make the virtual environment unless a good one is there."""
-    if python_works():
+    if whole():
         return
     if uv := shutil.which("uv"):
         run(uv, "venv", "--quiet", "--clear", "--python", sys.executable, VENV)

@@ -27,6 +27,7 @@ from xrm.settings import Settings, load_settings
 from xrm.site import Site, open_site
 
 CLI = Actor(id=None, name="Command line", kind="system", source="cli")
+STUDIO = Path(__file__).parent.parent / "studio"  # beside the package, in a checkout and in an installed wheel alike
 Run = Callable[[Site, argparse.Namespace], Awaitable[int]]
 
 
@@ -330,7 +331,7 @@ def serve(args: argparse.Namespace, settings: Settings) -> int:
 
     given = {n: getattr(args, n, None) for n in ("host", "port")}
     settings = dataclasses.replace(settings, **{n: v for n, v in given.items() if v})
-    studio = None if getattr(args, "no_studio", False) else settings.folder / "studio"
+    studio = None if getattr(args, "no_studio", False) else STUDIO
     try:
         return run(settings, studio, lambda text: print(text, flush=True))
     except XrmError as error:

@@ -31,6 +31,7 @@ from xrm.site import Site
 PREFIX = "/studio"
 CAPABILITY = "model.read"
 MISSING = "The studio needs Streamlit, which is not installed here: pip install 'xrm[studio]'."
+SERVER_LOGS = ("uvicorn", "uvicorn.access", "uvicorn.asgi", "uvicorn.error", "websockets")
 SHUT = 4403  # WebSocket close code: refused
 
 log = logging.getLogger("xrm.studio")
@@ -191,25 +192,36 @@ def _address(scope: Any) -> str:
 
 def _make(script: Path, settings: dict[str, str]) -> Any:
     """Return the Streamlit app, not started. Takes a second or two: Streamlit is large."""
+    kept = {name: _logging_of(name) for name in SERVER_LOGS}
     try:
-        import streamlit
+        import streamlit  # noqa: PLC0415 - only a site whose studio is used pays for it
     except ImportError:
         raise Unavailable(MISSING) from None
     root = str(script.parent.parent)  # the studio is a package of this folder
     if root not in sys.path:
         sys.path.append(root)
-    return streamlit.App(script, secrets={"site": settings})
+    made = streamlit.App(script, secrets={"site": settings})
+    streamlit.config.get_config_options()  # reads config.toml beside the script now: that is when it sets up logging
+    for name, (level, propagate, handlers) in kept.items():  # Streamlit takes the server's loggers over
+        logger = logging.getLogger(name)
+        logger.level, logger.propagate, logger.handlers = level, propagate, handlers
+    return made
+
+
+def _logging_of(name: str) -> tuple[int, bool, list[logging.Handler]]:
+    logger = logging.getLogger(name)
+    return logger.level, logger.propagate, list(logger.handlers)
 
 
 def _policy() -> bytes:
     """Return the Content-Security-Policy of Streamlit's page: its inline scripts are allowed by their hashes."""
-    import streamlit
+    import streamlit  # noqa: PLC0415
 
     page = (Path(streamlit.__file__).parent / "static" / "index.html").read_text("utf-8")
     scripts = findall(r"<script>(.*?)</script>", page, DOTALL)
     hashes = "".join(f" 'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'" for script in scripts)
     return (
-        f"default-src 'self'; script-src 'self'{hashes}; style-src 'self' 'unsafe-inline'; "
+        f"default-src 'self'; script-src 'self'{hashes} blob:; style-src 'self' 'unsafe-inline'; "
         "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; "
         "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
     ).encode()

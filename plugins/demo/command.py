@@ -90,8 +90,11 @@ def _plural(site: Any, entity: str) -> str:
 
 
 def _progress(parties: int) -> Callable[[Counter[str]], None]:
+    step = max(100, parties // 2000 * 100)  # some twenty lines
+
     def tell(counts: Counter[str]) -> None:
-        _say(f"  {counts['party']} of {parties} parties, {counts.total()} records")
+        if counts["party"] % step == 0 or counts["party"] == parties:
+            _say(f"  {counts['party']} of {parties} parties, {counts.total()} records")
 
     return tell
 

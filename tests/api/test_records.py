@@ -34,7 +34,7 @@ async def test_every_type_goes_in_and_comes_out(admin):
     shown = (await admin.get(made.headers["location"])).json()
     expected = sent | {
         "margin": "0.25", "weight": "12.500", "share": "33.30", "shift": "06:30:00", "extras": ["cooling", "robot"],
-        "checked_at": "2026-10-25T00:30:00Z", "number": "M-0002", "double": 14, "state": "new", "version": 1,
+        "checked_at": "2026-10-25T00:30:00.000000Z", "number": "M-0002", "double": 14, "state": "new", "version": 1,
         "part_of": {"id": other["id"], "label": "Other"},
         "about": {"entity": "machine", "id": other["id"], "label": "Other"}, "label": "Lathe",
     }

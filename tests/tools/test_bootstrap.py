@@ -76,40 +76,47 @@ def test_front_end_files_come_from_packages_we_declare():
         assert any(place.startswith("licenses/") for place in files.values()), f"{package} comes without its licence"
 
 
-def test_an_environment_that_is_complete_is_left_alone(tmp_path, monkeypatch):
-    def refuse(*arguments: object) -> None:
-        raise AssertionError("nothing is to be installed")
+@pytest.fixture
+def environment(tmp_path, monkeypatch):
+    """An environment in tmp_path; the list holds what was done to it: "made", or what was installed."""
+    done = []
+
+    def run(*command: object) -> None:
+        done.append("made")
+        bootstrap.unfinished().unlink(missing_ok=True)
 
     monkeypatch.setattr(bootstrap, "VENV", tmp_path)
     monkeypatch.setattr(bootstrap, "python_works", lambda: True)
-    stamp = bootstrap.digest(bootstrap.ROOT / bootstrap.RUN_LOCK, bootstrap.ROOT / "pyproject.toml", bootstrap.ROOT)
-    (tmp_path / f".{bootstrap.RUN_LOCK}.stamp").write_text(stamp, encoding="utf-8")
-    monkeypatch.setattr(bootstrap, "install", refuse)
+    monkeypatch.setattr(bootstrap, "install", lambda *arguments: done.append(arguments[-1]))
+    monkeypatch.setattr(bootstrap, "run", run)
+    monkeypatch.setattr(bootstrap.shutil, "which", lambda name: name)
+    return done
+
+
+def test_an_environment_that_is_complete_is_left_alone(environment):
     bootstrap.packages(bootstrap.RUN_LOCK)
+    bootstrap.packages(bootstrap.RUN_LOCK)
+    assert environment == [bootstrap.ROOT / bootstrap.RUN_LOCK, bootstrap.ROOT]
 
 
-def test_a_failed_installation_leaves_no_stamp(tmp_path, monkeypatch):
-    def fail(*arguments: object) -> None:
-        raise SystemExit(1)
-
-    monkeypatch.setattr(bootstrap, "VENV", tmp_path)
-    monkeypatch.setattr(bootstrap, "python_works", lambda: True)
-    monkeypatch.setattr(bootstrap, "install", fail)
-    for lock in (bootstrap.RUN_LOCK, bootstrap.DEV_LOCK):
-        (tmp_path / f".{lock}.stamp").write_text("an older one", encoding="utf-8")
-    with pytest.raises(SystemExit):
-        bootstrap.packages(bootstrap.DEV_LOCK)
-    assert not list(tmp_path.glob(".*.stamp"))
-
-
-def test_the_tools_bring_what_the_product_needs(tmp_path, monkeypatch):
-    monkeypatch.setattr(bootstrap, "VENV", tmp_path)
-    monkeypatch.setattr(bootstrap, "python_works", lambda: True)
-    installed = []
-    monkeypatch.setattr(bootstrap, "install", lambda *arguments: installed.append(arguments))
+def test_the_tools_bring_what_the_product_needs(environment):
     bootstrap.packages(bootstrap.DEV_LOCK)
     bootstrap.packages(bootstrap.RUN_LOCK)
-    assert [arguments[-1] for arguments in installed] == [bootstrap.ROOT / bootstrap.DEV_LOCK, bootstrap.ROOT]
+    assert environment == [bootstrap.ROOT / bootstrap.DEV_LOCK, bootstrap.ROOT]
+
+
+def test_an_installation_that_was_cut_off_starts_from_nothing(environment, monkeypatch):
+    def cut_off(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    bootstrap.packages(bootstrap.RUN_LOCK)
+    with monkeypatch.context() as patch:
+        patch.setattr(bootstrap, "install", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            bootstrap.packages(bootstrap.DEV_LOCK)
+    environment.clear()
+    bootstrap.packages(bootstrap.RUN_LOCK)
+    assert environment == ["made", bootstrap.ROOT / bootstrap.RUN_LOCK, bootstrap.ROOT]
 
 
 def test_without_a_browser_it_says_how_to_get_one(monkeypatch, capsys):

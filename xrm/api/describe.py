@@ -104,6 +104,8 @@ def _field(field: Field, full: bool, writable: Mapping[str, frozenset[str]]) -> 
     shown: dict[str, Any] = plain(field)
     if not full:
         shown = {name: value for name, value in shown.items() if name not in _WITHHELD}
+    if field.type == "relation":
+        shown.setdefault("to", [])
     shown["schema"] = dict(TYPES[field.type].schema(field))
     if field.formula or field.type == "auto_number":
         shown["read_only"] = True

@@ -82,10 +82,14 @@ def _beside(path: Path, text: str) -> Path | None:
         return None
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    with beside.open("x", encoding="utf-8", newline="\n") as file:
-        file.write(_ended(text))
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with beside.open("x", encoding="utf-8", newline="\n") as file:
+            file.write(_ended(text))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise
     return beside
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import unquote_to_bytes
 from uuid import UUID
 
 from litestar import delete, get, patch, post, put
@@ -55,7 +56,7 @@ class RecordRoutes:
             post("/api/{entity:str}/{id:str}/restore")(self.restore),
             post("/api/{entity:str}/{id:str}/actions/{action:str}")(self.act),
             get("/api/{entity:str}/{id:str}/history")(self.history),
-            put("/api/{entity:str}/by/{field:str}/{value:str}")(self.upsert),
+            put("/api/{entity:str}/by/{field:str}/{value:path}")(self.upsert),
         ]
 
     # --- reading ---
@@ -168,7 +169,7 @@ class RecordRoutes:
     async def upsert(self, request: AnyRequest) -> Answer:
         """Change the record that a unique field names, or create it."""
         actor, entity = signed_in(request), request.path_params["entity"]
-        field, value = request.path_params["field"], request.path_params["value"]
+        field, value = request.path_params["field"], _last_segment(request)
         read_query(request)
         versions = expected_versions(request, needed=False)
         values = await read_object(request)
@@ -209,6 +210,18 @@ class RecordRoutes:
             headers["location"] = f"/api/{request.path_params['entity']}/{record['id']}"
         warnings = [issue.to_dict() for change in act.changes.changes for issue in change.warnings]
         return answer({**record, "_warnings": warnings} if warnings else record, status, headers)
+
+
+def _last_segment(request: AnyRequest) -> str:
+    """Return the value in /api/{entity}/by/{field}/{value} as it was sent: an encoded slash is part of it."""
+    raw: bytes = request.scope["raw_path"]
+    try:
+        value = unquote_to_bytes(raw.split(b"/", 5)[5]).decode("utf-8")
+    except (IndexError, UnicodeDecodeError):
+        raise Malformed("The value in the address cannot be read.") from None
+    if not value or "\x00" in value:
+        raise Malformed("The value in the address cannot be read.")
+    return value
 
 
 def read_list(given: Any) -> Query:

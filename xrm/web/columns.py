@@ -38,7 +38,9 @@ class Column:
         """How the cell is laid out: number, choice, long or text."""
         if self.field.type in NUMERIC:
             return "number"
-        return {"choice": "choice", "choices": "choice", "tags": "choice", "long_text": "long"}.get(self.field.type, "text")
+        return {"choice": "choice", "choices": "choice", "tags": "choice", "long_text": "long"}.get(
+            self.field.type, "text"
+        )
 
 
 def column(visit: PageVisit, entity: Entity, path: str) -> Column | None:
@@ -79,8 +81,10 @@ def choosable(visit: PageVisit, entity: Entity) -> tuple[Column, ...]:
     return columns(visit, entity, names)
 
 
-def rows_template(visit: PageVisit, environment: Environment, entity: Entity, shown: tuple[Column, ...], kind: str) -> Template:
-    """Return the template of the rows of a list: kind ``full`` has checkboxes, ``small`` is for lists in a record's page."""
+def rows_template(
+    visit: PageVisit, environment: Environment, entity: Entity, shown: tuple[Column, ...], kind: str
+) -> Template:
+    """Return the template of the rows of a list: kind ``full`` has checkboxes, ``small`` has none."""
     paths = tuple(c.path for c in shown)
     key = ("web", "rows", entity.name, paths, kind)
     made: Template = visit.live.cached(key, lambda: environment.from_string(_source(entity, shown, kind)))
@@ -89,24 +93,35 @@ def rows_template(visit: PageVisit, environment: Environment, entity: Entity, sh
 
 def cells(show: Show, shown: tuple[Column, ...]) -> Mapping[str, Any]:
     """Return what a rows template needs besides the records."""
-    return {"fields": [c.field for c in shown], "titles": [c.title for c in shown], "show": show, "empty": EMPTY,
-            "withheld": WITHHELD, "short": short}
+    return {
+        "fields": [c.field for c in shown],
+        "titles": [c.title for c in shown],
+        "show": show,
+        "empty": EMPTY,
+        "withheld": WITHHELD,
+        "short": short,
+    }
 
 
 def _source(entity: Entity, shown: tuple[Column, ...], kind: str) -> str:
     pick = (
-        '<td role="cell" class="pick"><label class="pick-area"><input type="checkbox" class="form-check-input" form="bulk" name="id" value="{{ r.id }}">'
+        '<td role="cell" class="pick"><label class="pick-area">'
+        '<input type="checkbox" class="form-check-input" form="bulk" name="id" value="{{ r.id }}">'
         '<span class="visually-hidden">Select {{ r.get("label") or r.id }}</span></label></td>'
-        if kind == "full" else ""
+        if kind == "full"
+        else ""
     )
     body = "".join(_cell(entity, number, shown[number]) for number in range(len(shown)))
-    return f'{{% for r in records %}}{{% set m = r.get("_masked", ()) %}}<tr role="row">{pick}{body}</tr>\n{{% endfor %}}'
+    return (
+        f'{{% for r in records %}}{{% set m = r.get("_masked", ()) %}}<tr role="row">{pick}{body}</tr>\n{{% endfor %}}'
+    )
 
 
 def _cell(entity: Entity, number: int, shown: Column) -> str:
     value = f'r["{shown.path}"]'
     if number == 0:
-        inner = f'<a class="row-link" href="/e/{entity.name}/{{{{ r.id }}}}">{{{{ {_plain(number, shown, value)} or r.get("label") or "(no title)" }}}}</a>'
+        title = f'{_plain(number, shown, value)} or r.get("label") or "(no title)"'
+        inner = f'<a class="row-link" href="/e/{entity.name}/{{{{ r.id }}}}">{{{{ {title} }}}}</a>'
     else:
         inner = f"{{{{ {_rich(number, shown, value)} }}}}"
     withheld = f'{{% if "{shown.path.split(".")[0]}" in m %}}{{{{ withheld }}}}{{% else %}}{inner}{{% endif %}}'

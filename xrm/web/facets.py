@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
@@ -20,11 +20,27 @@ MAX_OPTIONS = 40  # records offered as checkboxes; more are searched for
 ME = "me"
 NONE = "none"
 
-_KINDS: Mapping[str, str] = MappingProxyType({
-    "choice": "options", "choices": "options", "boolean": "options", "relation": "relation", "date": "days",
-    "datetime": "days", "integer": "range", "decimal": "range", "money": "range", "percent": "range", "duration": "range",
-    "text": "text", "email": "text", "phone": "text", "url": "text", "auto_number": "text", "tags": "text",
-})
+_KINDS: Mapping[str, str] = MappingProxyType(
+    {
+        "choice": "options",
+        "choices": "options",
+        "boolean": "options",
+        "relation": "relation",
+        "date": "days",
+        "datetime": "days",
+        "integer": "range",
+        "decimal": "range",
+        "money": "range",
+        "percent": "range",
+        "duration": "range",
+        "text": "text",
+        "email": "text",
+        "phone": "text",
+        "url": "text",
+        "auto_number": "text",
+        "tags": "text",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +89,7 @@ class Offer:
 
     facet: Facet
     options: tuple[Option, ...] = ()
-    search: bool = field(default=False)
+    search: bool = False
 
 
 def read_facets(visit: PageVisit, entity: Entity, view: View | None) -> tuple[Facet, ...]:
@@ -135,7 +151,9 @@ def _days(facet: Facet, zone: ZoneInfo) -> list[str]:
     if facet.low:
         found.append(f"{name} >= {quoted(_midnight(facet.low, zone, 0) if of_time else facet.low)}")
     if facet.high:
-        found.append(f"{name} < {quoted(_midnight(facet.high, zone, 1))}" if of_time else f"{name} <= {quoted(facet.high)}")
+        found.append(
+            f"{name} < {quoted(_midnight(facet.high, zone, 1))}" if of_time else f"{name} <= {quoted(facet.high)}"
+        )
     return found
 
 
@@ -210,7 +228,9 @@ async def _records(visit: PageVisit, facet: Facet) -> Offer:
         special.append(Option(NONE, "No value", NONE in facet.chosen))
     if not visit.may(target, "read"):
         return Offer(facet, tuple(special))
-    page = await visit.records.list(visit.actor, target, Query(sort=("label",), fields=("label",), limit=MAX_OPTIONS + 1))
+    page = await visit.records.list(
+        visit.actor, target, Query(sort=("label",), fields=("label",), limit=MAX_OPTIONS + 1)
+    )
     if len(page.records) > MAX_OPTIONS:
         chosen = await _labels(visit, target, facet.chosen)
         return Offer(facet, (*special, *(Option(id, label, checked=True) for id, label in chosen.items())), search=True)

@@ -1,7 +1,8 @@
 """Forms: values of records ↔ what inputs hold, and the sections a form shows.
 
-*Raw* values are what the inputs hold, by input name: the field's name, and for compound fields also ``amount.currency``,
-``customer.text`` (what was typed), ``customer.was`` (the title of the record its id stands for) and ``regarding.entity``. A form that is refused shows its raw values again, untouched.
+*Raw* values are what the inputs hold, by input name: the field's name, and for compound fields also
+``amount.currency``, ``customer.text`` (what was typed), ``customer.was`` (the title of the record its id stands for)
+and ``regarding.entity``. A form that is refused shows its raw values again, untouched.
 """
 
 from __future__ import annotations
@@ -25,8 +26,32 @@ from xrm.web.visit import PageVisit
 Raw = Mapping[str, Any]
 
 CURRENCIES = (
-    "EUR", "USD", "GBP", "CHF", "JPY", "CNY", "INR", "BRL", "CAD", "AUD", "SEK", "NOK", "DKK", "PLN", "CZK", "HUF", "RON",
-    "TRY", "MXN", "ZAR", "KRW", "SGD", "NZD", "AED", "ILS", "UAH",
+    "EUR",
+    "USD",
+    "GBP",
+    "CHF",
+    "JPY",
+    "CNY",
+    "INR",
+    "BRL",
+    "CAD",
+    "AUD",
+    "SEK",
+    "NOK",
+    "DKK",
+    "PLN",
+    "CZK",
+    "HUF",
+    "RON",
+    "TRY",
+    "MXN",
+    "ZAR",
+    "KRW",
+    "SGD",
+    "NZD",
+    "AED",
+    "ILS",
+    "UAH",
 )
 WIDE = frozenset({"long_text", "json", "tags"})
 
@@ -94,7 +119,11 @@ def sections(visit: PageVisit, entity: Entity, allowed: frozenset[str]) -> list[
     """
     view = next((v for v in entity.views.values() if v.kind == "form"), None)
     state = entity.workflow.field if entity.workflow else ""
-    fits = {f.name: f for f in entity.fields.values() if f.writable and f.name in allowed and f.name != state and not f.removed}
+    fits = {
+        f.name: f
+        for f in entity.fields.values()
+        if f.writable and f.name in allowed and f.name != state and not f.removed
+    }
     if view is None:
         return [("", tuple(fits.values()))]
     found = [(s.title, tuple(fits[n] for n in s.fields if n in fits)) for s in view.sections]
@@ -104,15 +133,23 @@ def sections(visit: PageVisit, entity: Entity, allowed: frozenset[str]) -> list[
 
 
 def entries(
-    visit: PageVisit, fields: Iterable[Field], raw: Raw, issues: Sequence[Issue] = (), needed: Iterable[str] = (),
+    visit: PageVisit,
+    fields: Iterable[Field],
+    raw: Raw,
+    issues: Sequence[Issue] = (),
+    needed: Iterable[str] = (),
     suggestions: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType({}),
 ) -> tuple[Entry, ...]:
     """Return the entries of some fields; `needed` are those a transition asks for."""
     wanted = set(needed)
     return tuple(
         Entry(
-            field, raw, tuple(i for i in issues if i.path.split(".")[0] == field.name),
-            field.required or field.name in wanted, suggestions.get(field.name, ()), _currencies(visit, field, raw),
+            field,
+            raw,
+            tuple(i for i in issues if i.path.split(".")[0] == field.name),
+            field.required or field.name in wanted,
+            suggestions.get(field.name, ()),
+            _currencies(visit, field, raw),
             _targets(visit, field),
         )
         for field in fields
@@ -168,18 +205,20 @@ def _json_raw(field: Field, value: Any, show: Show) -> Raw:
     return {field.name: "" if value is None else msgspec.json.format(msgspec.json.encode(value), indent=2).decode()}
 
 
-_TO_RAW: Mapping[str, Callable[[Field, Any, Show], Raw]] = MappingProxyType({
-    "money": _money_raw,
-    "relation": _relation_raw,
-    "datetime": _datetime_raw,
-    "json": _json_raw,
-    "boolean": lambda f, v, s: {f.name: "true" if v else ""},
-    "choices": lambda f, v, s: {f.name: list(v or ())},
-    "tags": lambda f, v, s: {f.name: ", ".join(v or ())},
-    "time": lambda f, v, s: {f.name: str(v)[:5] if v else ""},
-    "percent": lambda f, v, s: {f.name: trimmed(v).replace(",", "") if v is not None else ""},
-    "duration": lambda f, v, s: {f.name: f"{v // 60}:{v % 60:02d}" if v is not None and v >= 0 else ""},
-})
+_TO_RAW: Mapping[str, Callable[[Field, Any, Show], Raw]] = MappingProxyType(
+    {
+        "money": _money_raw,
+        "relation": _relation_raw,
+        "datetime": _datetime_raw,
+        "json": _json_raw,
+        "boolean": lambda f, v, s: {f.name: "true" if v else ""},
+        "choices": lambda f, v, s: {f.name: list(v or ())},
+        "tags": lambda f, v, s: {f.name: ", ".join(v or ())},
+        "time": lambda f, v, s: {f.name: str(v)[:5] if v else ""},
+        "percent": lambda f, v, s: {f.name: trimmed(v).replace(",", "") if v is not None else ""},
+        "duration": lambda f, v, s: {f.name: f"{v // 60}:{v % 60:02d}" if v is not None and v >= 0 else ""},
+    }
+)
 
 
 # --- inputs → JSON values -----------------------------------------------------------------------------------------
@@ -271,10 +310,18 @@ def _relation(field: Field, raw: Raw, zone: ZoneInfo) -> Any:
     return {"entity": str(raw.get(f"{field.name}.entity", "")), "id": id} if field.polymorphic else id
 
 
-_TO_JSON: Mapping[str, Callable[[Field, Raw, ZoneInfo], Any]] = MappingProxyType({
-    "integer": _number, "decimal": _number, "percent": _number, "money": _money, "datetime": _datetime, "json": _json,
-    "duration": _duration, "relation": _relation,
-    "boolean": lambda f, r, z: r.get(f.name) == "true",
-    "choices": lambda f, r, z: list(r.get(f.name) or ()),
-    "tags": lambda f, r, z: [t.strip() for t in re.split(r"[,;\n]", str(r.get(f.name, ""))) if t.strip()],
-})
+_TO_JSON: Mapping[str, Callable[[Field, Raw, ZoneInfo], Any]] = MappingProxyType(
+    {
+        "integer": _number,
+        "decimal": _number,
+        "percent": _number,
+        "money": _money,
+        "datetime": _datetime,
+        "json": _json,
+        "duration": _duration,
+        "relation": _relation,
+        "boolean": lambda f, r, z: r.get(f.name) == "true",
+        "choices": lambda f, r, z: list(r.get(f.name) or ()),
+        "tags": lambda f, r, z: [t.strip() for t in re.split(r"[,;\n]", str(r.get(f.name, ""))) if t.strip()],
+    }
+)

@@ -81,8 +81,14 @@ class Asked:
         for facet in self.facets:
             parameters |= facet.parameters
         return url(
-            self.path, **parameters, filter=self.filter, sort=self.sort, cols=self._columns(),
-            size=self.size if self.size != SIZE else "", after=self.after, trail=".".join(self.trail) if self.after else "",
+            self.path,
+            **parameters,
+            filter=self.filter,
+            sort=self.sort,
+            cols=self._columns(),
+            size=self.size if self.size != SIZE else "",
+            after=self.after,
+            trail=".".join(self.trail) if self.after else "",
             page=self.page if self.page > 1 else "",
         )
 
@@ -136,10 +142,19 @@ def read_list(visit: PageVisit) -> Asked:
     standard = default_columns(visit, entity, view)
     after = visit.parameter("after")
     return Asked(
-        entity, views, view, _chosen(visit, entity, view) or standard, standard, read_facets(visit, entity, view),
-        search=visit.parameter("q").strip()[:200], filter=visit.parameter("filter").strip(), sort=visit.parameter("sort"),
-        after=after, trail=tuple(visit.parameter("trail").split("."))[-TRAIL:] if after else (),
-        page=_whole(visit.parameter("page"), 1) if after else 1, size=_size(visit.parameter("size")),
+        entity,
+        views,
+        view,
+        _chosen(visit, entity, view) or standard,
+        standard,
+        read_facets(visit, entity, view),
+        search=visit.parameter("q").strip()[:200],
+        filter=visit.parameter("filter").strip(),
+        sort=visit.parameter("sort"),
+        after=after,
+        trail=tuple(visit.parameter("trail").split("."))[-TRAIL:] if after else (),
+        page=_whole(visit.parameter("page"), 1) if after else 1,
+        size=_size(visit.parameter("size")),
     )
 
 
@@ -176,7 +191,9 @@ def query(visit: PageVisit, asked: Asked) -> Query:
     """
     if asked.filter:
         compile_filter(visit.live, visit.actor, asked.entity, asked.filter)
-    fields = tuple(dict.fromkeys((*(c.path for c in asked.shown), *(["label"] if visit.reads(asked.entity, "label") else []))))
+    fields = tuple(
+        dict.fromkeys((*(c.path for c in asked.shown), *(["label"] if visit.reads(asked.entity, "label") else [])))
+    )
     return Query(condition(visit, asked), asked.order, fields, asked.search, asked.size, asked.after)
 
 

@@ -63,8 +63,12 @@ def _move(prepared: LiveEntity, transition: Transition, record: Record) -> Move:
     asked = transition.ask if lacking else ()
     state: State | None = prepared.entity.workflow.state(transition.target) if prepared.entity.workflow else None
     return Move(
-        transition.name, transition.title, tuple(fields[n] for n in asked if fields[n].writable), frozenset(asked),
-        transition.target, state.final if state else "",
+        transition.name,
+        transition.title,
+        tuple(fields[n] for n in asked if fields[n].writable),
+        frozenset(asked),
+        transition.target,
+        state.final if state else "",
     )
 
 
@@ -79,13 +83,16 @@ def _actions(visit: PageVisit, prepared: LiveEntity, record: Record, granted: Gr
     return tuple(found)
 
 
-def move_named(visit: PageVisit, prepared: LiveEntity, record: Record, name: str) -> Move | None:
+def move_named(prepared: LiveEntity, name: str) -> Move | None:
     """Return a transition or action by its name with what it asks for, possible now or not; None if there is none."""
     if transition := prepared.transition(name):
-        found = _move(prepared, transition, {})
-        return found
+        return _move(prepared, transition, {})
     action = prepared.actions.get(name)
-    return Move(name, action.title, action.fields, frozenset(f.name for f in action.fields if f.required)) if action else None
+    return (
+        Move(name, action.title, action.fields, frozenset(f.name for f in action.fields if f.required))
+        if action
+        else None
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,5 +114,6 @@ def path(prepared: LiveEntity, record: Record, possible: tuple[Move, ...]) -> tu
     here = next((n for n, s in enumerate(shown) if s.name == current), 0)
     by_target = {m.target: m for m in reversed(possible) if m.target}
     return tuple(
-        Step(s, "here" if n == here else "done" if n < here else "open", by_target.get(s.name)) for n, s in enumerate(shown)
+        Step(s, "here" if n == here else "done" if n < here else "open", by_target.get(s.name))
+        for n, s in enumerate(shown)
     )

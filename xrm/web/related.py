@@ -12,7 +12,7 @@ from xrm.kernel.query import Query
 from xrm.metadata.model import Entity, Field, Inverse
 from xrm.web.columns import Column, cells, default_columns, rows_template
 from xrm.web.facets import quoted
-from xrm.web.timeline import ABOUT, ACTIVITY
+from xrm.web.timeline import ACTIVITY
 from xrm.web.visit import PageVisit, url
 
 SHOWN = 5  # records per list
@@ -50,19 +50,19 @@ async def related(visit: PageVisit, environment: Environment, entity: Entity, id
     """Return the lists of what points to a record, the fullest first; empty ones with a way to add are at the end."""
     found = []
     for inverse in visit.live.model.inverses.get(entity.name, ()):
-        if _shown(visit, inverse):
+        if _shown(visit, entity, inverse):
             found.append(await _list(visit, environment, entity, id, inverse))
     return sorted(found, key=lambda r: (not r.count, not r.entity.timeline, r.title))
 
 
-def _shown(visit: PageVisit, inverse: Inverse) -> bool:
+def _shown(visit: PageVisit, entity: Entity, inverse: Inverse) -> bool:
     """Whether the list is one for people: it has a name (or is of a polymorphic relation) and may be read."""
     other = visit.live.model.entity(inverse.entity)
     if other is None or not visit.may(inverse.entity, "read") or not visit.reads(other, inverse.field):
         return False
     polymorphic = other.fields[inverse.field].polymorphic
-    about = inverse.entity == ACTIVITY and inverse.field == ABOUT
-    return not about and (bool(inverse.name) or polymorphic)
+    in_timeline = inverse.entity == ACTIVITY and entity.timeline and inverse.field not in ("owner", "unit")
+    return not in_timeline and (bool(inverse.name) or polymorphic)
 
 
 async def _list(visit: PageVisit, environment: Environment, entity: Entity, id: UUID, inverse: Inverse) -> Related:
@@ -80,16 +80,21 @@ async def _list(visit: PageVisit, environment: Environment, entity: Entity, id: 
     if field.polymorphic:
         new[f"{field.name}.entity"] = entity.name
     return Related(
-        other, field, _title(visit, entity, inverse, other), template.render(records=page.records, **cells(visit.show, columns)),
-        columns, len(page.records), page.next is not None, url(f"/e/{other.name}", **{f"f.{field.name}": str(id)}) if not field.polymorphic
-        else url(f"/e/{other.name}", filter=condition), url(f"/e/{other.name}/new", **new) if visit.may(other.name, "create") else "",
+        other,
+        field,
+        _title(inverse, other),
+        template.render(records=page.records, **cells(visit.show, columns)),
+        columns,
+        len(page.records),
+        page.next is not None,
+        url(f"/e/{other.name}", **{f"f.{field.name}": str(id)})
+        if not field.polymorphic
+        else url(f"/e/{other.name}", filter=condition),
+        url(f"/e/{other.name}/new", **new) if visit.may(other.name, "create") else "",
     )
 
 
-def _title(visit: PageVisit, entity: Entity, inverse: Inverse, other: Entity) -> str:
-    """Return the heading: the other entity's plural, or the relation's own name where several point here."""
-    several = [i for i in visit.live.model.inverses[entity.name] if i.entity == inverse.entity and i.name]
-    if len(several) < 2 or not inverse.name:
-        return other.plural
+def _title(inverse: Inverse, other: Entity) -> str:
+    """Return the heading: the name the relation gives its far end, else the other entity's plural."""
     words = inverse.name.replace("_", " ")
-    return words[:1].upper() + words[1:]
+    return words[:1].upper() + words[1:] or other.plural

@@ -71,12 +71,12 @@ class Renderer:
         self.environment.globals.update(asset=lambda name: f"/static/{name}?v={assets.get(name, '0')}", url=url)
         self.environment.filters.update(short=short, initials=initials, duration=duration, singular=singular)
 
-    def part(self, visit: PageVisit, template: str, **context: Any) -> Markup:
+    def part(self, visit: PageVisit, template: str, /, **context: Any) -> Markup:
         """Return a template's text."""
         text = self.environment.get_template(template).render(visit=visit, show=visit.show, **context)
         return Markup(text)  # noqa: S704  # a template's own output, escaped where it took values in
 
-    def page(self, visit: PageVisit, template: str, status: int = 200, **context: Any) -> Response[str]:
+    def page(self, visit: PageVisit, template: str, status: int = 200, /, **context: Any) -> Response[str]:
         """Return a whole page."""
         notices, clear = _taken(visit)
         shared = {
@@ -91,7 +91,7 @@ class Renderer:
         text = self.environment.get_template(template).render({**shared, **context})
         return html(text, status, [clear] if clear else [])
 
-    def bare(self, template: str, status: int, **context: Any) -> Response[str]:
+    def bare(self, template: str, status: int, /, **context: Any) -> Response[str]:
         """Return a page that needs neither a person nor a model: for errors."""
         return html(self.environment.get_template(template).render(context), status)
 
@@ -100,7 +100,9 @@ def html(text: str, status: int = 200, cookies: list[Cookie] | None = None, **he
     """Return an HTML answer that nobody may keep: it depends on who asks, and on whether htmx does."""
     shared = {"cache-control": "no-store", "vary": "hx-request, hx-request-type, cookie"}
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Response(text, status_code=status, media_type="text/html", headers={**shared, **named}, cookies=cookies or [])
+    return Response(
+        text, status_code=status, media_type="text/html", headers={**shared, **named}, cookies=cookies or []
+    )
 
 
 def go(visit: PageVisit, path: str, *notices: Notice) -> Response[str]:
@@ -119,12 +121,14 @@ def navigation(visit: PageVisit) -> Mapping[str, list[NavigationEntry]]:
 
 
 def _navigation(visit: PageVisit) -> Mapping[str, list[NavigationEntry]]:
-    """Return the navigation: the site's own entities first, the platform's last; in each group what is worked with first."""
+    """Return the navigation: the site's own entities first; in each group what is worked with most comes first."""
     groups: dict[str, list[Entity]] = {}
     for entity in visit.live.policy.entities(visit.actor):
         if entity.group != "-" and not entity.removed:
             groups.setdefault(entity.group or "More", []).append(entity)
-    ordered = sorted(groups, key=lambda g: (min(_distance(e) for e in groups[g]), g))
+    ordered = sorted(
+        groups, key=lambda g: (min(map(_distance, groups[g])), -max(_weight(visit, e) for e in groups[g]), g)
+    )
     return {
         group: [
             NavigationEntry(e, visit.may(e.name, "create"))
@@ -142,7 +146,13 @@ def _distance(entity: Entity) -> int:
 def _weight(visit: PageVisit, entity: Entity) -> int:
     """Return how central an entity is: those with a history, a workflow and records pointing to them come first."""
     pointed = len([i for i in visit.live.model.inverses.get(entity.name, ()) if i.name])
-    return 8 * entity.timeline + 4 * (entity.workflow is not None) + 2 * entity.owned + min(pointed, 3)
+    return 8 * entity.timeline + 4 * (entity.workflow is not None) + 2 * entity.owned + pointed
+
+
+def kept_cookie(visit: PageVisit, name: str, value: str, path: str, seconds: int) -> Cookie:
+    """Return a cookie that only this site's server reads; 0 seconds take it away."""
+    secure = visit.settings.secure_cookies
+    return Cookie(key=name, value=value, path=path, max_age=seconds, httponly=True, samesite="lax", secure=secure)
 
 
 # --- notices ------------------------------------------------------------------------------------------------------
@@ -152,9 +162,7 @@ def _notice_cookie(visit: PageVisit, notices: tuple[Notice, ...]) -> Cookie:
     kept = [[n.kind, n.text[:MAX_NOTICE], n.link, n.link_text] for n in notices]
     while len(text := base64.urlsafe_b64encode(msgspec.json.encode(kept)).decode()) > 3_000 and kept:
         kept.pop()
-    return Cookie(
-        NOTICE, text, path="/", max_age=NOTICE_SECONDS, httponly=True, samesite="lax", secure=visit.settings.secure_cookies
-    )
+    return kept_cookie(visit, NOTICE, text, "/", NOTICE_SECONDS)
 
 
 def _taken(visit: PageVisit) -> tuple[list[Notice], Cookie | None]:
@@ -162,7 +170,7 @@ def _taken(visit: PageVisit) -> tuple[list[Notice], Cookie | None]:
     text = visit.request.cookies.get(NOTICE, "")
     if not text:
         return [], None
-    clear = Cookie(NOTICE, "", path="/", max_age=0, httponly=True, samesite="lax", secure=visit.settings.secure_cookies)
+    clear = kept_cookie(visit, NOTICE, "", "/", 0)
     try:
         rows = msgspec.json.decode(base64.urlsafe_b64decode(text), type=list[tuple[str, str, str, str]])
     except (ValueError, binascii.Error, msgspec.MsgspecError, RecursionError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from litestar import Request, Response, Router
+from litestar import HttpMethod, Request, Response, Router
 from litestar.handlers import HTTPRouteHandler
 from litestar.static_files import create_static_files_router
 
@@ -69,7 +69,7 @@ def _handler(
     async def answer(request: Request[Any, Any, Any]) -> Response[Any]:
         return await page(make_visit(request), render)
 
-    methods = ["GET", "HEAD"] if method == "GET" else [method]
+    methods = [HttpMethod.GET, HttpMethod.HEAD] if method == "GET" else [HttpMethod(method)]
     return HTTPRouteHandler(path, http_method=methods, name=f"{method} {path}", status_code=200)(answer)
 
 

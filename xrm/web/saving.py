@@ -8,9 +8,9 @@ from typing import Any
 from uuid import UUID
 
 from xrm.errors import Conflict, Invalid, Issue, Precondition
+from xrm.kernel.acts import Act
 from xrm.kernel.records import Record
 from xrm.kernel.values import Refused, parse
-from xrm.kernel.acts import Act
 from xrm.metadata.model import Entity, Field
 from xrm.web.sent import Sent, merged
 from xrm.web.visit import PageVisit
@@ -93,7 +93,9 @@ async def update(visit: PageVisit, sent: Sent) -> Saved:
         Clashes: somebody else changed the same fields.
         Invalid, Conflict, Forbidden, NotFound: as the kernel says.
     """
-    version, values, merges = sent.version, sent.values, ()
+    version = sent.version
+    values: Mapping[str, Any] = sent.values
+    merges: tuple[tuple[str, str], ...] = ()
     for _ in range(TRIES):
         try:
             return await _update(visit, sent, values, version, merges)
@@ -136,13 +138,16 @@ async def _compare(visit: PageVisit, sent: Sent) -> tuple[Record, Mapping[str, A
     """
     entity = visit.entity
     record = await visit.records.get(visit.actor, entity.name, visit.id)
-    later = [c for c in await visit.records.history(visit.actor, entity.name, visit.id) if c["version"] > (sent.version or 0)]
+    later = [
+        c for c in await visit.records.history(visit.actor, entity.name, visit.id) if c["version"] > (sent.version or 0)
+    ]
     base = _base(record, later)
     yours = {n: v for n, v in sent.values.items() if not same(visit, entity.fields[n], v, base.get(n))}
     changed = [n for n in base if n in entity.fields and not same(visit, entity.fields[n], base[n], record.get(n))]
     clashes = tuple(
         _clash(entity.fields[n], base.get(n), record.get(n), yours[n], later)
-        for n in changed if n in yours and not same(visit, entity.fields[n], yours[n], record.get(n))
+        for n in changed
+        if n in yours and not same(visit, entity.fields[n], yours[n], record.get(n))
     )
     others = tuple((entity.fields[n].title, _last_writer(n, later)[0]) for n in changed if n not in yours)
     if clashes:
@@ -151,10 +156,12 @@ async def _compare(visit: PageVisit, sent: Sent) -> tuple[Record, Mapping[str, A
 
 
 def _base(record: Record, later: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the record as it was before the changes `later`, newest first: the oldest before-value of a field counts."""
+    """Return the record as it was before the changes `later` (newest first): the oldest value before counts."""
     base = dict(record)
     for change in later:
-        base |= {name: (change["before"] or {}).get(name) for name in {**(change["before"] or {}), **(change["after"] or {})}}
+        base |= {
+            name: (change["before"] or {}).get(name) for name in {**(change["before"] or {}), **(change["after"] or {})}
+        }
     return base
 
 
@@ -172,7 +179,7 @@ def _last_writer(name: str, later: Sequence[Mapping[str, Any]]) -> tuple[str, st
 
 def same(visit: PageVisit, field: Field, one: Any, other: Any) -> bool:
     """Whether two JSON values of a field mean the same (``12.5`` and ``12.50``; an id and a link with that id)."""
-    return _python(visit, field, one) == _python(visit, field, other)
+    return bool(_python(visit, field, one) == _python(visit, field, other))
 
 
 def _python(visit: PageVisit, field: Field, value: Any) -> Any:

@@ -126,7 +126,9 @@ async def _find(visit: PageVisit, target: str, text: str) -> list[dict[str, Any]
     """Return the records a text names: those with exactly this title, else those the search finds."""
     if visit.live.model.entity(target) is None or not visit.may(target, "read"):
         return []
-    exact = await _list(visit, target, Query(f"lower(label) == lower({quoted(text)})", fields=("label",), limit=CHOICES))
+    exact = await _list(
+        visit, target, Query(f"lower(label) == lower({quoted(text)})", fields=("label",), limit=CHOICES)
+    )
     return exact or await _list(visit, target, Query(search=text[:200], fields=("label",), limit=CHOICES))
 
 
@@ -145,7 +147,7 @@ def merged(own: Sequence[Issue], found: Sequence[Issue]) -> list[Issue]:
 
 def still(raw: Raw, values: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return inputs to be sent again unseen: name and value of everything that belongs to `values`."""
-    found = []
+    found: list[tuple[str, str]] = []
     for name, held in raw.items():
         if name.split(".")[0] in values:
             found.extend((name, str(v)) for v in (held if isinstance(held, list) else [held]))

@@ -22,8 +22,11 @@ from xrm.metadata.model import Choice, Entity, Field, Model
 
 SYMBOLS: Mapping[str, str] = MappingProxyType({"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥", "INR": "₹", "PLN": "zł"})
 COLORS = frozenset({"primary", "success", "danger", "warning", "info", "secondary"})
-EMPTY = Markup('<span class="empty" aria-label="empty">–</span>')
-WITHHELD = Markup('<span class="withheld" title="You may not see this value"><i class="bi bi-lock" aria-hidden="true"></i> withheld</span>')
+EMPTY = Markup('<span class="empty" aria-hidden="true">–</span><span class="visually-hidden">empty</span>')
+WITHHELD = Markup(
+    '<span class="withheld" title="You may not see this value">'
+    '<i class="bi bi-lock" aria-hidden="true"></i> withheld</span>'
+)
 LONG = 120  # characters of a long text shown in a list
 
 
@@ -48,7 +51,7 @@ class Show:
         if not value or value.get("amount") is None:
             return ""
         number, currency = grouped(value["amount"]), str(value.get("currency") or "")
-        sign, digits = ("−", number[1:]) if number.startswith("-") else ("", number)
+        sign, digits = ("\u2212", number[1:]) if number.startswith("-") else ("", number)
         return f"{sign}{SYMBOLS[currency]}{digits}" if currency in SYMBOLS else f"{currency} {sign}{digits}".strip()
 
     def day(self, value: str) -> str:
@@ -127,7 +130,9 @@ class Show:
         """Every badge of the model, made once: a list of 50 records shows hundreds."""
         return {
             (id(field), choice.name): _badge(choice)
-            for entity in self.model.entities.values() for field in entity.fields.values() for choice in field.choices
+            for entity in self.model.entities.values()
+            for field in entity.fields.values()
+            for choice in field.choices
         }
 
     @cached_property
@@ -189,8 +194,10 @@ def trimmed(value: Any) -> str:
 def duration(minutes: Any) -> str:
     """Return minutes as hours and minutes: ``1 h 30 min``."""
     hours, rest = divmod(abs(int(minutes)), 60)
-    text = " ".join(part for part in (f"{hours} h" if hours else "", f"{rest} min" if rest or not hours else "") if part)
-    return f"−{text}" if int(minutes) < 0 else text
+    text = " ".join(
+        part for part in (f"{hours} h" if hours else "", f"{rest} min" if rest or not hours else "") if part
+    )
+    return f"\u2212{text}" if int(minutes) < 0 else text
 
 
 def utc_text(moment: datetime) -> str:

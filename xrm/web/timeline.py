@@ -18,11 +18,19 @@ ACTIVITY = "activity"  # the entity whose `regarding` makes it part of other rec
 ABOUT = "regarding"
 LIMIT = 30
 SOURCES: Mapping[str, str] = {
-    "form": "", "api": "over the API", "studio": "in the studio", "import": "by an import", "cli": "on the command line",
+    "form": "",
+    "api": "over the API",
+    "studio": "in the studio",
+    "import": "by an import",
+    "cli": "on the command line",
     "system": "by the system",
 }
 KIND_ICONS: Mapping[str, str] = {
-    "call": "telephone", "meeting": "people", "letter": "envelope-paper", "email": "envelope", "note": "sticky",
+    "call": "telephone",
+    "meeting": "people",
+    "letter": "envelope-paper",
+    "email": "envelope",
+    "note": "sticky",
     "task": "check2-square",
 }
 
@@ -69,7 +77,12 @@ class Event:
 def activity_entity(visit: PageVisit) -> Entity | None:
     """Return the entity of activities, if there is one the actor may read that can be about anything."""
     entity = visit.live.model.entity(ACTIVITY)
-    fits = entity is not None and visit.may(ACTIVITY, "read") and visit.reads(entity, ABOUT) and entity.fields[ABOUT].polymorphic
+    fits = (
+        entity is not None
+        and visit.may(ACTIVITY, "read")
+        and visit.reads(entity, ABOUT)
+        and entity.fields[ABOUT].polymorphic
+    )
     return entity if fits else None
 
 
@@ -91,7 +104,9 @@ async def _history(visit: PageVisit, entity: Entity, id: UUID) -> Sequence[dict[
     return changes
 
 
-async def _labels(visit: PageVisit, entity: Entity, changes: Sequence[Mapping[str, Any]]) -> Mapping[str, Mapping[str, str]]:
+async def _labels(
+    visit: PageVisit, entity: Entity, changes: Sequence[Mapping[str, Any]]
+) -> Mapping[str, Mapping[str, str]]:
     wanted: dict[str, set[UUID]] = {}
     for change in changes:
         for values in (change["before"] or {}, change["after"] or {}):
@@ -102,7 +117,8 @@ async def _labels(visit: PageVisit, entity: Entity, changes: Sequence[Mapping[st
                     wanted.setdefault(target, set()).add(UUID(id))
     return {
         target: await visit.records.visible_ids(visit.actor, target, sorted(ids)[:1000])
-        for target, ids in wanted.items() if target in visit.live.entities
+        for target, ids in wanted.items()
+        if target in visit.live.entities
     }
 
 
@@ -119,16 +135,27 @@ def _change(visit: PageVisit, entity: Entity, change: Mapping[str, Any]) -> Even
     names = [n for n in entity.fields if n in after or n in before]
     state = entity.workflow.field if entity.workflow else ""
     title, icon = _heading(visit, entity, change)
-    shown = () if change["kind"] == "create" else tuple(
-        Difference(entity.fields[n], before.get(n), after.get(n)) for n in names if n != state or not change["action"]
+    shown = (
+        ()
+        if change["kind"] == "create"
+        else tuple(
+            Difference(entity.fields[n], before.get(n), after.get(n))
+            for n in names
+            if n != state or not change["action"]
+        )
     )
-    source = SOURCES.get(change["source"], str(change["source"]).replace("plugin:", "by "))
-    return Event("change", change["at"], change["actor"]["label"] or "System", title, icon, None, shown, source, change["reason"] or "")
+    who = change["actor"]["label"] or "System"
+    source = "" if who == "System" else SOURCES.get(change["source"], str(change["source"]).replace("plugin:", "by "))
+    return Event("change", change["at"], who, title, icon, None, shown, source, change["reason"] or "")
 
 
 def _heading(visit: PageVisit, entity: Entity, change: Mapping[str, Any]) -> tuple[str, str]:
     workflow = entity.workflow
-    kinds = {"create": ("created this", "plus-circle"), "delete": ("deleted this", "trash3"), "restore": ("restored this", "arrow-counterclockwise")}
+    kinds = {
+        "create": ("created this", "plus-circle"),
+        "delete": ("deleted this", "trash3"),
+        "restore": ("restored this", "arrow-counterclockwise"),
+    }
     if change["kind"] in kinds:
         return kinds[change["kind"]]
     after = change["after"] or {}
@@ -138,15 +165,29 @@ def _heading(visit: PageVisit, entity: Entity, change: Mapping[str, Any]) -> tup
     return "changed this", "pencil"
 
 
+def with_whom(visit: PageVisit, activity: Entity, entity: Entity) -> list[Field]:
+    """Return the relations by which an activity is with a record of an entity (not those that say whose it is)."""
+    found = (
+        f for f in activity.relations() if f.to == (entity.name,) and not f.system and f.name not in ("owner", "unit")
+    )
+    return [f for f in found if visit.reads(activity, f.name)]
+
+
+def about(visit: PageVisit, activity: Entity, entity: Entity, id: UUID) -> str:
+    """Return the filter that finds the activities about a record."""
+    names = [ABOUT, *(f.name for f in with_whom(visit, activity, entity))]
+    return " || ".join(f"{name} == {quoted(str(id))}" for name in names)
+
+
 async def _activities(visit: PageVisit, entity: Entity, id: UUID) -> list[Event]:
     activity = activity_entity(visit)
     if activity is None or entity.name == ACTIVITY:
         return []
-    about = [f"{ABOUT} == {quoted(str(id))}"]
-    about += [f"{f.name} == {quoted(str(id))}" for f in activity.relations() if f.to == (entity.name,) and not f.system and visit.reads(activity, f.name) and f.name != "owner"]
     sort = ("-due",) if visit.reads(activity, "due") else ("-created_at",)
     try:
-        found = await visit.records.list(visit.actor, ACTIVITY, Query(" || ".join(about), sort, limit=LIMIT))
+        found = await visit.records.list(
+            visit.actor, ACTIVITY, Query(about(visit, activity, entity, id), sort, limit=LIMIT)
+        )
     except XrmError:  # a site whose activities are shaped otherwise has a timeline of changes only
         return []
     return [_activity(visit, activity, record) for record in found.records]
@@ -160,7 +201,12 @@ def _activity(visit: PageVisit, activity: Entity, record: Record) -> Event:
     owner = record.get("owner") or record.get("created_by") or {}
     due = visit.show.local(record.get("due") or "")
     return Event(
-        "activity", at, str(owner.get("label") or ""), str(record.get("label") or ""),
-        KIND_ICONS.get(str(record.get("kind")), "calendar-check"), record, open=is_open,
+        "activity",
+        at,
+        str(owner.get("label") or ""),
+        str(record.get("label") or ""),
+        KIND_ICONS.get(str(record.get("kind")), "calendar-check"),
+        record,
+        open=is_open,
         late=is_open and due is not None and due < visit.now,
     )

@@ -13,9 +13,9 @@ from zoneinfo import ZoneInfo
 from litestar import Request
 from litestar.datastructures import MultiDict
 
-from xrm.http.csrf import csrf_token
-from xrm.http.caller import Caller
 from xrm.errors import Malformed, NotFound, Unauthenticated
+from xrm.http.caller import Caller
+from xrm.http.csrf import csrf_token
 from xrm.kernel.change import Actor
 from xrm.kernel.kernel import Kernel
 from xrm.kernel.live import Live, LiveEntity
@@ -81,7 +81,9 @@ class PageVisit:
     @cached_property
     def show(self) -> Show:
         """Formats values; made once per generation."""
-        found: Show = self.live.cached(("web", "show", self.settings.time_zone), lambda: Show(self.live.model, self.zone))
+        found: Show = self.live.cached(
+            ("web", "show", self.settings.time_zone), lambda: Show(self.live.model, self.zone)
+        )
         return found
 
     # --- who ---
@@ -197,7 +199,9 @@ class PageVisit:
         if access is None:
             return ()
         return tuple(
-            f for f in entity.fields.values() if f.name not in HIDDEN and not f.removed and visibility(access, f.name) is not None
+            f
+            for f in entity.fields.values()
+            if f.name not in HIDDEN and not f.removed and visibility(access, f.name) is not None
         )
 
     def reads(self, entity: Entity, name: str) -> bool:

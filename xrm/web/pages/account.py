@@ -70,14 +70,18 @@ async def sign_out(visit: PageVisit, render: Renderer) -> Response[Any]:
 async def account_page(visit: PageVisit, render: Renderer, status: int = 200, **more: Any) -> Response[Any]:
     """Show one's own account."""
     user, accounts = _user(visit), visit.site.accounts
-    shown = {
+    shown: dict[str, Any] = {
         "title": "Your account",
         "sessions": await accounts.sessions(user),
         "current": await accounts.session_id(visit.known.token) if visit.known.token else None,
         "keys": await accounts.keys(user),
+        "program": program,
         "roles": [visit.live.model.roles[r].title for r in sorted(visit.actor.roles) if r in visit.live.model.roles],
         "profile": f"/e/user/{user}" if visit.may("user", "read") else "",
-        "issues": {}, "secret": "", "key_title": "", "key_days": "",
+        "issues": {},
+        "secret": "",
+        "key_title": "",
+        "key_days": "90",
     }
     return render.page(visit, "account.html", status, **{**shown, **more})
 
@@ -92,9 +96,10 @@ async def change_password(visit: PageVisit, render: Renderer) -> Response[Any]:
     """Give oneself a new password."""
     _user(visit)
     sent = Sent(await body(visit))
+    if sent.word("password") != sent.word("again"):
+        differ = Issue("again", "not_same", "The two new passwords differ.")
+        return await account_page(visit, render, 422, issues=by_path((differ,)))
     try:
-        if sent.word("password") != sent.word("again"):
-            raise Invalid(issues=[Issue("again", "not_same", "The two new passwords differ.")])
         await visit.site.accounts.change_password(
             visit.actor, sent.word("current"), sent.word("password"), visit.known.client, visit.known.token
         )
@@ -134,6 +139,28 @@ async def revoke_key(visit: PageVisit, render: Renderer) -> Response[Any]:
     """Make one of one's own API keys worthless."""
     await visit.site.accounts.revoke_key(visit.actor, visit.id)
     return go(visit, "/account", Notice("success", "The key was revoked."))
+
+
+def program(agent: str) -> str:
+    """Return what a browser calls itself in two words: ``Firefox on Windows``; the text itself for other programs."""
+    browsers = (
+        ("Edg/", "Edge"),
+        ("OPR/", "Opera"),
+        ("Firefox/", "Firefox"),
+        ("Chrome/", "Chrome"),
+        ("Safari/", "Safari"),
+    )
+    systems = (
+        ("Android", "Android"),
+        ("iPhone", "iPhone"),
+        ("iPad", "iPad"),
+        ("Windows", "Windows"),
+        ("Mac OS X", "macOS"),
+        ("Linux", "Linux"),
+    )
+    browser = next((name for mark, name in browsers if mark in agent), "")
+    system = next((name for mark, name in systems if mark in agent), "")
+    return f"{browser} on {system}" if browser and system else agent[:60] or "Unknown program"
 
 
 def by_path(issues: tuple[Issue, ...]) -> dict[str, list[Issue]]:

@@ -10,8 +10,8 @@ from litestar import Response
 
 from xrm.errors import NotFound
 from xrm.kernel.query import Query
-from xrm.kernel.totals import Totals
 from xrm.kernel.records import Record
+from xrm.kernel.totals import Totals
 from xrm.metadata.model import Choice, Entity, Field, State, View
 from xrm.web import listing
 from xrm.web.columns import Column, columns
@@ -84,7 +84,14 @@ def read_board(visit: PageVisit) -> Board:
         raise NotFound(f"There is no board of {entity.plural}.")
     first = next((v for v in entity.views.values() if v.kind == "list"), None)
     facets = tuple(f for f in read_facets(visit, entity, view if view.filters else first) if f.field.name != view.by)
-    return Board(entity, view, entity.fields[view.by], facets, columns(visit, entity, view.card), visit.parameter("q").strip()[:200])
+    return Board(
+        entity,
+        view,
+        entity.fields[view.by],
+        facets,
+        columns(visit, entity, view.card),
+        visit.parameter("q").strip()[:200],
+    )
 
 
 async def board_page(visit: PageVisit, render: Renderer) -> Response[Any]:
@@ -95,8 +102,13 @@ async def board_page(visit: PageVisit, render: Renderer) -> Response[Any]:
         return html(render.part(visit, "board_part.html", **shown), hx_push_url=asked.url)
     views = listing.read_list(visit)
     return render.page(
-        visit, "board.html", title=f"{asked.entity.plural}: {asked.view.title or 'board'}", asked=views,
-        offers=await offers(visit, asked.facets), may_create=visit.may(asked.entity.name, "create"), **shown,
+        visit,
+        "board.html",
+        title=f"{asked.entity.plural}: {asked.view.title or 'board'}",
+        asked=views,
+        offers=await offers(visit, asked.facets),
+        may_create=visit.may(asked.entity.name, "create"),
+        **shown,
     )
 
 
@@ -105,7 +117,10 @@ async def _shown(visit: PageVisit, asked: Board) -> dict[str, Any]:
     totals = await _totals(visit, asked, condition)
     lanes = [await _lane(visit, asked, condition, choice, totals) for choice in _choices(asked)]
     return {
-        "board": asked, "entity": asked.entity, "lanes": lanes, "chips": await chips(visit, asked.facets),
+        "board": asked,
+        "entity": asked.entity,
+        "lanes": lanes,
+        "chips": await chips(visit, asked.facets),
         "total": sum(lane.count for lane in lanes),
     }
 
@@ -118,7 +133,9 @@ def _condition(visit: PageVisit, asked: Board) -> str:
 def _choices(asked: Board) -> Sequence[tuple[Choice, str]]:
     """Return the lanes' choices, each with the kind of end its state is."""
     workflow = asked.entity.workflow
-    states: Mapping[str, State] = {s.name: s for s in workflow.states} if workflow and workflow.field == asked.field.name else {}
+    states: Mapping[str, State] = (
+        {s.name: s for s in workflow.states} if workflow and workflow.field == asked.field.name else {}
+    )
     return [(c, states[c.name].final if c.name in states else "") for c in asked.field.choices]
 
 
@@ -133,23 +150,27 @@ async def _totals(visit: PageVisit, asked: Board, condition: str) -> Mapping[str
     for row in rows:
         lane = str(row[asked.field.name])
         count, sums = found.get(lane, (0, ()))
-        text = _sum_text(visit, asked, summed, row, money)
+        text = _sum_text(visit, asked, summed, row)
         found[lane] = (count + row["count"], (*sums, text) if text else sums)
     return found
 
 
-def _sum_text(visit: PageVisit, asked: Board, summed: str, row: Mapping[str, Any], money: bool) -> str:
+def _sum_text(visit: PageVisit, asked: Board, summed: str, row: Mapping[str, Any]) -> str:
     value = row.get(f"sum({summed})")
     if value is None:
         return ""
-    if money:
+    if asked.entity.fields[summed].type == "money":
         whole = str(value).partition(".")[0]
         return visit.show.money({"amount": whole, "currency": row[f"{summed}.currency"]})
     return visit.show.plain(asked.entity.fields[summed], value)
 
 
 async def _lane(
-    visit: PageVisit, asked: Board, condition: str, choice: tuple[Choice, str], totals: Mapping[str, tuple[int, tuple[str, ...]]]
+    visit: PageVisit,
+    asked: Board,
+    condition: str,
+    choice: tuple[Choice, str],
+    totals: Mapping[str, tuple[int, tuple[str, ...]]],
 ) -> Lane:
     entity, (one, final) = asked.entity, choice
     count, sums = totals.get(one.name, (0, ()))
@@ -213,4 +234,3 @@ async def place(visit: PageVisit, render: Renderer) -> Response[Any]:
     await visit.records.update(visit.actor, asked.entity.name, visit.id, values, version=sent.version)
     title = next((c.title for c in asked.field.choices if c.name == sent.word("to")), "")
     return await _answer(visit, render, sent.word("_from"), f"{record.get('label')} is now in {title}.")
-

@@ -54,8 +54,19 @@ async def _delete(visit: PageVisit, render: Renderer, sent: Sent, ids: Sequence[
         if not problems:
             return go(visit, back, Notice("success", f"{len(chosen)} {_many(visit, len(chosen))} deleted."))
     return render.page(
-        visit, "bulk.html", 409 if problems else 200, title=f"Delete {len(chosen)} {_many(visit, len(chosen))}?", entity=entity, do="delete",
-        chosen=chosen, back=back, problems=problems, entries=(), fields=[], field=None, fields_name=FIELDS,
+        visit,
+        "bulk.html",
+        409 if problems else 200,
+        title=f"Delete {len(chosen)} {_many(visit, len(chosen))}?",
+        entity=entity,
+        do="delete",
+        chosen=chosen,
+        back=back,
+        problems=problems,
+        entries=(),
+        fields=[],
+        field=None,
+        fields_name=FIELDS,
     )
 
 
@@ -73,13 +84,30 @@ async def _edit(visit: PageVisit, render: Renderer, sent: Sent, ids: Sequence[UU
         await read_values(visit, sent, [field])
         issues = sent.issues
         if not issues:
-            problems = await _all_or_none(visit, chosen, lambda id: visit.records.update(visit.actor, entity.name, id, sent.values))
+            problems = await _all_or_none(
+                visit, chosen, lambda id: visit.records.update(visit.actor, entity.name, id, sent.values)
+            )
             if not problems:
-                return go(visit, back, Notice("success", f"{field.title} of {len(chosen)} {_many(visit, len(chosen))} changed."))
+                return go(
+                    visit,
+                    back,
+                    Notice("success", f"{field.title} of {len(chosen)} {_many(visit, len(chosen))} changed."),
+                )
     shown = entries(visit, [field], sent.raw, issues, (), sent.suggestions) if field else ()
     return render.page(
-        visit, "bulk.html", 422 if issues or problems else 200, title=f"Edit {len(chosen)} {_many(visit, len(chosen))}", entity=entity,
-        do="edit", chosen=chosen, back=back, problems=problems, entries=shown, fields=fields, field=field, fields_name=FIELDS,
+        visit,
+        "bulk.html",
+        422 if issues or problems else 200,
+        title=f"Edit {len(chosen)} {_many(visit, len(chosen))}",
+        entity=entity,
+        do="edit",
+        chosen=chosen,
+        back=back,
+        problems=problems,
+        entries=shown,
+        fields=fields,
+        field=field,
+        fields_name=FIELDS,
     )
 
 
@@ -88,30 +116,48 @@ def _editable(visit: PageVisit) -> list[Field]:
     if access is None:
         raise Forbidden(f"You may not change {visit.entity.plural}.")
     state = visit.entity.workflow.field if visit.entity.workflow else ""
-    return [f for f in visit.entity.fields.values() if f.writable and f.name in access.writable() and not f.unique and f.name != state]
+    return [
+        f
+        for f in visit.entity.fields.values()
+        if f.writable and f.name in access.writable() and not f.unique and f.name != state
+    ]
 
 
 class _Undo(Exception):
     """Leaves an act so that nothing of it is stored."""
 
 
-async def _all_or_none(visit: PageVisit, chosen: Sequence[tuple[UUID, str]], write: Callable[[UUID], Awaitable[Any]]) -> list[tuple[str, str]]:
+async def _all_or_none(
+    visit: PageVisit, chosen: Sequence[tuple[UUID, str]], write: Callable[[UUID], Awaitable[Any]]
+) -> list[tuple[str, str]]:
     """Do all writes in one act; return what refuses as (title, reason), in which case nothing was stored."""
     problems: list[tuple[str, str]] = []
     try:
         async with visit.records.act(visit.actor, reason="several at once"):
-            for id, label in chosen:
-                try:
-                    await write(id)
-                except (Conflict, Forbidden, Invalid, NotFound) as error:
-                    problems.append((label, _reason(error)))
-                    if any(issue.code == "not_unique" for issue in error.issues):
-                        break  # the database has given this transaction up
-            if problems:
-                raise _Undo
+            problems = await _try_all(chosen, write)
+            _undo_if(problems)
     except _Undo:
-        pass
+        return problems
+    return []
+
+
+async def _try_all(
+    chosen: Sequence[tuple[UUID, str]], write: Callable[[UUID], Awaitable[Any]]
+) -> list[tuple[str, str]]:
+    problems: list[tuple[str, str]] = []
+    for id, label in chosen:
+        try:
+            await write(id)
+        except (Conflict, Forbidden, Invalid, NotFound) as error:
+            problems.append((label, _reason(error)))
+            if any(issue.code == "not_unique" for issue in error.issues):
+                break  # the database has given this transaction up
     return problems
+
+
+def _undo_if(problems: Sequence[tuple[str, str]]) -> None:
+    if problems:
+        raise _Undo
 
 
 def _reason(error: XrmError) -> str:

@@ -86,7 +86,9 @@ async def create(visit: PageVisit, render: Renderer) -> Response[Any]:
     try:
         saved = await saving.create(visit, sent)
     except (Invalid, Conflict, Forbidden) as error:
-        return _form(visit, render, groups, sent.raw, error.issues or [Issue("", error.code, error.message)], sent, error.status)
+        return _form(
+            visit, render, groups, sent.raw, error.issues or [Issue("", error.code, error.message)], sent, error.status
+        )
     notices = _told(visit.entity, saved, "created")
     if sent.word("_then") == "new":
         return go(visit, visit.path, *notices)
@@ -101,7 +103,11 @@ def _after(visit: PageVisit, sent: Sent, record: Record) -> str:
 def _told(entity: Entity, saved: Saved, what: str) -> list[Notice]:
     name = saved.record.get("label") or f"The {singular(entity)}"
     link = f"/e/{entity.name}/{saved.record['id']}"
-    found = [Notice("success", f"{name} was {what}.", link if what == "created" else "", "Open it" if what == "created" else "")]
+    found = [
+        Notice(
+            "success", f"{name} was {what}.", link if what == "created" else "", "Open it" if what == "created" else ""
+        )
+    ]
     if saved.merged:
         titles = ", ".join(f"{title} ({who})" for title, who in saved.merged)
         found.append(Notice("info", f"Meanwhile others changed {titles}. Their changes and yours were both kept."))
@@ -151,22 +157,48 @@ async def save(visit: PageVisit, render: Renderer) -> Response[Any]:
         groups = _without(groups, record)
         raw = {**to_raw(visit.show, _all(groups), record), **sent.raw}
         issues = error.issues or [Issue("", error.code, error.message)]
-        return _form(visit, render, groups, raw, issues, sent, error.status, {**record, "version": sent.version or record["version"]})
+        return _form(
+            visit,
+            render,
+            groups,
+            raw,
+            issues,
+            sent,
+            error.status,
+            {**record, "version": sent.version or record["version"]},
+        )
     return go(visit, _after(visit, sent, saved.record), *_told(visit.entity, saved, "saved"))
 
 
 def _conflict(visit: PageVisit, render: Renderer, sent: Sent, clashes: Clashes) -> Response[Any]:
     yours = {**{c.field.name: c.yours for c in clashes.clashes}, **clashes.yours}
     return render.page(
-        visit, "conflict.html", 412, title="Two changes at once", entity=visit.entity, record=clashes.record, clashes=clashes.clashes,
-        others=clashes.others, yours=[visit.entity.fields[n] for n in yours if n not in {c.field.name for c in clashes.clashes}],
-        inputs=still(sent.raw, yours), fields=",".join(yours), back=sent.word("_next"), choose=CHOOSE, sent=sent,
+        visit,
+        "conflict.html",
+        412,
+        title="Two changes at once",
+        entity=visit.entity,
+        record=clashes.record,
+        clashes=clashes.clashes,
+        others=clashes.others,
+        yours=[visit.entity.fields[n] for n in yours if n not in {c.field.name for c in clashes.clashes}],
+        inputs=still(sent.raw, yours),
+        fields=",".join(yours),
+        back=sent.word("_next"),
+        choose=CHOOSE,
+        sent=sent,
     )
 
 
 def _form(
-    visit: PageVisit, render: Renderer, groups: Sequence[tuple[str, tuple[Field, ...]]], raw: Mapping[str, Any],
-    issues: Sequence[Issue] = (), sent: Sent | None = None, status: int = 200, record: Record | None = None,
+    visit: PageVisit,
+    render: Renderer,
+    groups: Sequence[tuple[str, tuple[Field, ...]]],
+    raw: Mapping[str, Any],
+    issues: Sequence[Issue] = (),
+    sent: Sent | None = None,
+    status: int = 200,
+    record: Record | None = None,
 ) -> Response[Any]:
     fields = _all(groups)
     suggestions = sent.suggestions if sent else {}
@@ -175,8 +207,18 @@ def _form(
     cancel = local_path(back) if back else f"/e/{visit.entity.name}" + (f"/{record['id']}" if record else "")
     heading = f"Edit {record.get('label') or singular(visit.entity)}" if record else f"New {singular(visit.entity)}"
     return render.page(
-        visit, "form.html", status, title=heading, entity=visit.entity, groups=shown, issues=issues, record=record,
-        fields=",".join(f.name for f in fields), back=back, cancel=cancel, fields_name=FIELDS,
+        visit,
+        "form.html",
+        status,
+        title=heading,
+        entity=visit.entity,
+        groups=shown,
+        issues=issues,
+        record=record,
+        fields=",".join(f.name for f in fields),
+        back=back,
+        cancel=cancel,
+        fields_name=FIELDS,
     )
 
 
@@ -200,7 +242,11 @@ async def delete(visit: PageVisit, render: Renderer) -> Response[Any]:
         issues = error.issues or (Issue("", error.code, error.message),)
         return dialog(visit, render, "delete.html", error.status, title="Delete?", record=record, issues=issues)
     trash = f"/e/{entity.name}/trash" if visit.may(entity.name, "restore") else ""
-    return go(visit, f"/e/{entity.name}", Notice("success", f"{record['label']} was deleted.", trash, "Open the trash" if trash else ""))
+    return go(
+        visit,
+        f"/e/{entity.name}",
+        Notice("success", f"{record['label']} was deleted.", trash, "Open the trash" if trash else ""),
+    )
 
 
 async def trash_page(visit: PageVisit, render: Renderer) -> Response[Any]:
@@ -208,7 +254,12 @@ async def trash_page(visit: PageVisit, render: Renderer) -> Response[Any]:
     entity = visit.entity
     if not visit.may(entity.name, "restore"):
         raise Forbidden(f"You may not restore {entity.plural}.")
-    query = Query(sort=("-updated_at",), fields=("label", "updated_at", "updated_by"), trash="deleted", after=visit.parameter("after"))
+    query = Query(
+        sort=("-updated_at",),
+        fields=("label", "updated_at", "updated_by"),
+        trash="deleted",
+        after=visit.parameter("after"),
+    )
     page = await visit.records.list(visit.actor, entity.name, query)
     return render.page(visit, "trash.html", title=f"Deleted {entity.plural.lower()}", entity=entity, page=page)
 
@@ -226,4 +277,3 @@ def dialog(visit: PageVisit, render: Renderer, template: str, status: int = 200,
         text = render.part(visit, template, entity=visit.entity, csrf=visit.csrf, **shown)
         return html(text, status, hx_retarget="#dialog", hx_reswap="innerHTML")
     return render.page(visit, "dialog_page.html", status, entity=visit.entity, template=template, **shown)
-

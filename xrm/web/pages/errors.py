@@ -11,22 +11,28 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
 from xrm.errors import Issue, NotFound, Unauthenticated, XrmError
-from xrm.http.problems import handle, unforeseen, where
 from xrm.http.caller import caller
+from xrm.http.problems import handle, unforeseen, where
 from xrm.web.render import Renderer, html
 from xrm.web.visit import PageVisit, url
 
 NOT_PAGES = ("/api/", "/docs", "/openapi", "/health", "/metrics", "/static/", "/studio")
-_TITLES: Mapping[int, tuple[str, str, str]] = MappingProxyType({
-    400: ("question-circle", "This request cannot be read", "A link may be incomplete. Go back and try again."),
-    403: ("shield-lock", "You may not do this", "If you need it for your work, ask whoever administers this site."),
-    404: ("signpost-split", "Nothing here", "It may have been deleted, or it is not yours to see."),
-    405: ("signpost-split", "Nothing here", "This address does not take such a request."),
-    413: ("file-earmark-x", "Too large", "What you sent is larger than this site takes."),
-    429: ("hourglass-split", "Too many requests", "Wait a moment, then try again."),
-    500: ("bug", "Something went wrong here", "It was written down and will be looked at. Nothing of yours was half done."),
-    503: ("cloud-slash", "Not available just now", "Try again in a moment. Nothing of yours was lost."),
-})
+_TITLES: Mapping[int, tuple[str, str, str]] = MappingProxyType(
+    {
+        400: ("question-circle", "This request cannot be read", "A link may be incomplete. Go back and try again."),
+        403: ("shield-lock", "You may not do this", "If you need it for your work, ask whoever administers this site."),
+        404: ("signpost-split", "Nothing here", "It may have been deleted, or it is not yours to see."),
+        405: ("signpost-split", "Nothing here", "This address does not take such a request."),
+        413: ("file-earmark-x", "Too large", "What you sent is larger than this site takes."),
+        429: ("hourglass-split", "Too many requests", "Wait a moment, then try again."),
+        500: (
+            "bug",
+            "Something went wrong here",
+            "It was written down and will be looked at. Nothing of yours was half done.",
+        ),
+        503: ("cloud-slash", "Not available just now", "Try again in a moment. Nothing of yours was lost."),
+    }
+)
 log = logging.getLogger("xrm.web")
 
 
@@ -57,15 +63,26 @@ def _to_sign_in(visit: PageVisit) -> Response[Any]:
 def _page(asked: PageVisit, render: Renderer, error: Exception) -> Response[Any]:
     status, message, issues = _facts(asked.request, error)
     icon, title, text = _TITLES.get(status, _TITLES[400 if status < 500 else 503 if status in (503, 507) else 500])
-    shown = {
-        "status": status, "title": title, "icon": icon, "text": text, "message": message if message != title else "",
-        "issues": issues, "request_id": caller(asked.request).id if status >= 500 else "", "site": asked.settings.title,
+    shown: dict[str, Any] = {
+        "status": status,
+        "title": title,
+        "icon": icon,
+        "text": text,
+        "message": message if message != title else "",
+        "issues": issues,
+        "request_id": caller(asked.request).id if status >= 500 else "",
+        "site": asked.settings.title,
     }
     if asked.partial:
-        return html(render.environment.get_template("problem.html").render(shown), status, hx_retarget="#problems", hx_reswap="beforeend")
+        return html(
+            render.environment.get_template("problem.html").render(shown),
+            status,
+            hx_retarget="#problems",
+            hx_reswap="beforeend",
+        )
     if asked.someone is None or not asked.kernel.ready or status >= 500:
         return render.bare("error_bare.html", status, **shown)
-    return render.page(asked, "error.html", **shown)
+    return render.page(asked, "error.html", status, **shown)
 
 
 def _facts(request: Request[Any, Any, Any], error: Exception) -> tuple[int, str, tuple[Issue, ...]]:

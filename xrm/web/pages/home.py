@@ -11,8 +11,8 @@ import msgspec
 from litestar import Response
 
 from xrm.kernel.query import Query
-from xrm.kernel.totals import Totals
 from xrm.kernel.records import Record
+from xrm.kernel.totals import Totals
 from xrm.metadata.model import Entity, State, View
 from xrm.web.moves import Move, transitions
 from xrm.web.render import Renderer
@@ -80,8 +80,14 @@ async def home_page(visit: PageVisit, render: Renderer) -> Response[Any]:
     pipeline = await _pipeline(visit, entities)
     hour = visit.now.astimezone(visit.zone)
     return render.page(
-        visit, "home.html", title="Home", agendas=sorted(agendas, key=lambda a: (a.total == 0, a.entity.name != "activity")),
-        pipeline=pipeline, recent=await _recent(visit, entities), today=visit.show.day(hour.date().isoformat()), weekday=f"{hour:%A}",
+        visit,
+        "home.html",
+        title="Home",
+        agendas=sorted(agendas, key=lambda a: (a.total == 0, a.entity.name != "activity")),
+        pipeline=pipeline,
+        recent=await _recent(visit, entities),
+        today=visit.show.day(hour.date().isoformat()),
+        weekday=f"{hour:%A}",
         greeting="Good morning" if 4 <= hour.hour < 12 else "Good afternoon" if hour.hour < 18 else "Good evening",
     )
 
@@ -109,11 +115,17 @@ def _open(entity: Entity) -> str:
 async def _agenda(visit: PageVisit, entity: Entity) -> Agenda:
     begin, end = _today(visit, entity)
     condition = _open(entity)
-    page = await visit.records.list(visit.actor, entity.name, Query(f"{condition} && {DUE} != null", (DUE,), limit=TASKS))
+    page = await visit.records.list(
+        visit.actor, entity.name, Query(f"{condition} && {DUE} != null", (DUE,), limit=TASKS)
+    )
     access = visit.access(entity.name, "update")
-    tasks = tuple(_task(visit, entity, r, access.writable() if access else frozenset(), begin, end) for r in page.records)
+    tasks = tuple(
+        _task(visit, entity, r, access.writable() if access else frozenset(), begin, end) for r in page.records
+    )
     late = await visit.records.count(visit.actor, entity.name, Query(f"{condition} && {DUE} < '{begin}'"))
-    today = await visit.records.count(visit.actor, entity.name, Query(f"{condition} && {DUE} >= '{begin}' && {DUE} < '{end}'"))
+    today = await visit.records.count(
+        visit.actor, entity.name, Query(f"{condition} && {DUE} >= '{begin}' && {DUE} < '{end}'")
+    )
     total = await visit.records.count(visit.actor, entity.name, Query(condition))
     everything = url(f"/e/{entity.name}", filter=condition, sort=DUE)
     return Agenda(entity, tasks, late.value, today.value, total.value, everything)
@@ -143,11 +155,13 @@ def _before(one: str, other: str) -> bool:
 
 
 async def _pipeline(visit: PageVisit, entities: Sequence[Entity]) -> Pipeline | None:
-    """Return the pipeline of the entity whose states have probabilities (else whose board adds up money), if there is one."""
+    """Return the pipeline of the entity whose states have probabilities, else of one whose board adds up money."""
     found = [(e, v) for e in entities for v in e.views.values() if _is_pipeline(visit, e, v)]
     if not found:
         return None
-    entity, view = max(found, key=lambda ev: any(s.probability is not None for s in (ev[0].workflow.states if ev[0].workflow else ())))
+    entity, view = max(
+        found, key=lambda ev: any(s.probability is not None for s in (ev[0].workflow.states if ev[0].workflow else ()))
+    )
     rows, scope = await _stages(visit, entity, view, MINE), "Your"
     if not rows:
         rows, scope = await _stages(visit, entity, view, ""), "All"
@@ -172,20 +186,25 @@ async def _stages(visit: PageVisit, entity: Entity, view: View, condition: str) 
 
 def _stage(visit: PageVisit, entity: Entity, view: View, state: State, rows: Sequence[Record]) -> Stage:
     own = [r for r in rows if r[view.by] == state.name]
-    sums = {r[f"{view.sum}.currency"]: str(r[f"sum({view.sum})"]) for r in own if r[f"{view.sum}.currency"] and r[f"sum({view.sum})"] is not None}
+    sums = {
+        r[f"{view.sum}.currency"]: str(r[f"sum({view.sum})"])
+        for r in own
+        if r[f"{view.sum}.currency"] and r[f"sum({view.sum})"] is not None
+    }
     return Stage(state, sum(r["count"] for r in own), sums)
 
 
 def _main_currency(visit: PageVisit, stages: Sequence[Stage]) -> str:
     used = {currency for stage in stages for currency in stage.sums}
-    return visit.settings.currency if visit.settings.currency in used or not used else sorted(used)[0]
+    return visit.settings.currency if visit.settings.currency in used or not used else min(used)
 
 
 def _chart(stages: Sequence[Stage], currency: str) -> str:
     """Return the chart's data as JSON: the page's program makes it an ECharts option in the colours of the theme."""
     rows = [
         {"title": s.state.title, "color": s.state.color, "value": float(s.sums.get(currency, "0")), "count": s.count}
-        for s in stages if s.state.final != "lost"
+        for s in stages
+        if s.state.final != "lost"
     ]
     return msgspec.json.encode({"currency": currency, "rows": rows}).decode()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from litestar import Response
-from litestar.datastructures import Cookie
 
 from xrm.errors import Invalid, Issue, Malformed
 from xrm.kernel.query import Count, Page, Query
@@ -13,7 +12,7 @@ from xrm.web import listing
 from xrm.web.columns import cells, choosable, rows_template
 from xrm.web.facets import chips, offers
 from xrm.web.listing import Asked
-from xrm.web.render import Renderer, html
+from xrm.web.render import Renderer, html, kept_cookie
 from xrm.web.visit import PageVisit, url
 
 REMEMBER_SECONDS = 365 * 86_400
@@ -25,10 +24,18 @@ async def list_page(visit: PageVisit, render: Renderer) -> Response[Any]:
     asked = listing.read_list(visit)
     page, count, issue = await _find(visit, asked)
     shown = {
-        "asked": asked, "entity": asked.entity, "page": page, "count": count, "issue": issue,
+        "asked": asked,
+        "entity": asked.entity,
+        "page": page,
+        "count": count,
+        "issue": issue,
         "first": (asked.page - 1) * asked.size + 1,
-        "rows": _rows(visit, render, asked, page), "chips": await chips(visit, asked.facets),
-        "may": {action: visit.may(asked.entity.name, action) for action in ("create", "update", "delete", "restore", "export")},
+        "rows": _rows(visit, render, asked, page),
+        "chips": await chips(visit, asked.facets),
+        "may": {
+            action: visit.may(asked.entity.name, action)
+            for action in ("create", "update", "delete", "restore", "export")
+        },
         "export": _export(visit, asked) if visit.may(asked.entity.name, "export") else "",
     }
     status = 422 if issue else 200
@@ -59,8 +66,12 @@ def _rows(visit: PageVisit, render: Renderer, asked: Asked, page: Page) -> str:
 
 def _export(visit: PageVisit, asked: Asked) -> str:
     return url(
-        f"/api/{asked.entity.name}/export", format="csv", filter=listing.condition(visit, asked), search=asked.search,
-        sort=",".join(asked.order), fields=",".join(c.path for c in asked.shown),
+        f"/api/{asked.entity.name}/export",
+        format="csv",
+        filter=listing.condition(visit, asked),
+        search=asked.search,
+        sort=",".join(asked.order),
+        fields=",".join(c.path for c in asked.shown),
     )
 
 
@@ -68,10 +79,8 @@ def _remember(visit: PageVisit, asked: Asked, answer: Response[Any]) -> None:
     """Keep the columns of the URL for the next time the list is opened."""
     if visit.parameters("cols"):
         kept = listing.remembered(asked)
-        answer.set_cookie(Cookie(
-            listing.cookie(asked.view), kept, path=asked.path, max_age=REMEMBER_SECONDS if kept else 0, httponly=True,
-            samesite="lax", secure=visit.settings.secure_cookies,
-        ))
+        seconds = REMEMBER_SECONDS if kept else 0
+        answer.set_cookie(kept_cookie(visit, listing.cookie(asked.view), kept, asked.path, seconds))
 
 
 async def lookup(visit: PageVisit, render: Renderer) -> Response[Any]:
@@ -83,5 +92,12 @@ async def lookup(visit: PageVisit, render: Renderer) -> Response[Any]:
     found = await visit.records.list(
         visit.actor, entity.name, Query(search=typed, sort=sort, fields=fields if sort else (), limit=SUGGESTIONS)
     )
-    text = render.part(visit, "lookup.html", entity=entity, records=found.records, typed=typed, may_create=visit.may(entity.name, "create"))
+    text = render.part(
+        visit,
+        "lookup.html",
+        entity=entity,
+        records=found.records,
+        typed=typed,
+        may_create=visit.may(entity.name, "create"),
+    )
     return html(text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from litestar import Response
 
@@ -12,14 +13,14 @@ from xrm.errors import Conflict, Forbidden, Invalid, Issue, NotFound, Preconditi
 from xrm.kernel.records import Record
 from xrm.metadata.model import Entity, Field
 from xrm.web.forms import entries, to_raw
-from xrm.web.moves import Granted, Move, move_named, moves, path
+from xrm.web.moves import Move, move_named, moves, path
 from xrm.web.pages import board
 from xrm.web.pages.account import local_path
 from xrm.web.pages.edit import dialog
 from xrm.web.related import related
 from xrm.web.render import Notice, Renderer, go
 from xrm.web.sent import FIELDS, Sent, body, merged, read_values
-from xrm.web.timeline import ACTIVITY, activity_entity, timeline
+from xrm.web.timeline import ACTIVITY, about, activity_entity, timeline, with_whom
 from xrm.web.visit import PageVisit, url
 
 QUICK = ("call", "meeting", "email", "note", "task")  # kinds of activity offered beside a timeline
@@ -41,10 +42,19 @@ async def record_page(visit: PageVisit, render: Renderer) -> Response[Any]:
     granted = await visit.records.permitted(visit.actor, entity.name, id)
     possible = moves(visit, visit.prepared, record, granted)
     return render.page(
-        visit, "record.html", title=record.get("label") or entity.title, entity=entity, record=record, granted=granted,
-        moves=possible, path=path(visit.prepared, record, possible), sections=_sections(visit, entity, record),
+        visit,
+        "record.html",
+        title=record.get("label") or entity.title,
+        entity=entity,
+        record=record,
+        granted=granted,
+        moves=possible,
+        path=path(visit.prepared, record, possible),
+        sections=_sections(visit, entity, record),
         related=await related(visit, render.environment, entity, id),
-        timeline=await timeline(visit, entity, id) if entity.timeline else (), quick=_quick(visit, entity, id),
+        timeline=await timeline(visit, entity, id) if entity.timeline else (),
+        quick=_quick(visit, entity, id),
+        activities=_activities(visit, entity, id),
     )
 
 
@@ -53,37 +63,58 @@ async def history_page(visit: PageVisit, render: Renderer) -> Response[Any]:
     entity = visit.entity
     record = await visit.records.get(visit.actor, entity.name, visit.id)
     events = [e for e in await timeline(visit, entity, visit.id) if e.kind == "change"]
-    return render.page(visit, "history.html", title=f"History of {record.get('label')}", entity=entity, record=record, timeline=events)
+    return render.page(
+        visit, "history.html", title=f"History of {record.get('label')}", entity=entity, record=record, timeline=events
+    )
 
 
 def _sections(visit: PageVisit, entity: Entity, record: Record) -> list[Shown]:
     """Return the fields of a record in the sections of its form, those in none of them at the end."""
     state = entity.workflow.field if entity.workflow else ""
-    fields = {f.name: f for f in visit.readable(entity) if not f.system and f.name != state and f.name in record}
+    named = {state, _named_by(entity)}
+    fields = {f.name: f for f in visit.readable(entity) if not f.system and f.name not in named and f.name in record}
     view = next((v for v in entity.views.values() if v.kind == "form"), None)
-    named = [(s.title, [fields[n] for n in s.fields if n in fields]) for s in view.sections] if view else []
-    placed = {f.name for _, part in named for f in part}
+    groups = [(s.title, [fields[n] for n in s.fields if n in fields]) for s in view.sections] if view else []
+    placed = {f.name for _, part in groups for f in part}
     rest = [f for f in fields.values() if f.name not in placed]
-    groups = [*named, ("Further details" if named else "Details", rest)]
+    groups.append(("Further details" if groups else "Details", rest))
     return [_group(title, part, record) for title, part in groups if part]
+
+
+def _named_by(entity: Entity) -> str:
+    """Return the text field that is the record's title as it stands, so that it need not be shown twice; or empty."""
+    name = entity.label[1:-1] if entity.label.startswith("{") and entity.label.endswith("}") else ""
+    return name if name in entity.fields and entity.fields[name].type in ("text", "auto_number") else ""
 
 
 def _group(title: str, fields: Sequence[Field], record: Record) -> Shown:
     masked = record.get("_masked", ())
-    filled = tuple(f for f in fields if f.name in masked or record[f.name] not in (None, "", [], False) or f.type == "boolean" and record[f.name])
+    filled = tuple(
+        f
+        for f in fields
+        if f.name in masked or record[f.name] not in (None, "", [], False) or (f.type == "boolean" and record[f.name])
+    )
     return Shown(title, filled, tuple(f for f in fields if f not in filled))
 
 
-def _quick(visit: PageVisit, entity: Entity, id: Any) -> list[tuple[str, str, str]]:
+def _quick(visit: PageVisit, entity: Entity, id: UUID) -> list[tuple[str, str, str]]:
     """Return the activities one click away: (kind, title, path of a form that is about this record)."""
     activity = activity_entity(visit)
     if activity is None or entity.name == ACTIVITY or not entity.timeline or not visit.may(ACTIVITY, "create"):
         return []
     kinds = activity.fields.get("kind")
-    about = {"regarding": str(id), "regarding.entity": entity.name, "_next": f"/e/{entity.name}/{id}"}
-    about |= {f.name: str(id) for f in activity.relations() if f.to == (entity.name,) and f.name not in ("owner", "unit") and not f.system}
+    given = {"regarding": str(id), "regarding.entity": entity.name, "_next": f"/e/{entity.name}/{id}"}
+    given |= {f.name: str(id) for f in with_whom(visit, activity, entity)}
     titles = {c.name: c.title for c in kinds.choices} if kinds else {}
-    return [(k, titles[k], url(f"/e/{ACTIVITY}/new", kind=k, **about)) for k in QUICK if k in titles]
+    return [(k, titles[k], url(f"/e/{ACTIVITY}/new", kind=k, **given)) for k in QUICK if k in titles]
+
+
+def _activities(visit: PageVisit, entity: Entity, id: UUID) -> str:
+    """Return the path of the list of all activities about a record, or empty."""
+    activity = activity_entity(visit)
+    if activity is None or not entity.timeline or entity.name == ACTIVITY:
+        return ""
+    return url(f"/e/{ACTIVITY}", filter=about(visit, activity, entity, id))
 
 
 # --- transitions and actions ----------------------------------------------------------------------------------------
@@ -91,27 +122,29 @@ def _quick(visit: PageVisit, entity: Entity, id: Any) -> list[tuple[str, str, st
 
 async def action_page(visit: PageVisit, render: Renderer) -> Response[Any]:
     """Ask what a transition or action needs to know."""
-    record, move, granted = await _asked(visit)
+    record, move = await _asked(visit)
     raw = to_raw(visit.show, move.fields, record) if move.target else {}
-    return _ask(visit, render, record, move, raw, origin=visit.parameter("_from"))
+    return _ask(visit, render, record, move, raw)
 
 
 async def act(visit: PageVisit, render: Renderer) -> Response[Any]:
     """Make a transition or run an action."""
-    record, move, _ = await _asked(visit)
+    record, move = await _asked(visit)
     sent = Sent(await body(visit))
     await read_values(visit, sent, move.fields)
     origin = sent.word("_from")
     try:
         await _run(visit, move, sent)
     except Precondition:
-        problem = Issue("", "version_mismatch", "Somebody changed this record meanwhile. Look at it once more, then decide.")
+        problem = Issue(
+            "", "version_mismatch", "Somebody changed this record meanwhile. Look at it once more, then decide."
+        )
         fresh = await visit.records.get(visit.actor, visit.entity.name, visit.id)
-        return _ask(visit, render, fresh, move, sent.raw, [problem], 412, sent, origin)
+        return _ask(visit, render, fresh, move, sent.raw, [problem], 412, sent)
     except (Invalid, Conflict, Forbidden) as error:
         raw = {**(to_raw(visit.show, move.fields, record) if move.target else {}), **sent.raw}
         issues = error.issues or (Issue("", error.code, error.message),)
-        return _ask(visit, render, record, _wider(visit, move, issues), raw, issues, error.status, sent, origin)
+        return _ask(visit, render, record, _wider(visit, move, issues), raw, issues, error.status, sent)
     if origin.startswith("board"):
         return await board.after_move(visit, render, origin, record, move)
     notice = Notice("success", f"{record.get('label')}: {move.title}.")
@@ -121,25 +154,26 @@ async def act(visit: PageVisit, render: Renderer) -> Response[Any]:
 async def _run(visit: PageVisit, move: Move, sent: Sent) -> None:
     async with visit.records.act(visit.actor):
         try:
-            await visit.records.run(visit.actor, visit.entity.name, visit.id, move.name, sent.values, version=sent.version)
+            await visit.records.run(
+                visit.actor, visit.entity.name, visit.id, move.name, sent.values, version=sent.version
+            )
         except Invalid as error:
             raise Invalid(issues=merged(sent.issues, error.issues)) from None
         if sent.issues:
             raise Invalid(issues=sent.issues)
 
 
-async def _asked(visit: PageVisit) -> tuple[Record, Move, Granted]:
+async def _asked(visit: PageVisit) -> tuple[Record, Move]:
     """Return the record, and the transition or action in the path.
 
     Raises:
         NotFound: there is no such record or action for the actor.
     """
     record = await visit.records.get(visit.actor, visit.entity.name, visit.id)
-    granted = await visit.records.permitted(visit.actor, visit.entity.name, visit.id)
-    move = move_named(visit, visit.prepared, record, str(visit.request.path_params["action"]))
+    move = move_named(visit.prepared, str(visit.request.path_params["action"]))
     if move is None:
         raise NotFound("There is no such action.")
-    return record, move, granted
+    return record, move
 
 
 def _wider(visit: PageVisit, move: Move, issues: Sequence[Issue]) -> Move:
@@ -147,8 +181,14 @@ def _wider(visit: PageVisit, move: Move, issues: Sequence[Issue]) -> Move:
     if not move.target:
         return move
     names = [i.path for i in issues if i.path in visit.entity.fields and i.path not in {f.name for f in move.fields}]
-    extra = tuple(visit.entity.fields[n] for n in dict.fromkeys(names) if visit.entity.fields[n].writable and n != _state(visit.entity))
-    return Move(move.name, move.title, (*move.fields, *extra), move.needed | {f.name for f in extra}, move.target, move.final)
+    extra = tuple(
+        visit.entity.fields[n]
+        for n in dict.fromkeys(names)
+        if visit.entity.fields[n].writable and n != _state(visit.entity)
+    )
+    return Move(
+        move.name, move.title, (*move.fields, *extra), move.needed | {f.name for f in extra}, move.target, move.final
+    )
 
 
 def _state(entity: Entity) -> str:
@@ -156,12 +196,28 @@ def _state(entity: Entity) -> str:
 
 
 def _ask(
-    visit: PageVisit, render: Renderer, record: Record, move: Move, raw: dict[str, Any], issues: Sequence[Issue] = (),
-    status: int = 200, sent: Sent | None = None, origin: str = "",
+    visit: PageVisit,
+    render: Renderer,
+    record: Record,
+    move: Move,
+    raw: dict[str, Any],
+    issues: Sequence[Issue] = (),
+    status: int = 200,
+    sent: Sent | None = None,
 ) -> Response[Any]:
     suggestions = sent.suggestions if sent else {}
     shown = entries(visit, move.fields, raw, issues, move.needed, suggestions)
     return dialog(
-        visit, render, "action.html", status, title=move.title, record=record, move=move, entries=shown, issues=issues,
-        fields=",".join(f.name for f in move.fields), fields_name=FIELDS, origin=origin,
+        visit,
+        render,
+        "action.html",
+        status,
+        title=move.title,
+        record=record,
+        move=move,
+        entries=shown,
+        issues=issues,
+        fields=",".join(f.name for f in move.fields),
+        fields_name=FIELDS,
+        origin=sent.word("_from") if sent else visit.parameter("_from"),
     )

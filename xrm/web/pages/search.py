@@ -46,7 +46,9 @@ async def _search(visit: PageVisit, words: str, limit: int) -> list[Found]:
     found = []
     for entity in visit.live.policy.entities(visit.actor):
         if entity.search and not entity.removed and visit.reads(entity, "label"):
-            page = await visit.records.list(visit.actor, entity.name, Query(fields=("label", *_hint(visit, entity)), search=words, limit=limit))
+            page = await visit.records.list(
+                visit.actor, entity.name, Query(fields=("label", *_hint(visit, entity)), search=words, limit=limit)
+            )
             if page.records:
                 everything = url(f"/e/{entity.name}", q=words)
                 found.append(Found(entity, tuple(page.records), page.next is not None, everything))
@@ -55,5 +57,8 @@ async def _search(visit: PageVisit, words: str, limit: int) -> list[Found]:
 
 def _hint(visit: PageVisit, entity: Entity) -> tuple[str, ...]:
     """Return a field or two that tell records of the same title apart."""
-    names = [*(n for n in ("customer", "party", "order", "city") if n in entity.fields), *([entity.workflow.field] if entity.workflow else [])]
+    names = [
+        *(n for n in ("customer", "party", "order", "city") if n in entity.fields),
+        *([entity.workflow.field] if entity.workflow else []),
+    ]
     return tuple(n for n in names if visit.reads(entity, n))[:2]

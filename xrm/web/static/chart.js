@@ -6,9 +6,9 @@
   const option = ({ rows, currency }) => ({
     animation: !matchMedia("(prefers-reduced-motion: reduce)").matches,
     textStyle: { fontFamily: style("--bs-body-font-family") || "system-ui, sans-serif", color: style("--x-muted") },
-    grid: { left: 4, right: 56, top: 4, bottom: 4, containLabel: true },
+    grid: { left: 0, right: 56, top: 0, bottom: 0, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
     tooltip: { renderMode: "richText", trigger: "item", formatter: (p) => `${p.name}\n${Math.round(p.value).toLocaleString("en")} ${currency}\n${rows[p.dataIndex].count} records` },
-    xAxis: { type: "value", axisLabel: { show: false }, splitLine: { lineStyle: { color: style("--x-line") } } },
+    xAxis: { type: "value", axisLabel: { show: false }, splitLine: { show: false } },
     yAxis: { type: "category", inverse: true, data: rows.map((row) => row.title), axisTick: { show: false }, axisLine: { show: false }, axisLabel: { color: style("--bs-body-color"), fontSize: 13 } },
     series: [{
       type: "bar", barMaxWidth: 22, itemStyle: { borderRadius: [0, 4, 4, 0] },
