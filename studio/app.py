@@ -11,7 +11,7 @@ from studio.desk import Desk, open_desk
 from studio.draft import Draft
 from studio.show import LOOK
 
-PAGES = "pages"
+PAGES = "screens"
 
 
 def main() -> None:

@@ -16,15 +16,16 @@ import sys
 from base64 import b64encode
 from hashlib import sha256
 from pathlib import Path
-from re import DOTALL, findall
+from re import DOTALL, findall, sub
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from xrm.errors import Forbidden, Unavailable, XrmError
+from xrm.errors import Unavailable, XrmError
 from xrm.http.answers import Answer
 from xrm.http.auth import cookie_name, cookie_of
 from xrm.http.caller import header
 from xrm.http.headers import Edge
+from xrm.http.problems import problem
 from xrm.kernel.change import Actor
 from xrm.site import Site
 
@@ -32,10 +33,12 @@ PREFIX = "/studio"
 CAPABILITY = "model.read"
 MISSING = "The studio needs Streamlit, which is not installed here: pip install 'xrm[studio]'."
 SERVER_LOGS = ("uvicorn", "uvicorn.access", "uvicorn.asgi", "uvicorn.error", "websockets")
+HTML = b"text/html; charset=utf-8"
 SHUT = 4403  # WebSocket close code: refused
 
 log = logging.getLogger("xrm.studio")
 
+_SETTINGS = f"window.__streamlit = {{BACKEND_BASE_URL: location.origin + '{PREFIX}'}}"
 _PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <link rel="stylesheet" href="/static/vendor/bootstrap.min.css"></head>
@@ -73,16 +76,20 @@ class StudioMount:
     async def _serve(self, scope: Any, receive: Any, send: Any) -> None:
         try:
             actor = await self._actor(scope)
-            if actor is not None and not self._site.kernel.live.policy.may(actor, CAPABILITY):
-                raise Forbidden("Your roles do not let you see the model of this site.")
-            app = await self._studio.app(scope) if actor is not None and scope["path"] != PREFIX else None
+            if actor is None or scope["path"] == PREFIX:
+                answer: Answer | None = _elsewhere(scope, actor)
+            else:
+                self._site.kernel.live.policy.authorise(actor, CAPABILITY)
+                answer = await self._studio.open(scope)
         except XrmError as error:
-            await _refuse(scope, receive, send, _page(error))
-            return
-        if app is not None:
-            await app(scope, receive, self._studio.guarded(send))
+            answer = _error_page(error)
+        if answer is None:
+            await self._studio.serve(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await receive()  # the handshake
+            await send({"type": "websocket.close", "code": SHUT})
         else:
-            await _refuse(scope, receive, send, _elsewhere(scope, actor))
+            await answer(scope, receive, send)
 
     async def _actor(self, scope: Any) -> Actor | None:
         if scope["type"] == "websocket" and not _same_origin(scope):
@@ -100,22 +107,20 @@ def _elsewhere(scope: Any, actor: Actor | None) -> Answer:
     """Return the way to the studio's first page, or to the sign-in and from there back."""
     if actor is not None:
         return Answer(b"", 307, headers={"location": f"{PREFIX}/"})
-    if b"text/html" not in header(scope, b"accept").encode():
-        return Answer(b'{"code": "unauthenticated"}', 401)
-    return Answer(b"", 303, headers={"location": f"/sign-in?next={quote(scope['path'], safe='')}"})
+    if not _wants_page(scope):
+        return problem(401, "unauthenticated", "Please sign in")
+    asked = scope["path"] + ("?" + scope["query_string"].decode("latin-1") if scope["query_string"] else "")
+    return Answer(b"", 303, headers={"location": f"/sign-in?next={quote(asked, safe='')}"})
 
 
-def _page(error: XrmError) -> Answer:
+def _wants_page(scope: Any) -> bool:
+    """Whether a browser asks for a page to show, not for a part of one."""
+    return scope["type"] == "http" and scope["method"] == "GET" and "text/html" in header(scope, b"accept")
+
+
+def _error_page(error: XrmError) -> Answer:
     text = _PAGE.format(title=html.escape(error.title), message=html.escape(error.message))
-    return Answer(text.encode(), error.status, b"text/html; charset=utf-8")
-
-
-async def _refuse(scope: Any, receive: Any, send: Any, answer: Answer) -> None:
-    if scope["type"] == "websocket":
-        await receive()  # the handshake
-        await send({"type": "websocket.close", "code": SHUT})
-    else:
-        await answer(scope, receive, send)
+    return Answer(text.encode(), error.status, HTML)
 
 
 class Studio:
@@ -123,14 +128,14 @@ class Studio:
 
     def __init__(self, site: Site, folder: Path) -> None:
         self._site, self._folder = site, folder
-        self._policy = b""
+        self._page, self._policy = b"", b""
         self._lock = asyncio.Lock()
         self._stop = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
         self._app: Any = None
 
-    async def app(self, scope: Any) -> Any:
-        """Return the Streamlit app, started.
+    async def open(self, scope: Any) -> Answer | None:
+        """Return the page the studio runs in, or None for what Streamlit answers itself; start it if need be.
 
         Raises:
             Unavailable: Streamlit or the studio's files are not there, or it does not start.
@@ -138,14 +143,26 @@ class Studio:
         async with self._lock:
             if self._app is None:
                 self._app = await self._start(_address(scope))
-        return self._app
+        if not _wants_page(scope):
+            return None
+        return Answer(self._page, 200, HTML, {"content-security-policy": self._policy.decode()})
+
+    async def serve(self, scope: Any, receive: Any, send: Any) -> None:
+        """Let Streamlit answer."""
+
+        async def guarded(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (b"content-security-policy", self._policy)]
+            await send(message)
+
+        await self._app(scope, receive, guarded)
 
     async def _start(self, address: str) -> Any:
         script = self._folder / "app.py"
         if not script.is_file():
             raise Unavailable(f"There is no studio here: {script} is missing.")
         made = await asyncio.to_thread(_make, script, {"folder": str(self._site.settings.folder), "address": address})
-        self._policy = await asyncio.to_thread(_policy)
+        self._page, self._policy = await asyncio.to_thread(_page_and_policy)
         started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._running = asyncio.create_task(self._run(made, started), context=contextvars.Context())
         await started
@@ -160,16 +177,6 @@ class Studio:
             log.exception("The studio stopped.")
             if not started.done():
                 started.set_exception(Unavailable(f"The studio does not start: {error}"))
-
-    def guarded(self, send: Any) -> Any:
-        """Return a `send` that adds the studio's Content-Security-Policy to answers."""
-
-        async def guard(message: Any) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], (b"content-security-policy", self._policy)]
-            await send(message)
-
-        return guard
 
     def closing(self, receive: Any) -> Any:
         """Return a `receive` of a lifespan that ends the studio before the site hears of its own end."""
@@ -190,7 +197,7 @@ def _address(scope: Any) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _make(script: Path, settings: dict[str, str]) -> Any:
+def _make(script: Path, settings: dict[str, Any]) -> Any:
     """Return the Streamlit app, not started. Takes a second or two: Streamlit is large."""
     kept = {name: _logging_of(name) for name in SERVER_LOGS}
     try:
@@ -213,15 +220,22 @@ def _logging_of(name: str) -> tuple[int, bool, list[logging.Handler]]:
     return logger.level, logger.propagate, list(logger.handlers)
 
 
-def _policy() -> bytes:
-    """Return the Content-Security-Policy of Streamlit's page: its inline scripts are allowed by their hashes."""
+def _page_and_policy() -> tuple[bytes, bytes]:
+    """Return Streamlit's page, told where its server is, and the Content-Security-Policy it needs.
+
+    Told so, it need not try every folder of the address. Its inline scripts are allowed by their hashes; blob: is for
+    the scripts of our own components, which Streamlit loads that way.
+    """
     import streamlit  # noqa: PLC0415
 
     page = (Path(streamlit.__file__).parent / "static" / "index.html").read_text("utf-8")
+    page = sub(r"<link\s+rel=\"preload\"[^>]*>", "", page)  # of a font that our theme does not use
+    page = page.replace("<title>Streamlit</title>", f"<title>Studio</title>\n    <script>{_SETTINGS}</script>")
     scripts = findall(r"<script>(.*?)</script>", page, DOTALL)
     hashes = "".join(f" 'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'" for script in scripts)
-    return (
+    policy = (
         f"default-src 'self'; script-src 'self'{hashes} blob:; style-src 'self' 'unsafe-inline'; "
         "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; "
         "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
-    ).encode()
+    )
+    return page.encode(), policy.encode()

@@ -24,12 +24,13 @@ _CODES: Mapping[int, str] = MappingProxyType({
     400: "malformed", 401: "unauthenticated", 403: "forbidden", 404: "not_found", 405: "method_not_allowed",
     413: "too_large", 415: "unsupported_media_type", 429: "too_many_requests",
 })
-_RESERVED = frozenset({"type", "title", "status", "detail", "code", "issues", "request"})
+TOLD = frozenset({"retry_after", "version", "steps", "hint"})  # other details of an error are for our own eyes
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 def problem(
     status: int, code: str, title: str, detail: str = "", request: str = "", issues: list[dict[str, str]] | None = None,
-    **details: Any,
+    details: Mapping[str, Any] = NOTHING,
 ) -> Answer:
     """Return a problem as an answer.
 
@@ -40,14 +41,14 @@ def problem(
         detail: What is the matter this time.
         request: Id of the request, as the log knows it.
         issues: Findings, as `Issue.to_dict` gives them.
-        details: Further members; ``retry_after`` becomes a header too.
+        details: Further members, of those in `TOLD`; ``retry_after`` and ``allow`` become headers.
     """
     body: dict[str, Any] = {"type": TYPE_PREFIX + code, "title": title, "status": status, "code": code}
     if detail and detail != title:
         body["detail"] = detail
     if issues:
         body["issues"] = issues
-    body |= {name: value for name, value in details.items() if name not in _RESERVED}
+    body |= {name: value for name, value in details.items() if name in TOLD}
     if request:
         body["request"] = request
     return Answer(msgspec.json.encode(body, enc_hook=str), status, MEDIA, _headers(status, details))
@@ -67,7 +68,7 @@ def _headers(status: int, details: Mapping[str, Any]) -> dict[str, str]:
 def of_error(error: XrmError, request: str = "") -> Answer:
     """Return one of our errors as an answer."""
     issues = [issue.to_dict() for issue in error.issues]
-    return problem(error.status, error.code, error.title, error.message, request, issues, **error.details)
+    return problem(error.status, error.code, error.title, error.message, request, issues, error.details)
 
 
 def unforeseen(error: BaseException, request: str, where: str) -> Answer:
@@ -94,8 +95,8 @@ def _of_litestar(error: HTTPException, id: str) -> Answer:
     status = error.status_code
     title = HTTPStatus(status).phrase
     allow = (error.headers or {}).get("allow", "")
-    details: dict[str, Any] = {"allow": ", ".join(sorted(allow.split(", ")))} if allow else {}
-    return problem(status, _CODES.get(status, "error"), title, _DETAILS.get(status, ""), id, **details)
+    details = {"allow": ", ".join(sorted(allow.split(", ")))} if allow else {}
+    return problem(status, _CODES.get(status, "error"), title, _DETAILS.get(status, ""), id, details=details)
 
 
 _DETAILS: Mapping[int, str] = MappingProxyType({

@@ -158,7 +158,8 @@ async def test_a_text_that_is_not_utf_8_does_not_hide_the_row(things):
 @pytest.mark.parametrize("damage", ["folder", "no database", "torn"])
 async def test_a_file_that_cannot_be_used_is_unavailable(path, damage):
     if damage == "folder":
-        path = path / "missing" / "site.db"
+        path.write_text("a file where the folder should be")
+        path = path / "site.db"
     elif damage == "no database":
         path.write_bytes(b"this is a letter to my aunt, not a database" * 100)
     else:
@@ -179,10 +180,11 @@ async def test_a_file_that_cannot_be_used_is_unavailable(path, damage):
 
 
 async def test_it_heals_when_the_file_can_be_opened_again(path):
-    store = open_store(str(path / "later" / "site.db"))
+    path.write_text("a file where the folder should be")
+    store = open_store(str(path / "site.db"))
     with pytest.raises(Unavailable):
         await store.start()
-    (path / "later").mkdir(parents=True)
+    path.unlink()
     await store.start()
     assert (await store.fetch("SELECT 1"))[0][0] == 1
     await store.close()

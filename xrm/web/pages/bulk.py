@@ -134,7 +134,7 @@ async def _all_or_none(
     problems: list[tuple[str, str]] = []
     try:
         async with visit.records.act(visit.actor, reason="several at once"):
-            problems = await _try_all(chosen, write)
+            problems = await _try_all(visit, chosen, write)
             _undo_if(problems)
     except _Undo:
         return problems
@@ -142,16 +142,15 @@ async def _all_or_none(
 
 
 async def _try_all(
-    chosen: Sequence[tuple[UUID, str]], write: Callable[[UUID], Awaitable[Any]]
+    visit: PageVisit, chosen: Sequence[tuple[UUID, str]], write: Callable[[UUID], Awaitable[Any]]
 ) -> list[tuple[str, str]]:
     problems: list[tuple[str, str]] = []
     for id, label in chosen:
         try:
-            await write(id)
+            async with visit.records.attempt(visit.actor):
+                await write(id)
         except (Conflict, Forbidden, Invalid, NotFound) as error:
             problems.append((label, _reason(error)))
-            if any(issue.code == "not_unique" for issue in error.issues):
-                break  # the database has given this transaction up
     return problems
 
 

@@ -17,7 +17,7 @@ def main() -> None:
     """Show the page."""
     desk = current_desk()
     if name := st.session_state.pop(MADE, ""):
-        st.switch_page("pages/entity.py", query_params={"name": name})
+        st.switch_page("screens/entity.py", query_params={"name": name})
     show.head("plus-square", "New entity", "A kind of thing you want to keep records of, such as a machine or a contract.")
     show.trouble()
     show.only_reading(desk)

@@ -18,7 +18,7 @@ def main() -> None:
     """Show the page."""
     desk = current_desk()
     if name := st.session_state.pop(GOTO, ""):
-        st.switch_page("pages/entity.py", query_params={"name": name})
+        st.switch_page("screens/entity.py", query_params={"name": name})
     _head(desk)
     show.trouble()
     show.only_reading(desk)
@@ -41,7 +41,7 @@ def _head(desk: Desk) -> None:
         show.head("diagram-3", "The model of this site", lead)
     with right:
         if st.button("New entity", type="primary", disabled=not desk.may_edit, width="stretch"):
-            st.switch_page("pages/new.py")
+            st.switch_page("screens/new.py")
 
 
 def _entities(desk: Desk) -> list[Entity]:
