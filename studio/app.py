@@ -18,6 +18,7 @@ def main() -> None:
     """Show one page of the studio."""
     st.set_page_config("Studio", page_icon=str(LOOK.with_name("icon.svg")), layout="wide")
     st.html(LOOK)
+    st.logo(str(LOOK.with_name("logo.svg")), size="large", icon_image=str(LOOK.with_name("icon.svg")))
     try:
         desk = open_desk()
     except Problem as problem:
@@ -45,11 +46,14 @@ def _pages(desk: Desk) -> list[st.Page]:
 def _side(desk: Desk) -> None:
     if desk.draft:
         count = len(desk.draft.files)
-        st.html(f'<span class="xs-badge xs-warn">{count} changed {"file" if count == 1 else "files"}, not applied</span>')
+        st.html(
+            f'<span class="xs-badge xs-warn">{count} changed {"file" if count == 1 else "files"}, not applied</span>'
+        )
         st.page_link(f"{PAGES}/changes.py", label="Review and apply")
     if desk.draft.past:
         st.button("Undo the last edit", on_click=_undo, width="stretch")
-    st.html('<a class="xs-back" href="/" target="_self"><i class="bi bi-arrow-left" aria-hidden="true"></i>Back to the workspace</a>')
+    arrow = '<i class="bi bi-arrow-left" aria-hidden="true"></i>'
+    st.html(f'<a class="xs-back" href="/" target="_self">{arrow}Back to the workspace</a>')
     st.html(f'<div class="xs-person">Signed in as {escape(desk.person["name"])}</div>')
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import httpx
 
@@ -34,13 +34,6 @@ class Problem(Exception):
         super().__init__(self.message or self.title)
 
 
-class Http(Protocol):
-    """What sends requests: `httpx.Client`, or a test's."""
-
-    def request(self, method: str, url: str, **options: Any) -> httpx.Response:
-        """Send one request."""
-
-
 class Client:
     """The site's HTTP interface, as one visitor.
 
@@ -50,7 +43,7 @@ class Client:
         host: The name the visitor knows the site under.
     """
 
-    def __init__(self, http: Http, token: str, host: str = "") -> None:
+    def __init__(self, http: httpx.Client, token: str, host: str = "") -> None:
         self._http = http
         self._headers = {"authorization": f"Bearer {token}", "x-xrm-client": "studio"}
         if host:

@@ -87,7 +87,13 @@ class Desk:
         return entity.origin.layer
 
     def keep(self, texts: Texts) -> Desk:
-        """Return the desk after an edit, which is kept at once."""
+        """Return the desk after an edit, which is kept at once.
+
+        Raises:
+            ModelError: The visitor may not change the model.
+        """
+        if not self.may_edit:
+            raise ModelError("Your roles let you see the model, not change it.")
         return self.put(self.draft.edited(texts, self.disk))
 
     def put(self, draft: Draft) -> Desk:
@@ -124,8 +130,6 @@ def edit(make: Callable[[Desk], Texts]) -> bool:
     """
     try:
         desk = open_desk()
-        if not desk.may_edit:
-            raise ModelError("Your roles let you see the model, not change it.")
         desk.keep(make(desk))
     except (ModelError, Problem) as error:
         st.session_state[TROUBLE] = (str(getattr(error, "message", "") or error), tuple(error.issues))

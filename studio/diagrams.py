@@ -25,7 +25,9 @@ def _relations(entity: Entity, names: frozenset[str]) -> Iterator[str]:
         if shown_relation(field):
             one = "||" if field.required else "o|"
             yield from (
-                f'  {target} {one}--o{{ {entity.name} : "{_text(field.title)}"' for target in field.to if target in names
+                f'  {target} {one}--o{{ {entity.name} : "{_text(field.title)}"'
+                for target in field.to
+                if target in names
             )
 
 

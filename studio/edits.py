@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from studio.draft import SITE
 from xrm.errors import Issue, ModelError
 from xrm.metadata.load import Definition, read_source
 from xrm.metadata.model import Source
 from xrm.metadata.names import RESERVED_ENTITIES, RESERVED_FIELDS, RESERVED_PREFIXES, SYSTEM_FIELDS
 from xrm.metadata.nodes import Path
 from xrm.metadata.write import Edit, Remove, Rename, Set, add, render, reorder, update
-from studio.draft import SITE
 
 FOLDER = "entities/"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -94,12 +94,10 @@ def put(sources: Sequence[Source], name: str, path: Path, value: Any, default: A
 def said(data: Any, path: Path) -> Any:
     """Return what a definition says at a path, or None."""
     for step in path:
-        if isinstance(data, list) and isinstance(step, int) and step < len(data):
-            data = data[step]
-        elif isinstance(data, Mapping) and step in data:
-            data = data[step]
-        else:
+        found: Any = dict(enumerate(data)) if isinstance(data, list) else data
+        if not isinstance(found, Mapping) or step not in found:
             return None
+        data = found[step]
     return data
 
 

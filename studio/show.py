@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from html import escape as escape
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import streamlit as st
@@ -62,20 +63,24 @@ def _sentence(text: str) -> str:
     return ended[:1].upper() + ended[1:]
 
 
-def steps(found: Sequence[dict[str, Any]]) -> None:
-    """Show the steps of a plan with their impact."""
-    st.html(f'<ul class="xs-steps">{"".join(_step(step) for step in found)}</ul>')
+def steps(found: Sequence[dict[str, Any]], more: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Show the steps of a plan with their impact.
+
+    Args:
+        found: The steps, as the site tells them.
+        more: What else is to be said, by the id of a step.
+    """
+    st.html(f'<ul class="xs-steps">{"".join(_step(step, more.get(step.get("id", ""), "")) for step in found)}</ul>')
 
 
-def _step(step: dict[str, Any]) -> str:
+def _step(step: dict[str, Any], more: str) -> str:
     words, kind = _STEP_WORDS.get(step["severity"], (step["severity"], "plain"))
+    lines = [more, f"such as {', '.join(step['samples'])}" if step.get("samples") else ""]
+    below = "".join(f'<br><span class="xs-sub">{escape(line)}</span>' for line in lines if line)
     impact = _impact(step)
     number = f'<span class="xs-number">{escape(impact)}</span>' if impact else ""
-    samples = f'<br><span class="xs-sub">such as {escape(", ".join(step["samples"]))}</span>' if step.get("samples") else ""
-    return (
-        f'<li class="xs-step is-{escape(step["severity"])}"><span class="xs-what">{escape(step["description"])}{samples}'
-        f"</span>{number}{badge(words, kind)}</li>"
-    )
+    what = f'<span class="xs-what">{escape(step["description"])}{below}</span>'
+    return f'<li class="xs-step is-{escape(step["severity"])}">{what}{number}{badge(words, kind)}</li>'
 
 
 def _impact(step: dict[str, Any]) -> str:

@@ -23,53 +23,79 @@ class Word:
     help: str = ""
 
 
-TYPES: Mapping[str, Word] = MappingProxyType({
-    "text": Word("Short text", "fonts", "One line, such as a name or a serial number."),
-    "long_text": Word("Long text", "text-paragraph", "Several lines, such as notes."),
-    "relation": Word("Link to a record", "link-45deg", "Points to a record of this or another entity."),
-    "choice": Word("One of a list", "ui-radios", "One of the values you list."),
-    "choices": Word("Several of a list", "ui-checks", "Any of the values you list."),
-    "date": Word("Date", "calendar3", "A day."),
-    "datetime": Word("Date and time", "calendar-event", "A moment; shown in the site's time zone."),
-    "time": Word("Time of day", "clock"),
-    "duration": Word("Duration", "stopwatch", "A number of minutes."),
-    "integer": Word("Whole number", "123"),
-    "decimal": Word("Decimal number", "calculator", "Exact, with the digits you choose."),
-    "money": Word("Money", "cash", "An amount with its currency."),
-    "percent": Word("Percent", "percent"),
-    "boolean": Word("Yes or no", "toggle-on"),
-    "email": Word("E-mail address", "envelope"),
-    "phone": Word("Phone number", "telephone"),
-    "url": Word("Web address", "globe"),
-    "tags": Word("Tags", "tags", "Any words, chosen freely."),
-    "auto_number": Word("Running number", "hash", "Given by the site, such as M-00042."),
-    "json": Word("JSON", "braces", "Data of another program."),
-    "uuid": Word("UUID", "fingerprint", "An identifier of another program."),
-})
+TYPES: Mapping[str, Word] = MappingProxyType(
+    {
+        "text": Word("Short text", "fonts", "One line, such as a name or a serial number."),
+        "long_text": Word("Long text", "text-paragraph", "Several lines, such as notes."),
+        "relation": Word("Link to a record", "link-45deg", "Points to a record of this or another entity."),
+        "choice": Word("One of a list", "ui-radios", "One of the values you list."),
+        "choices": Word("Several of a list", "ui-checks", "Any of the values you list."),
+        "date": Word("Date", "calendar3", "A day."),
+        "datetime": Word("Date and time", "calendar-event", "A moment; shown in the site's time zone."),
+        "time": Word("Time of day", "clock"),
+        "duration": Word("Duration", "stopwatch", "A number of minutes."),
+        "integer": Word("Whole number", "123"),
+        "decimal": Word("Decimal number", "calculator", "Exact, with the digits you choose."),
+        "money": Word("Money", "cash", "An amount with its currency."),
+        "percent": Word("Percent", "percent"),
+        "boolean": Word("Yes or no", "toggle-on"),
+        "email": Word("E-mail address", "envelope"),
+        "phone": Word("Phone number", "telephone"),
+        "url": Word("Web address", "globe"),
+        "tags": Word("Tags", "tags", "Any words, chosen freely."),
+        "auto_number": Word("Running number", "hash", "Given by the site, such as M-00042."),
+        "json": Word("JSON", "braces", "Data of another program."),
+        "uuid": Word("UUID", "fingerprint", "An identifier of another program."),
+    }
+)
 
-CLASSES: Mapping[str, str] = MappingProxyType({
-    "public": "Public", "internal": "Internal (usual)", "confidential": "Confidential", "personal": "Personal data",
-    "special": "Special personal data", "secret": "Secret",
-})
+CLASSES: Mapping[str, str] = MappingProxyType(
+    {
+        "public": "Public",
+        "internal": "Internal (usual)",
+        "confidential": "Confidential",
+        "personal": "Personal data",
+        "special": "Special personal data",
+        "secret": "Secret",
+    }
+)
 COLORS: tuple[tuple[str, str], ...] = (
-    ("", "none"), ("primary", "blue"), ("info", "cyan"), ("success", "green"), ("warning", "yellow"),
-    ("danger", "red"), ("secondary", "grey"),
+    ("", "none"),
+    ("primary", "blue"),
+    ("info", "cyan"),
+    ("success", "green"),
+    ("warning", "yellow"),
+    ("danger", "red"),
+    ("secondary", "grey"),
 )
 FINALS: tuple[tuple[str, str], ...] = (("", "no"), ("won", "won"), ("lost", "lost"), ("done", "done"))
-ON_DELETE: Mapping[str, str] = MappingProxyType({
-    "restrict": "Refuse while this points to it", "clear": "Empty this field", "cascade": "Delete this record too",
-})
-SEVERITIES: Mapping[str, str] = MappingProxyType({
-    "block": "Refuse to save", "warn": "Warn and save", "debt": "Save and note it as open",
-})
-LEVELS: Mapping[str, tuple[str, Mapping[str, Any]]] = MappingProxyType({
-    "see": ("See all", {"actions": ["read"]}),
-    "own": ("See and change their own", {"actions": ["read", "create", "update"], "rows": "own"}),
-    "all": ("See and change all", {"actions": ["read", "create", "update"]}),
-    "full": ("See, change, delete, export and import all", {
-        "actions": ["read", "create", "update", "delete", "restore", "export", "import"],
-    }),
-})
+ON_DELETE: Mapping[str, str] = MappingProxyType(
+    {
+        "restrict": "Refuse while this points to it",
+        "clear": "Empty this field",
+        "cascade": "Delete this record too",
+    }
+)
+SEVERITIES: Mapping[str, str] = MappingProxyType(
+    {
+        "block": "Refuse to save",
+        "warn": "Warn and save",
+        "debt": "Save and note it as open",
+    }
+)
+LEVELS: Mapping[str, tuple[str, Mapping[str, Any]]] = MappingProxyType(
+    {
+        "see": ("See all", {"actions": ["read"]}),
+        "own": ("See and change their own", {"actions": ["read", "create", "update"], "rows": "own"}),
+        "all": ("See and change all", {"actions": ["read", "create", "update"]}),
+        "full": (
+            "See, change, delete, export and import all",
+            {
+                "actions": ["read", "create", "update", "delete", "restore", "export", "import"],
+            },
+        ),
+    }
+)
 
 
 def type_word(field: Field) -> Word:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from html import escape
 from typing import Any
 
 import streamlit as st
@@ -21,7 +22,8 @@ NUMBERS = frozenset({"integer", "decimal", "money", "percent", "duration"})
 TEXTS = frozenset({"text", "long_text", "email", "phone", "url"})
 MOMENTS = frozenset({"date", "time", "datetime"})
 DEFAULTS: Mapping[str, Mapping[str, str]] = {
-    "date": {"$today": "the day it is made"}, "datetime": {"$now": "the moment it is made"},
+    "date": {"$today": "the day it is made"},
+    "datetime": {"$now": "the moment it is made"},
 }
 
 
@@ -29,7 +31,7 @@ def panel(desk: Desk, entity: Entity, field: Field) -> None:
     """Show the properties of a field."""
     word = words.type_word(field)
     st.html(
-        f'<div class="xs-head"><i class="bi bi-{word.icon}" aria-hidden="true"></i><strong>{show.escape(field.title)}'
+        f'<div class="xs-head"><i class="bi bi-{word.icon}" aria-hidden="true"></i><strong>{escape(field.title)}'
         f'</strong><span class="xs-name">{entity.name}.{field.name}</span></div>'
     )
     found = by_place(desk.sources, desk.findings).get(Place(entity.name, ("fields", field.name)), [])
@@ -56,7 +58,9 @@ def _origin(desk: Desk, entity: Entity, field: Field) -> None:
     st.caption(f"Defined by {text} ({field.origin}). What you change is kept beside it, in a file of this site.")
     if own:
         st.button(
-            "Take back this site's changes of it", on_click=_reset, args=(entity.name, field.name),
+            "Take back this site's changes of it",
+            on_click=_reset,
+            args=(entity.name, field.name),
             disabled=not desk.may_edit,
         )
 
@@ -75,7 +79,11 @@ class _Panel:
         field = self.field
         inputs.text(self.spot("title", title_of(field.name)), "Title", field.title, disabled=self.locked)
         inputs.text(
-            self.spot("help"), "Help text in forms", field.help, lines=2, disabled=self.locked,
+            self.spot("help"),
+            "Help text in forms",
+            field.help,
+            lines=2,
+            disabled=self.locked,
             placeholder="What should people know when they fill it in?",
         )
         self.rules()
@@ -89,21 +97,30 @@ class _Panel:
         field, locked = self.field, self.locked or bool(self.field.formula)
         left, right = st.columns(2)
         with left:
-            inputs.switch(self.spot("required", False), "Required", value=field.required, disabled=locked)
+            inputs.switch(self.spot("required", default=False), "Required", value=field.required, disabled=locked)
             inputs.switch(
-                self.spot("read_only", False), "Read only", value=field.read_only, disabled=locked,
+                self.spot("read_only", default=False),
+                "Read only",
+                value=field.read_only,
+                disabled=locked,
                 hint="Only plugins and workflow moves set it, never a person.",
             )
         with right:
-            inputs.switch(self.spot("unique", False), "Unique", value=field.unique, disabled=locked)
+            inputs.switch(self.spot("unique", default=False), "Unique", value=field.unique, disabled=locked)
             inputs.switch(
-                self.spot("index", False), "Fast to search and sort", value=field.index, disabled=self.locked,
+                self.spot("index", default=False),
+                "Fast to search and sort",
+                value=field.index,
+                disabled=self.locked,
                 hint="Keeps an index. Worth it for what many lists filter or sort by.",
             )
         known = self.field.name in self.desk.applied.get(self.entity.name, ())
         if field.required and field.default is None and known:
             inputs.text(
-                self.spot("backfill"), "Value for records that have none yet", _text(field.backfill), disabled=locked,
+                self.spot("backfill"),
+                "Value for records that have none yet",
+                _text(field.backfill),
+                disabled=locked,
                 convert=lambda value: _typed(field, value),
             )
 
@@ -117,51 +134,75 @@ class _Panel:
             self.limits()
         elif kind in TEXTS:
             inputs.text(
-                self.spot("max"), "Greatest length, characters", _text(self.field.max), convert=inputs.whole,
+                self.spot("max"),
+                "Greatest length, characters",
+                _text(self.field.max),
+                convert=inputs.whole,
                 disabled=self.locked,
             )
         elif kind == "auto_number":
-            inputs.text(self.spot("number"), "Pattern", self.field.number, placeholder="N-{00000}", disabled=self.locked)
+            inputs.text(
+                self.spot("number"), "Pattern", self.field.number, placeholder="N-{00000}", disabled=self.locked
+            )
 
     def limits(self) -> None:
         convert = inputs.number if self.field.type in NUMBERS else str
         hint = "" if self.field.type in NUMBERS else "Like 2026-01-31 or 08:30."
         left, right = st.columns(2)
         with left:
-            inputs.text(self.spot("min"), "Least", _text(self.field.min), convert=convert, hint=hint, disabled=self.locked)
+            inputs.text(
+                self.spot("min"), "Least", _text(self.field.min), convert=convert, hint=hint, disabled=self.locked
+            )
         with right:
-            inputs.text(self.spot("max"), "Greatest", _text(self.field.max), convert=convert, hint=hint, disabled=self.locked)
+            inputs.text(
+                self.spot("max"), "Greatest", _text(self.field.max), convert=convert, hint=hint, disabled=self.locked
+            )
         if self.field.type in ("decimal", "money", "percent"):
             inputs.text(
-                self.spot("scale", 2), "Digits after the point", str(self.field.scale), convert=inputs.whole,
+                self.spot("scale", 2),
+                "Digits after the point",
+                str(self.field.scale),
+                convert=inputs.whole,
                 disabled=self.locked,
             )
 
     def relation(self) -> None:
         entities = {e.name: e.title for e in self.desk.model.entities.values() if not e.removed}
         inputs.several(
-            self.spot("to"), "May point to", self.field.to, {**entities, "*": "anything"}, disabled=self.locked,
+            self.spot("to"),
+            "May point to",
+            self.field.to,
+            {**entities, "*": "anything"},
+            disabled=self.locked,
             convert=lambda names: names[0] if len(names) == 1 else list(names),
         )
         left, right = st.columns(2)
         with left:
             inputs.choose(
-                self.spot("on_delete", "restrict"), "When that record is deleted", self.field.on_delete,
-                words.ON_DELETE, disabled=self.locked,
+                self.spot("on_delete", "restrict"),
+                "When that record is deleted",
+                self.field.on_delete,
+                words.ON_DELETE,
+                disabled=self.locked,
             )
         with right:
             inputs.text(
-                self.spot("inverse"), "Name of the list on the other side", self.field.inverse, disabled=self.locked,
+                self.spot("inverse"),
+                "Name of the list on the other side",
+                self.field.inverse,
+                disabled=self.locked,
                 placeholder=edits.name_of(self.entity.plural),
             )
 
     def choices(self) -> None:
         in_force = self.in_force()
         values = [
-            {"name": c.name, "title": c.title, "color": c.color, "_fixed": c.name in in_force} for c in self.field.choices
+            {"name": c.name, "title": c.title, "color": c.color, "_fixed": c.name in in_force}
+            for c in self.field.choices
         ]
         columns = (
-            Column("title", "Title", placeholder="Title"), Column("name", "Name", placeholder="name"),
+            Column("title", "Title", placeholder="Title"),
+            Column("name", "Name", placeholder="name"),
             Column("color", "Colour", words.COLORS, width="7rem"),
         )
         st.markdown("**Values**")
@@ -185,7 +226,7 @@ class _Panel:
         value = _text(field.default)
         if field.type == "boolean":
             options = {"": "none", "true": "yes", "false": "no"}
-            inputs.choose(spot, label, value, options, disabled=self.locked, convert=lambda v: {"true": True, "false": False}.get(v))
+            inputs.choose(spot, label, value, options, disabled=self.locked, convert={"true": True, "false": False}.get)
         elif field.type == "choice":
             options = {"": "none", **{c.name: c.title for c in field.choices}}
             inputs.choose(spot, label, value, options, disabled=self.locked)
@@ -201,7 +242,11 @@ class _Panel:
     def more(self) -> None:
         field = self.field
         inputs.choose(
-            self.spot("class", "internal"), "Protection", field.field_class, words.CLASSES, disabled=self.locked,
+            self.spot("class", "internal"),
+            "Protection",
+            field.field_class,
+            words.CLASSES,
+            disabled=self.locked,
             hint="Roles may read and write some classes only.",
         )
         if field.origin.layer == "site":
@@ -209,13 +254,20 @@ class _Panel:
             inputs.choose(self.spot("type"), "Type", field.type, titles, disabled=self.locked)
         if field.type in TEXTS:
             inputs.text(
-                self.spot("pattern"), "Pattern the whole text must match", field.pattern, placeholder="[A-Z]{2}[0-9]+",
+                self.spot("pattern"),
+                "Pattern the whole text must match",
+                field.pattern,
+                placeholder="[A-Z]{2}[0-9]+",
                 disabled=self.locked,
             )
         if field.type not in ("relation", "auto_number", "json"):
             inputs.text(
-                self.spot("formula"), "Formula", field.formula, placeholder="amount * probability / 100",
-                hint="Computed and stored on each write; nobody can type into it then.", disabled=self.locked,
+                self.spot("formula"),
+                "Formula",
+                field.formula,
+                placeholder="amount * probability / 100",
+                hint="Computed and stored on each write; nobody can type into it then.",
+                disabled=self.locked,
             )
         if field.origin.layer == "site":
             self.rename()
@@ -225,8 +277,12 @@ class _Panel:
         left, right = st.columns([3, 1], vertical_alignment="bottom")
         name = left.text_input("Name", value=self.field.name, key=key, disabled=self.locked)
         right.button(
-            "Rename", key=f"{key}.do", disabled=self.locked or name.strip() == self.field.name, width="stretch",
-            on_click=_rename, args=(self.entity.name, self.field.name, key),
+            "Rename",
+            key=f"{key}.do",
+            disabled=self.locked or name.strip() == self.field.name,
+            width="stretch",
+            on_click=_rename,
+            args=(self.entity.name, self.field.name, key),
         )
         st.caption("Its values stay. Places of this entity that name it follow; the plan shows what else does.")
 
@@ -240,8 +296,12 @@ class _Panel:
                 st.warning("All its values will be lost when you apply. The plan tells how many, and asks again.")
             else:
                 st.write("It was never applied, so nothing is lost.")
-            st.button("Remove it", key=f"remove.{self.entity.name}.{self.field.name}", on_click=_remove,
-                      args=(self.entity.name, self.field.name))
+            st.button(
+                "Remove it",
+                key=f"remove.{self.entity.name}.{self.field.name}",
+                on_click=_remove,
+                args=(self.entity.name, self.field.name),
+            )
 
 
 def _text(value: Any) -> str:
@@ -302,9 +362,11 @@ def _rename(entity: str, name: str, key: str) -> None:
 
 
 def _remove(entity: str, name: str) -> None:
-    edit(lambda desk: edits.remove_field(
-        desk.sources, entity, name, applied=name in desk.applied.get(entity, frozenset())
-    ))
+    edit(
+        lambda desk: edits.remove_field(
+            desk.sources, entity, name, applied=name in desk.applied.get(entity, frozenset())
+        )
+    )
 
 
 def _keep(entity: str, name: str) -> None:

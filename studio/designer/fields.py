@@ -49,12 +49,18 @@ def _list(desk: Desk, entity: Entity) -> None:
     top = st.container(horizontal=True, vertical_alignment="center")
     with top:
         st.button(
-            "Add a field", type="primary", disabled=not (desk.may_edit and chosen), on_click=choose,
+            "Add a field",
+            type="primary",
+            disabled=not (desk.may_edit and chosen),
+            on_click=choose,
             args=(entity.name, ""),
         )
         st.checkbox("Show the platform's own fields", key=SYSTEM)
     order(
-        f"fields.{entity.name}", f"Fields of {entity.title}", items, selected=chosen,
+        f"fields.{entity.name}",
+        f"Fields of {entity.title}",
+        items,
+        selected=chosen,
         on_choose=lambda name: choose(entity.name, name),
         on_move=(lambda names: _move(entity.name, names)) if desk.may_edit else None,
     )
@@ -110,23 +116,35 @@ def _add(desk: Desk, entity: Entity) -> None:
     title = st.text_input("What is it called?", key=f"{prefix}.title", placeholder="Bought on").strip()
     types = list(words.TYPES)
     kind = st.selectbox(
-        "What does it hold?", types, key=f"{prefix}.type", format_func=lambda name: words.TYPES[name].title,
+        "What does it hold?",
+        types,
+        key=f"{prefix}.type",
+        format_func=lambda name: words.TYPES[name].title,
         help="Type to search.",
     )
     if words.TYPES[kind].help:
         st.caption(words.TYPES[kind].help)
     data = {"type": kind, **_special(desk, kind, prefix)}
     left, right = st.columns(2)
-    required = kind not in ("boolean", "auto_number") and left.checkbox("Every record needs it", key=f"{prefix}.required")
+    required = kind not in ("boolean", "auto_number") and left.checkbox(
+        "Every record needs it", key=f"{prefix}.required"
+    )
     unique = kind in ("text", "email", "phone", "integer", "url", "relation", "uuid", "auto_number") and right.checkbox(
         "No two records share a value", key=f"{prefix}.unique"
     )
     data |= {name: True for name, wanted in (("required", required), ("unique", unique)) if wanted}
     suggested = edits.name_of(title)
     name = st.text_input("Name in files and expressions", key=f"{prefix}.name", placeholder=suggested or "bought_on")
-    missing = not title or (kind == "relation" and not data.get("to")) or (kind in ("choice", "choices") and not data.get("choices"))
+    missing = (
+        not title
+        or (kind == "relation" and not data.get("to"))
+        or (kind in ("choice", "choices") and not data.get("choices"))
+    )
     st.button(
-        "Add the field", type="primary", disabled=missing or not desk.may_edit, on_click=_added,
+        "Add the field",
+        type="primary",
+        disabled=missing or not desk.may_edit,
+        on_click=_added,
         args=(entity.name, name.strip() or suggested, title, data),
     )
 
@@ -137,12 +155,17 @@ def _special(desk: Desk, kind: str, prefix: str) -> dict[str, Any]:
         entities = {e.name: e.title for e in desk.model.entities.values() if not e.removed}
         names = sorted(entities, key=lambda name: entities[name])
         to = st.multiselect(
-            "Which records may it point to?", names, key=f"{prefix}.to", format_func=lambda name: entities[name],
+            "Which records may it point to?",
+            names,
+            key=f"{prefix}.to",
+            format_func=lambda name: entities[name],
             help="Choose several to let it point to records of any of them.",
         )
         return {"to": to[0] if len(to) == 1 else to}
     if kind in ("choice", "choices"):
-        text = st.text_area("Values, one per line", key=f"{prefix}.choices", placeholder="New\nIn use\nScrapped", height=120)
+        text = st.text_area(
+            "Values, one per line", key=f"{prefix}.choices", placeholder="New\nIn use\nScrapped", height=120
+        )
         return {"choices": choices_of(text)}
     if kind == "auto_number":
         return {"number": st.text_input("Pattern", value="N-{00000}", key=f"{prefix}.number")}

@@ -44,14 +44,25 @@ def _put(spot: Spot, convert: Convert) -> None:
 
 
 def text(
-    spot: Spot, label: str, value: str, *, convert: Convert = _same, placeholder: str = "", hint: str = "",
-    lines: int = 1, disabled: bool = False,
+    spot: Spot,
+    label: str,
+    value: str,
+    *,
+    convert: Convert = _same,
+    placeholder: str = "",
+    hint: str = "",
+    lines: int = 1,
+    disabled: bool = False,
 ) -> None:
     """Show an input for a text."""
     st.session_state[spot.key] = value
     options: dict[str, Any] = {
-        "key": spot.key, "placeholder": placeholder, "help": hint or None, "disabled": disabled,
-        "on_change": _put, "args": (spot, _stripped(convert)),
+        "key": spot.key,
+        "placeholder": placeholder,
+        "help": hint or None,
+        "disabled": disabled,
+        "on_change": _put,
+        "args": (spot, _stripped(convert)),
     }
     if lines == 1:
         st.text_input(label, **options)
@@ -64,28 +75,54 @@ def _stripped(convert: Convert) -> Convert:
 
 
 def choose(
-    spot: Spot, label: str, value: str, options: Mapping[str, str], *, hint: str = "", disabled: bool = False,
+    spot: Spot,
+    label: str,
+    value: str,
+    options: Mapping[str, str],
+    *,
+    hint: str = "",
+    disabled: bool = False,
     convert: Convert = _same,
 ) -> None:
     """Show an input for one of some values; `options` gives each its title."""
     known = {**options, value: options.get(value, value)} if value not in options else options
     st.session_state[spot.key] = value
     st.selectbox(
-        label, list(known), key=spot.key, format_func=lambda name: known[name], help=hint or None, disabled=disabled,
-        on_change=_put, args=(spot, convert),
+        label,
+        list(known),
+        key=spot.key,
+        format_func=lambda name: known[name],
+        help=hint or None,
+        disabled=disabled,
+        on_change=_put,
+        args=(spot, convert),
     )
 
 
 def several(
-    spot: Spot, label: str, value: Sequence[str], options: Mapping[str, str], *, hint: str = "", placeholder: str = "",
-    disabled: bool = False, convert: Convert = list,
+    spot: Spot,
+    label: str,
+    value: Sequence[str],
+    options: Mapping[str, str],
+    *,
+    hint: str = "",
+    placeholder: str = "",
+    disabled: bool = False,
+    convert: Convert = list,
 ) -> None:
     """Show an input for several of some values."""
     known = {**options, **{name: name for name in value if name not in options}}
     st.session_state[spot.key] = list(value)
     st.multiselect(
-        label, list(known), key=spot.key, format_func=lambda name: known[name], help=hint or None,
-        placeholder=placeholder or "None", disabled=disabled, on_change=_put, args=(spot, convert),
+        label,
+        list(known),
+        key=spot.key,
+        format_func=lambda name: known[name],
+        help=hint or None,
+        placeholder=placeholder or "None",
+        disabled=disabled,
+        on_change=_put,
+        args=(spot, convert),
     )
 
 

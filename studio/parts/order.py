@@ -68,8 +68,12 @@ def order(
         on_remove: Told the id of the row to go.
     """
     data: dict[str, Any] = {
-        "label": label, "items": [asdict(item) for item in items], "selected": selected,
-        "choosable": on_choose is not None, "movable": on_move is not None, "removable": on_remove is not None,
+        "label": label,
+        "items": [asdict(item) for item in items],
+        "selected": selected,
+        "choosable": on_choose is not None,
+        "movable": on_move is not None,
+        "removable": on_remove is not None,
     }
 
     def told(name: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import Any
 
 import streamlit as st
@@ -27,7 +28,7 @@ def main() -> None:
     with st.spinner("Working out the plan …"):
         plan = _plan(desk)
     if plan is not None:
-        _shown(plan)
+        _shown(desk, plan)
         _decide(desk, plan)
     _files(desk, plan)
 
@@ -56,7 +57,8 @@ def _moved(desk: Desk) -> None:
     moved = desk.draft.moved(desk.disk)
     if moved:
         st.warning(
-            "Somebody else changed these files after you began: " + ", ".join(moved)
+            "Somebody else changed these files after you began: "
+            + ", ".join(moved)
             + ". Look at the differences below: applying would replace what they wrote."
         )
         left, right = st.columns(2)
@@ -84,7 +86,7 @@ def _plan(desk: Desk) -> dict[str, Any] | None:
         return None
 
 
-def _shown(plan: dict[str, Any]) -> None:
+def _shown(desk: Desk, plan: dict[str, Any]) -> None:
     issues = Problem(200, plan).issues
     warnings = Problem(200, {"issues": plan.get("warnings", ())}).issues
     if issues or warnings:
@@ -92,20 +94,33 @@ def _shown(plan: dict[str, Any]) -> None:
         show.findings([*issues, *warnings])
     st.subheader("What will happen to the database", anchor=False)
     if plan["steps"]:
-        show.steps(plan["steps"])
+        show.steps(plan["steps"], {step["id"]: _fields(desk, step) for step in plan["steps"]})
     else:
         show.empty("No table changes: only words, views, rules or permissions do.")
+
+
+def _fields(desk: Desk, step: dict[str, Any]) -> str:
+    """Return the fields a new entity will have, in words."""
+    entity = desk.model.entities.get(step["entity"])
+    if step["kind"] != "create_table" or entity is None:
+        return ""
+    return "with " + ", ".join(field.title for field in entity.fields.values() if not field.system)
 
 
 def _decide(desk: Desk, plan: dict[str, Any]) -> None:
     """Ask for consent to what loses data, and offer to apply."""
     blocked = any(issue.get("severity", "error") == "error" for issue in plan["issues"])
     destructive = [step for step in plan["steps"] if step["severity"] == "destructive"]
-    agreed = [step["id"] for step in destructive if st.checkbox(_consent(step), key=f"consent.{plan['hash']}.{step['id']}")]
+    agreed = [
+        step["id"] for step in destructive if st.checkbox(_consent(step), key=f"consent.{plan['hash']}.{step['id']}")
+    ]
     ready = not blocked and len(agreed) == len(destructive) and not desk.draft.moved(desk.disk)
     with st.container(horizontal=True):
         st.button(
-            "Apply", type="primary", disabled=not (ready and desk.may_edit), on_click=_apply,
+            "Apply",
+            type="primary",
+            disabled=not (ready and desk.may_edit),
+            on_click=_apply,
             args=(plan["hash"], agreed, _touched(desk, plan)),
         )
         with st.popover("Discard the draft"):
@@ -154,10 +169,10 @@ def _files(desk: Desk, plan: dict[str, Any] | None) -> None:
 
 def _diffs(desk: Desk) -> dict[str, str]:
     """Return the differences when the site could not make a plan."""
-    import difflib
-
     return {
-        file: "".join(difflib.unified_diff(change.before.splitlines(keepends=True), change.text.splitlines(keepends=True)))
+        file: "".join(
+            difflib.unified_diff(change.before.splitlines(keepends=True), change.text.splitlines(keepends=True))
+        )
         for file, change in desk.draft.files.items()
     }
 

@@ -6,11 +6,24 @@ import streamlit as st
 
 from studio import show, words
 from studio.designer.fields import show_fields
+from studio.designer.rules import show_rules
+from studio.designer.settings import show_settings
+from studio.designer.text import show_text
+from studio.designer.views import show_views
+from studio.designer.workflow import show_workflow
 from studio.desk import Desk, current_desk
 from studio.parts.order import Badge
 from xrm.metadata.model import Entity
 
 PICK = "entity.pick"
+TABS = {
+    "Fields": show_fields,
+    "Form and lists": show_views,
+    "Workflow": show_workflow,
+    "Rules": show_rules,
+    "Settings": show_settings,
+    "YAML": show_text,
+}
 
 
 def main() -> None:
@@ -27,11 +40,9 @@ def main() -> None:
     show.trouble()
     show.only_reading(desk)
     entity = entities[name]
-    tabs = st.tabs(
-        ["Fields", "Workflow"], key="tab", on_change="rerun", bind="query-params",
-    )
-    for tab, shown in zip(tabs, (show_fields, None), strict=True):
-        if tab.open and shown:
+    opened = st.tabs(list(TABS), key="tab", on_change="rerun", bind="query-params")
+    for tab, shown in zip(opened, TABS.values(), strict=True):
+        if tab.open:
             with tab:
                 shown(desk, entity)
 
@@ -43,7 +54,11 @@ def _head(desk: Desk, entities: dict[str, Entity], name: str) -> None:
         show.head(words.icon_of(entity), entity.title, entity.description, _badges(desk, entity))
     st.session_state[PICK] = name
     middle.selectbox(
-        "Entity", list(entities), key=PICK, format_func=lambda n: entities[n].title, label_visibility="collapsed",
+        "Entity",
+        list(entities),
+        key=PICK,
+        format_func=lambda n: entities[n].title,
+        label_visibility="collapsed",
         on_change=_pick,
     )
     right.link_button("Open in workspace", f"/e/{name}", disabled=name not in desk.applied, width="stretch")

@@ -18,7 +18,9 @@ def main() -> None:
     desk = current_desk()
     if name := st.session_state.pop(MADE, ""):
         st.switch_page("screens/entity.py", query_params={"name": name})
-    show.head("plus-square", "New entity", "A kind of thing you want to keep records of, such as a machine or a contract.")
+    show.head(
+        "plus-square", "New entity", "A kind of thing you want to keep records of, such as a machine or a contract."
+    )
     show.trouble()
     show.only_reading(desk)
     with st.container(border=True, key="new.form"):
@@ -29,13 +31,24 @@ def _questions(desk: Desk) -> None:
     left, right = st.columns(2)
     title = left.text_input("What is one of them called?", key="new.title", placeholder="Machine").strip()
     suggested = edits.name_of(title)
-    plural = right.text_input("And several of them?", key="new.plural", placeholder=plural_of(title) if title else "Machines")
-    name = left.text_input(
-        "Name in files, expressions and addresses", key="new.name", placeholder=suggested or "machine",
-        help="Small letters, digits and _. It cannot be changed as easily as a title later.",
-    ).strip() or suggested
+    plural = right.text_input(
+        "And several of them?", key="new.plural", placeholder=plural_of(title) if title else "Machines"
+    )
+    name = (
+        left.text_input(
+            "Name in files, expressions and addresses",
+            key="new.name",
+            placeholder=suggested or "machine",
+            help="Small letters, digits and _. It cannot be changed as easily as a title later.",
+        ).strip()
+        or suggested
+    )
     group = right.selectbox(
-        "Heading in the navigation", _groups(desk), key="new.group", accept_new_options=True, index=None,
+        "Heading in the navigation",
+        _groups(desk),
+        key="new.group",
+        accept_new_options=True,
+        index=None,
         placeholder="Choose one, or type a new one",
     )
     icon = right.text_input(
@@ -47,11 +60,20 @@ def _questions(desk: Desk) -> None:
     )
     first = st.checkbox("Start with a field “Name” that every record needs", value=True, key="new.first")
     _roles(desk)
-    data: dict[str, Any] = {"entity": name, "title": title, "plural": plural.strip(), "group": group or "", "icon": icon}
+    data: dict[str, Any] = {
+        "entity": name,
+        "title": title,
+        "plural": plural.strip(),
+        "group": group or "",
+        "icon": icon,
+    }
     data |= {"description": description.strip(), "uses": traits}
     fields = {"name": {"type": "text", "required": True, "max": 200}} if first else {}
     st.button(
-        "Add it to the draft", type="primary", disabled=not (desk.may_edit and title), on_click=_make,
+        "Add it to the draft",
+        type="primary",
+        disabled=not (desk.may_edit and title),
+        on_click=_make,
         args=(data, fields),
     )
     st.caption("Nothing reaches the database before you have seen the plan and applied it.")
@@ -72,7 +94,9 @@ def _roles(desk: Desk) -> None:
     for role in desk.model.roles.values():
         if "*" not in role.capabilities:
             st.selectbox(
-                role.title, levels, key=f"new.role.{role.name}",
+                role.title,
+                levels,
+                key=f"new.role.{role.name}",
                 format_func=lambda level: words.LEVELS[level][0] if level else "Nothing",
             )
 

@@ -45,7 +45,7 @@ def _head(desk: Desk) -> None:
 
 
 def _entities(desk: Desk) -> list[Entity]:
-    return [entity for entity in desk.model.entities.values()]
+    return list(desk.model.entities.values())
 
 
 def _groups(desk: Desk) -> None:
@@ -70,7 +70,11 @@ def _item(desk: Desk, entity: Entity, count: tuple[int, bool] | None) -> Item:
     if count is not None:
         facts.append(_many(count[0], "record") if count[1] else f"more than {count[0] - 1:,} records")
     return Item(
-        entity.name, entity.title, " · ".join(facts), words.icon_of(entity), tuple(_badges(desk, entity)),
+        entity.name,
+        entity.title,
+        " · ".join(facts),
+        words.icon_of(entity),
+        tuple(_badges(desk, entity)),
         quiet=entity.removed,
     )
 
@@ -102,7 +106,10 @@ def _diagram(desk: Desk) -> None:
     entities = {e.name: e for e in _entities(desk) if not e.removed}
     choices = ["", *sorted(entities, key=lambda name: entities[name].title)]
     around = st.selectbox(
-        "Show", choices, key="overview.around", format_func=lambda n: f"{entities[n].title} and its neighbours" if n else "All entities",
+        "Show",
+        choices,
+        key="overview.around",
+        format_func=lambda n: f"{entities[n].title} and its neighbours" if n else "All entities",
     )
     names = diagrams.neighbours(entities, around) if around else [n for n in entities if _joined(entities, n)]
     st.mermaid_chart(diagrams.entities_diagram(entities, names), alt="Entities and their relations")
@@ -120,7 +127,7 @@ def _layers(desk: Desk) -> None:
         named = [e.title for e in _entities(desk) if e.origin.layer == layer]
         text, kind = words.layer_word(layer)
         items = [Item(s.file, s.file) for s in sources]
-        st.html(f'<p>{show.badge(text, kind)} {", ".join(named) or "adds to other layers only"}</p>')
+        st.html(f"<p>{show.badge(text, kind)} {', '.join(named) or 'adds to other layers only'}</p>")
         with st.expander(f"{_many(len(items), 'file')} of {layer}"):
             for source in sources:
                 st.caption(source.file)

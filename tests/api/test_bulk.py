@@ -20,10 +20,14 @@ async def made(client, *names):
 
 async def test_all_rows_make_one_change_set(callers, maker):
     one, two = await made(maker, "One", "Two")
-    answer = await maker.post("/api/machine/bulk", json={
-        "create": [{"name": "Three"}], "update": [{"id": one, "version": 1, "name": "Uno"}],
-        "delete": [{"id": two, "version": 1}],
-    })
+    answer = await maker.post(
+        "/api/machine/bulk",
+        json={
+            "create": [{"name": "Three"}],
+            "update": [{"id": one, "version": 1, "name": "Uno"}],
+            "delete": [{"id": two, "version": 1}],
+        },
+    )
     body = answer.json()
     assert [[row["status"] for row in body[kind]] for kind in ("create", "update", "delete")] == [[201], [200], [204]]
     names = [r["name"] for r in (await maker.get("/api/machine?sort=name")).json()["records"]]
@@ -35,22 +39,37 @@ async def test_all_rows_make_one_change_set(callers, maker):
 async def test_atomic_is_all_or_none_and_says_what_is_wrong_with_each_row(callers, maker):
     (one,) = await made(maker, "One")
     before = await digest(callers.site)
-    answer = await maker.post("/api/machine/bulk", json={
-        "create": [{"name": "Two"}, {"name": "Three", "power": "much", "kind": "saw"}, {"serial": "X"}],
-        "update": [{"id": one, "version": 4, "name": "Uno"}, {"id": one, "name": "Uno"}],
-    })
+    answer = await maker.post(
+        "/api/machine/bulk",
+        json={
+            "create": [{"name": "Two"}, {"name": "Three", "power": "much", "kind": "saw"}, {"serial": "X"}],
+            "update": [{"id": one, "version": 4, "name": "Uno"}, {"id": one, "name": "Uno"}],
+        },
+    )
     assert answer.status_code == 422
     assert {(i["path"], i["code"]) for i in answer.json()["issues"]} == {
-        ("create.1.power", "not_integer"), ("create.1.kind", "not_a_choice"), ("create.2.name", "required"),
-        ("update.0", "version_mismatch"), ("update.1", "version_required"),
+        ("create.1.power", "not_integer"),
+        ("create.1.kind", "not_a_choice"),
+        ("create.2.name", "required"),
+        ("update.0", "version_mismatch"),
+        ("update.1", "version_required"),
     }
     assert await digest(callers.site) == before
 
 
 async def test_partial_keeps_what_is_good(callers, maker):
-    answer = await maker.post("/api/machine/bulk", json={"mode": "partial", "create": [
-        {"name": "One", "serial": "S"}, {"name": "Twin", "serial": "S"}, {"power": 1}, {"name": "Four"},
-    ]})
+    answer = await maker.post(
+        "/api/machine/bulk",
+        json={
+            "mode": "partial",
+            "create": [
+                {"name": "One", "serial": "S"},
+                {"name": "Twin", "serial": "S"},
+                {"power": 1},
+                {"name": "Four"},
+            ],
+        },
+    )
     rows = answer.json()["create"]
     assert [row["status"] for row in rows] == [201, 409, 422, 201]
     assert rows[1]["issues"][0]["code"] == "not_unique"
@@ -70,18 +89,31 @@ async def test_a_part_whose_first_row_fails_still_has_its_change_set(callers, ma
 async def test_rows_of_others_are_not_there(callers, maker):
     other = await callers.robot("Other", "maker")
     (theirs,) = await made(other, "Theirs")
-    answer = await maker.post("/api/machine/bulk", json={
-        "mode": "partial", "update": [{"id": theirs, "version": "*", "name": "Mine"}],
-        "delete": [{"id": theirs, "version": "*"}, {"id": "nothing", "version": 1}],
-    })
+    answer = await maker.post(
+        "/api/machine/bulk",
+        json={
+            "mode": "partial",
+            "update": [{"id": theirs, "version": "*", "name": "Mine"}],
+            "delete": [{"id": theirs, "version": "*"}, {"id": "nothing", "version": 1}],
+        },
+    )
     body = answer.json()
     assert [row["status"] for row in body["update"] + body["delete"]] == [404, 404, 404]
 
 
-@pytest.mark.parametrize("body", [
-    {}, {"create": []}, {"create": [{"name": "x"}] * 1001}, {"mode": "some", "create": [{"name": "x"}]},
-    {"create": {"name": "x"}}, {"create": ["x"]}, {"insert": [{"name": "x"}]}, {"create": [{"name": "x"}], "mode": None},
-])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"create": []},
+        {"create": [{"name": "x"}] * 1001},
+        {"mode": "some", "create": [{"name": "x"}]},
+        {"create": {"name": "x"}},
+        {"create": ["x"]},
+        {"insert": [{"name": "x"}]},
+        {"create": [{"name": "x"}], "mode": None},
+    ],
+)
 async def test_what_is_no_bulk_request_is_refused(lite_callers, body):
     maker = await lite_callers.robot("Maker", "maker")
     before = await digest(lite_callers.site)

@@ -47,7 +47,9 @@ async def test_a_model_at_hand_is_not_sent_again(admin):
 async def test_check_says_what_is_wrong_and_where(admin):
     good = await admin.post("/api/model/check", json={"files": {"entities/tool.yaml": TOOL}})
     assert good.json() == {"valid": True, "issues": []}
-    bad = await admin.post("/api/model/check", json={"files": {"entities/tool.yaml": TOOL.replace("machine}", "machin}")}})
+    bad = await admin.post(
+        "/api/model/check", json={"files": {"entities/tool.yaml": TOOL.replace("machine}", "machin}")}}
+    )
     (issue,) = bad.json()["issues"]
     assert not bad.json()["valid"]
     assert issue["path"].startswith("entities/tool.yaml:5:")
@@ -58,7 +60,7 @@ async def test_a_plan_is_shown_and_nothing_happens(callers, admin):
     before = await digest(callers.site)
     answer = await admin.post("/api/model/plan", json={"files": {"entities/tool.yaml": TOOL}})
     plan = answer.json()
-    assert [s["severity"] for s in plan["steps"]][0] == "safe"
+    assert plan["steps"][0]["severity"] == "safe"
     assert plan["diffs"]["entities/tool.yaml"].count("\n+") == 6
     assert not plan["empty"]
     assert await digest(callers.site) == before
@@ -72,7 +74,12 @@ async def test_apply_puts_it_in_force_and_then_writes_the_files(callers, admin):
     plan = (await admin.post("/api/model/plan", json={"files": files})).json()
     answer = await admin.post("/api/model/apply", json={"files": files, "hash": plan["hash"]})
     done = answer.json()
-    assert (answer.status_code, done["generation"], done["written"], done["issues"]) == (200, 2, ["entities/tool.yaml"], [])
+    assert (answer.status_code, done["generation"], done["written"], done["issues"]) == (
+        200,
+        2,
+        ["entities/tool.yaml"],
+        [],
+    )
     folder = callers.site.kernel.settings.folder
     assert (folder / "entities/tool.yaml").read_text() == TOOL
     assert not list(folder.rglob("*.tmp"))
@@ -86,9 +93,12 @@ async def test_apply_puts_it_in_force_and_then_writes_the_files(callers, admin):
 
 async def test_values_are_lost_with_consent_only(callers, admin):
     await admin.post("/api/machine", json={"name": "Lathe", "place": "Ost"})
-    files = {"entities/machine.yaml": FILES["entities/machine.yaml"].replace(
-        "  place: text\n", "  place: {type: text, removed: true}\n"
-    ).replace("search: [name, place]", "search: [name]").replace(", ask: [place]", "")}
+    files = {
+        "entities/machine.yaml": FILES["entities/machine.yaml"]
+        .replace("  place: text\n", "  place: {type: text, removed: true}\n")
+        .replace("search: [name, place]", "search: [name]")
+        .replace(", ask: [place]", "")
+    }
     refused = await admin.post("/api/model/apply", json={"files": files})
     assert refused.status_code == 409
     steps = refused.json()["steps"]
@@ -100,7 +110,9 @@ async def test_values_are_lost_with_consent_only(callers, admin):
 
 
 async def test_an_empty_text_deletes_the_file(callers, admin):
-    await admin.post("/api/model/apply", json={"files": {"entities/sub/note.yaml": "trait: noted\nfields: {note: text}\n"}})
+    await admin.post(
+        "/api/model/apply", json={"files": {"entities/sub/note.yaml": "trait: noted\nfields: {note: text}\n"}}
+    )
     path = callers.site.kernel.settings.folder / "entities/sub/note.yaml"
     assert path.exists()
     done = await admin.post("/api/model/apply", json={"files": {"entities/sub/note.yaml": ""}})
@@ -120,11 +132,25 @@ async def test_a_disk_that_does_not_take_the_files_is_told(callers, admin, monke
     assert (await admin.get("/api/car")).status_code == 200
 
 
-@pytest.mark.parametrize("name", [
-    "../evil.yaml", "entities/../xrm.yaml", "/etc/evil.yaml", "entities/a.yml", "entities/.hidden.yaml", "xrm.yaml",
-    "entities//a.yaml", "entities/a\x00.yaml", "entities/a b.yaml", "entities/x.yaml/../../y.yaml", "Entities/a.yaml",
-    "entities/link/a.yaml", "plugins/p/entities/a.yaml", "entities/a.yaml\n",
-])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../evil.yaml",
+        "entities/../xrm.yaml",
+        "/etc/evil.yaml",
+        "entities/a.yml",
+        "entities/.hidden.yaml",
+        "xrm.yaml",
+        "entities//a.yaml",
+        "entities/a\x00.yaml",
+        "entities/a b.yaml",
+        "entities/x.yaml/../../y.yaml",
+        "Entities/a.yaml",
+        "entities/link/a.yaml",
+        "plugins/p/entities/a.yaml",
+        "entities/a.yaml\n",
+    ],
+)
 async def test_only_definition_files_of_the_site_are_written(lite_callers, name):
     admin = await lite_callers.robot("Admin", "admin")
     folder = lite_callers.site.kernel.settings.folder

@@ -35,14 +35,16 @@ async def test_every_kind_of_write_can_be_repeated(callers, maker):
     made = (await maker.post("/api/machine", json={"name": "Lathe"})).json()
     path = f"/api/machine/{made['id']}"
     version = 1
-    for number, (method, url, body, match) in enumerate([
-        ("PATCH", path, {"name": "Mill"}, '"1"'),
-        ("POST", f"{path}/actions/start", {"place": "Ost"}, '"2"'),
-        ("PUT", "/api/machine/by/serial/S1", {"name": "Saw"}, None),
-        ("DELETE", path, None, '"3"'),
-        ("POST", f"{path}/restore", None, None),
-        ("POST", "/api/machine/bulk", {"create": [{"name": "A"}, {"name": "B"}]}, None),
-    ]):
+    for number, (method, url, body, match) in enumerate(
+        [
+            ("PATCH", path, {"name": "Mill"}, '"1"'),
+            ("POST", f"{path}/actions/start", {"place": "Ost"}, '"2"'),
+            ("PUT", "/api/machine/by/serial/S1", {"name": "Saw"}, None),
+            ("DELETE", path, None, '"3"'),
+            ("POST", f"{path}/restore", None, None),
+            ("POST", "/api/machine/bulk", {"create": [{"name": "A"}, {"name": "B"}]}, None),
+        ]
+    ):
         headers = {"idempotency-key": f"k{number}", **({"if-match": match} if match else {})}
         answers = [await maker.request(method, url, json=body, headers=headers) for _ in range(2)]
         assert answers[0].status_code < 300, (method, url, answers[0].text)
@@ -70,7 +72,9 @@ async def test_another_request_under_the_same_key_is_refused(callers, maker):
 
 async def test_fifty_at_once_have_one_effect(callers, maker):
     key = {"idempotency-key": "storm"}
-    answers = await asyncio.gather(*(maker.post("/api/machine", json={"name": "Lathe"}, headers=key) for _ in range(50)))
+    answers = await asyncio.gather(
+        *(maker.post("/api/machine", json={"name": "Lathe"}, headers=key) for _ in range(50))
+    )
     codes = {answer.status_code for answer in answers}
     assert codes <= {201, 409}
     assert len({a.content for a in answers if a.status_code == 201}) == 1
@@ -87,9 +91,13 @@ async def test_two_processes_have_one_effect(callers, maker):
     actor = callers.site.people["Maker"]
     other = await callers.with_key(actor)
     other._transport.app = create_api(callers.site.site)
-    answers = await asyncio.gather(*(
-        client.post("/api/machine", json={"name": "Lathe"}, headers=key) for _ in range(10) for client in (maker, other)
-    ))
+    answers = await asyncio.gather(
+        *(
+            client.post("/api/machine", json={"name": "Lathe"}, headers=key)
+            for _ in range(10)
+            for client in (maker, other)
+        )
+    )
     assert {answer.status_code for answer in answers} <= {201, 409}
     assert len({a.content for a in answers if a.status_code == 201}) == 1
     assert await count(callers.site, "machine") == 1

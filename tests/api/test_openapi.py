@@ -27,7 +27,9 @@ def validator(doc, schema):
 
 async def test_it_is_valid_for_everybody(lite_callers):
     for client in (
-        await lite_callers.anybody(), await lite_callers.robot("Admin", "admin"), await lite_callers.robot("Maker", "maker"),
+        await lite_callers.anybody(),
+        await lite_callers.robot("Admin", "admin"),
+        await lite_callers.robot("Maker", "maker"),
         await lite_callers.robot("None"),
     ):
         doc = await document(client)
@@ -42,7 +44,9 @@ async def test_it_shows_what_one_may_do_and_nothing_else(lite_callers):
     reader = await document(await lite_callers.robot("Reader", "reader"))
     own = {path: set(ops) for path, ops in reader["paths"].items() if path.startswith("/api/machine")}
     assert own == {
-        "/api/machine": {"get"}, "/api/machine/aggregate": {"get"}, "/api/machine/{id}": {"get"},
+        "/api/machine": {"get"},
+        "/api/machine/aggregate": {"get"},
+        "/api/machine/{id}": {"get"},
         "/api/machine/{id}/history": {"get"},
     }
     text = json.dumps(reader)
@@ -79,12 +83,16 @@ async def test_every_path_of_it_leads_somewhere_and_every_route_is_in_it(lite_ca
             assert not (answer.status_code == 404 and "this address" in answer.json().get("detail", "")), (method, path)
     routes = {
         (re.sub(r"\{(\w+):\w+\}", r"{\1}", route.path), method.lower())
-        for route in lite_callers.app.app.routes for method in route.methods if method not in ("OPTIONS", "HEAD")
+        for route in lite_callers.app.app.routes
+        for method in route.methods
+        if method not in ("OPTIONS", "HEAD")
     }
     named = {(p.replace("/api/machine", "/api/{entity}"), m) for p, ops in doc["paths"].items() for m in ops}
     named |= {
-        ("/api/{entity}/by/{field}/{value}", "put"), ("/api/{entity}/{id}/actions/{action}", "post"),
-        ("/docs", "get"), ("/docs/{name}", "get"),
+        ("/api/{entity}/by/{field}/{value}", "put"),
+        ("/api/{entity}/{id}/actions/{action}", "post"),
+        ("/docs", "get"),
+        ("/docs/{name}", "get"),
     }
     assert routes - named == set()
 
@@ -93,12 +101,29 @@ async def test_every_path_of_it_leads_somewhere_and_every_route_is_in_it(lite_ca
 async def filled(lite_callers):
     admin = await lite_callers.robot("Admin", "admin")
     other = (await admin.post("/api/machine", json={"name": "Other"})).json()
-    await admin.post("/api/machine", json={
-        "name": "Lathe", "serial": "L-1", "price": "1200.50", "margin": "0.25", "power": 7, "weight": "12.5", "share": "33.3",
-        "bought": "2026-02-28", "shift": "06:30", "contact": "a@example.com", "checked_at": "2026-10-25T02:30:00+02:00",
-        "site": "https://example.com/x", "kind": "mill", "extras": ["robot"], "tags": ["new"], "details": [1, None],
-        "part_of": other["id"], "about": {"entity": "machine", "id": other["id"]},
-    })
+    await admin.post(
+        "/api/machine",
+        json={
+            "name": "Lathe",
+            "serial": "L-1",
+            "price": "1200.50",
+            "margin": "0.25",
+            "power": 7,
+            "weight": "12.5",
+            "share": "33.3",
+            "bought": "2026-02-28",
+            "shift": "06:30",
+            "contact": "a@example.com",
+            "checked_at": "2026-10-25T02:30:00+02:00",
+            "site": "https://example.com/x",
+            "kind": "mill",
+            "extras": ["robot"],
+            "tags": ["new"],
+            "details": [1, None],
+            "part_of": other["id"],
+            "about": {"entity": "machine", "id": other["id"]},
+        },
+    )
     return admin
 
 
@@ -113,9 +138,11 @@ async def test_answers_are_as_it_says(lite_callers, filled):
         ("/api/machine", "post", await filled.post("/api/machine", json={"name": "New", "price": "2"})),
         ("/api/machine", "post", await filled.post("/api/machine", json={"nmae": "New"})),
         ("/api/machine/bulk", "post", await filled.post("/api/machine/bulk", json={"create": [{"name": "B"}]})),
-        ("/api/machine/bulk", "post", await filled.post(
-            "/api/machine/bulk", json={"mode": "partial", "create": [{"power": "B"}]}
-        )),
+        (
+            "/api/machine/bulk",
+            "post",
+            await filled.post("/api/machine/bulk", json={"mode": "partial", "create": [{"power": "B"}]}),
+        ),
         ("/api/me", "get", await filled.get("/api/me")),
         ("/api/search", "get", await filled.get("/api/search?q=lathe")),
         ("/api/model", "get", await filled.get("/api/model")),

@@ -21,11 +21,24 @@ async def make(client, **values):
 async def test_every_type_goes_in_and_comes_out(admin):
     other = await make(admin, name="Other")
     sent = {
-        "name": "Lathe", "serial": "L-1", "price": {"amount": "1200.50", "currency": "CHF"}, "margin": "0.25", "power": 7,
-        "weight": 12.5, "share": "33.3", "bought": "2026-02-28", "shift": "06:30", "contact": "a@example.com",
-        "checked_at": "2026-10-25T02:30:00+02:00", "site": "https://example.com/x", "kind": "mill",
-        "extras": ["robot", "cooling"], "tags": ["new", "big"], "details": {"a": [1, {"b": None}]},
-        "part_of": {"id": other["id"]}, "about": {"entity": "machine", "id": other["id"]},
+        "name": "Lathe",
+        "serial": "L-1",
+        "price": {"amount": "1200.50", "currency": "CHF"},
+        "margin": "0.25",
+        "power": 7,
+        "weight": 12.5,
+        "share": "33.3",
+        "bought": "2026-02-28",
+        "shift": "06:30",
+        "contact": "a@example.com",
+        "checked_at": "2026-10-25T02:30:00+02:00",
+        "site": "https://example.com/x",
+        "kind": "mill",
+        "extras": ["robot", "cooling"],
+        "tags": ["new", "big"],
+        "details": {"a": [1, {"b": None}]},
+        "part_of": {"id": other["id"]},
+        "about": {"entity": "machine", "id": other["id"]},
     }
     made = await admin.post("/api/machine", json=sent)
     assert made.status_code == 201
@@ -33,10 +46,19 @@ async def test_every_type_goes_in_and_comes_out(admin):
     assert made.headers["location"] == f"/api/machine/{made.json()['id']}"
     shown = (await admin.get(made.headers["location"])).json()
     expected = sent | {
-        "margin": "0.25", "weight": "12.500", "share": "33.30", "shift": "06:30:00", "extras": ["cooling", "robot"],
-        "checked_at": "2026-10-25T00:30:00.000000Z", "number": "M-0002", "double": 14, "state": "new", "version": 1,
+        "margin": "0.25",
+        "weight": "12.500",
+        "share": "33.30",
+        "shift": "06:30:00",
+        "extras": ["cooling", "robot"],
+        "checked_at": "2026-10-25T00:30:00.000000Z",
+        "number": "M-0002",
+        "double": 14,
+        "state": "new",
+        "version": 1,
         "part_of": {"id": other["id"], "label": "Other"},
-        "about": {"entity": "machine", "id": other["id"], "label": "Other"}, "label": "Lathe",
+        "about": {"entity": "machine", "id": other["id"], "label": "Other"},
+        "label": "Lathe",
     }
     assert {name: shown[name] for name in expected} == expected
     assert shown == made.json()
@@ -48,7 +70,10 @@ async def test_all_that_is_wrong_is_said_at_once(admin):
     assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
     assert (problem["code"], problem["type"], problem["status"]) == ("invalid", "urn:xrm:problem:invalid", 422)
     assert {(i["path"], i["code"]) for i in problem["issues"]} == {
-        ("power", "not_integer"), ("kind", "not_a_choice"), ("nmae", "unknown_field"), ("bought", "not_date"),
+        ("power", "not_integer"),
+        ("kind", "not_a_choice"),
+        ("nmae", "unknown_field"),
+        ("bought", "not_date"),
         ("name", "required"),
     }
     blocked = await admin.post("/api/machine", json={"name": "Strong", "power": 5000})
@@ -133,7 +158,8 @@ async def test_totals_per_group(admin):
         await make(admin, power=power, place=place)
     answer = await admin.get("/api/machine/aggregate", params={"group": "place", "values": "count,sum(power)"})
     assert answer.json()["groups"] == [
-        {"place": "Ost", "count": 2, "sum(power)": 3}, {"place": "West", "count": 1, "sum(power)": 5},
+        {"place": "Ost", "count": 2, "sum(power)": 3},
+        {"place": "West", "count": 1, "sum(power)": 5},
     ]
 
 
@@ -165,7 +191,8 @@ async def test_a_unique_field_names_a_record(admin):
 async def test_the_history_says_who_when_from_where_and_why(admin, callers):
     made = await make(admin)
     await admin.patch(
-        f"/api/machine/{made['id']}", json={"place": "Ost"},
+        f"/api/machine/{made['id']}",
+        json={"place": "Ost"},
         headers={"if-match": '"1"', "change-reason": "moved%20in%20M%C3%A4rz"},
     )
     latest = (await admin.get(f"/api/machine/{made['id']}/history")).json()["changes"][0]

@@ -120,7 +120,9 @@ async def test_a_foreign_page_cannot_sign_somebody_in(lite_callers):
     await lite_callers.browser("Ann", "maker")
     victim = await lite_callers.anybody()
     answer = await victim.post(
-        "/api/session", json={"email": "ann@example.com", "password": PASSWORD}, headers={"origin": "https://evil.example"}
+        "/api/session",
+        json={"email": "ann@example.com", "password": PASSWORD},
+        headers={"origin": "https://evil.example"},
     )
     assert (answer.status_code, answer.json()["code"]) == (403, "csrf")
 

@@ -15,7 +15,9 @@ from xrm.http.reading import AnyRequest, read_body, read_json, read_query
 from xrm.testing import make_site
 
 ERRORS = {
-    "conflict": Conflict("Taken.", [Issue("name", "not_unique", "There is one.", "take another")], index="ix", title="no"),
+    "conflict": Conflict(
+        "Taken.", [Issue("name", "not_unique", "There is one.", "take another")], index="ix", title="no"
+    ),
     "away": Unavailable("The database is busy", retry_after=3),
     "full": StorageFull(),
     "defect": ZeroDivisionError("secret value 42"),
@@ -41,7 +43,9 @@ async def as_json(request: AnyRequest) -> Answer:
 
 @get("/mine")
 async def mine(request: AnyRequest) -> Answer:
-    return Answer(b"ok", 200, b"text/plain", {"cache-control": "max-age=60", "content-security-policy": "default-src 'none'"})
+    return Answer(
+        b"ok", 200, b"text/plain", {"cache-control": "max-age=60", "content-security-policy": "default-src 'none'"}
+    )
 
 
 @get("/who")

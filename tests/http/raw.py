@@ -20,16 +20,34 @@ class Reply:
 
 
 async def send(
-    app: Any, method: str, path: bytes, query: bytes = b"", headers: list[tuple[bytes, bytes]] | None = None,
-    body: bytes | list[bytes] = b"", *, gone: bool = False, client: str = "192.0.2.1",
+    app: Any,
+    method: str,
+    path: bytes,
+    query: bytes = b"",
+    headers: list[tuple[bytes, bytes]] | None = None,
+    body: bytes | list[bytes] = b"",
+    *,
+    gone: bool = False,
+    client: str = "192.0.2.1",
 ) -> Reply:
     """Send one request; `gone` ends the connection before the body is complete."""
     chunks = [body] if isinstance(body, bytes) else list(body)
-    events = [{"type": "http.request", "body": c, "more_body": n + 1 < len(chunks) or gone} for n, c in enumerate(chunks)]
+    events = [
+        {"type": "http.request", "body": c, "more_body": n + 1 < len(chunks) or gone} for n, c in enumerate(chunks)
+    ]
     scope = {
-        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "scheme": "http",
-        "path": unquote_to_bytes(path).decode("utf-8", "replace"), "raw_path": path, "query_string": query,
-        "root_path": "", "headers": [(b"host", b"test"), *(headers or [])], "client": (client, 4000), "server": ("test", 80),
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": unquote_to_bytes(path).decode("utf-8", "replace"),
+        "raw_path": path,
+        "query_string": query,
+        "root_path": "",
+        "headers": [(b"host", b"test"), *(headers or [])],
+        "client": (client, 4000),
+        "server": ("test", 80),
     }
     reply = Reply()
 

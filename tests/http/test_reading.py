@@ -24,16 +24,19 @@ def test_parameters_are_read_once_and_by_name():
     assert read_query(request(b"limit=5&sort=%2Dname+x"), KNOWN) == {"limit": "5", "sort": "-name x"}
 
 
-@pytest.mark.parametrize(("query", "codes"), [
-    (b"limt=5", [("unknown_parameter", "did you mean 'limit'?")]),
-    (b"limit=5&limit=6", [("given_twice", "")]),
-    (b"a=1&b=2", [("unknown_parameter", "one of limit, sort"), ("unknown_parameter", "one of limit, sort")]),
-    (b"sort=%00", [("bad_character", "")]),
-    (b"sort=%ff", []),
-    (b"sort=\xff", []),
-    (b"&".join(b"limit=%d" % n for n in range(200)), []),
-    (b"sort=" + b"x" * 20_000, []),
-])
+@pytest.mark.parametrize(
+    ("query", "codes"),
+    [
+        (b"limt=5", [("unknown_parameter", "did you mean 'limit'?")]),
+        (b"limit=5&limit=6", [("given_twice", "")]),
+        (b"a=1&b=2", [("unknown_parameter", "one of limit, sort"), ("unknown_parameter", "one of limit, sort")]),
+        (b"sort=%00", [("bad_character", "")]),
+        (b"sort=%ff", []),
+        (b"sort=\xff", []),
+        (b"&".join(b"limit=%d" % n for n in range(200)), []),
+        (b"sort=" + b"x" * 20_000, []),
+    ],
+)
 def test_what_cannot_be_read_is_malformed(query, codes):
     with pytest.raises(Malformed) as refused:
         read_query(request(query), KNOWN)
@@ -55,17 +58,35 @@ def test_words_numbers_and_flags():
             flag({"count": text}, "count")
 
 
-@pytest.mark.parametrize(("header", "versions"), [
-    ('"3"', (3,)), ('"3", "4"', (3, 4)), ('"3","x"', (3,)), ("*", ()), ('W/"3", "4"', (4,)), ('  "3"  ', (3,)),
-])
+@pytest.mark.parametrize(
+    ("header", "versions"),
+    [
+        ('"3"', (3,)),
+        ('"3", "4"', (3, 4)),
+        ('"3","x"', (3,)),
+        ("*", ()),
+        ('W/"3", "4"', (4,)),
+        ('  "3"  ', (3,)),
+    ],
+)
 def test_if_match_names_versions(header, versions):
     assert expected_versions(request(if_match=header), needed=True) == versions
 
 
-@pytest.mark.parametrize(("header", "error"), [
-    ('W/"3"', Precondition), ('"x"', Precondition), ('""', Precondition), ('"99999999999"', Precondition),
-    ("3", Malformed), ('"3', Malformed), ('"3" "4"', Malformed), (", ", Malformed), (", ".join(['"1"'] * 30), Malformed),
-])
+@pytest.mark.parametrize(
+    ("header", "error"),
+    [
+        ('W/"3"', Precondition),
+        ('"x"', Precondition),
+        ('""', Precondition),
+        ('"99999999999"', Precondition),
+        ("3", Malformed),
+        ('"3', Malformed),
+        ('"3" "4"', Malformed),
+        (", ", Malformed),
+        (", ".join(['"1"'] * 30), Malformed),
+    ],
+)
 def test_if_match_that_cannot_hold(header, error):
     with pytest.raises(error):
         expected_versions(request(if_match=header), needed=True)
@@ -91,5 +112,8 @@ def test_a_body_of_fixed_form_is_taken_whole_or_not_at_all():
     with pytest.raises(Malformed) as refused:
         take({"a": 1, "c": 2, "bb": True}, a=str, b=int, bbb=(bool, False))
     assert [(i.path, i.code, i.hint) for i in refused.value.issues] == [
-        ("c", "unknown_key", ""), ("bb", "unknown_key", "did you mean 'bbb'?"), ("a", "wrong_type", ""), ("b", "required", ""),
+        ("c", "unknown_key", ""),
+        ("bb", "unknown_key", "did you mean 'bbb'?"),
+        ("a", "wrong_type", ""),
+        ("b", "required", ""),
     ]

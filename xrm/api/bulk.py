@@ -14,8 +14,8 @@ from xrm.errors import Invalid, Issue, Malformed, NotFound, PreconditionNeeded, 
 from xrm.http.answers import Answer, answer
 from xrm.http.caller import signed_in
 from xrm.http.reading import AnyRequest, read_object, read_query, take
-from xrm.kernel.change import Actor
 from xrm.kernel.acts import Act
+from xrm.kernel.change import Actor
 from xrm.site import Site
 
 MAX_ROWS = 1000
@@ -33,7 +33,7 @@ class BulkRoutes:
 
     def handlers(self) -> list[Any]:
         """Return the Litestar handlers."""
-        return [post("/api/{entity:str}/bulk", status_code=200)(self.bulk)]
+        return [post("/api/{entity:str}/bulk")(self.bulk)]
 
     async def bulk(self, request: AnyRequest) -> Answer:
         """Create, change and delete records; a row that is changed or deleted names its id and version."""
@@ -68,7 +68,9 @@ class BulkRoutes:
             raise
         except XrmError as error:
             return {
-                "status": error.status, "code": error.code, "detail": error.message,
+                "status": error.status,
+                "code": error.code,
+                "detail": error.message,
                 "issues": [issue.to_dict() for issue in error.issues],
             }
 

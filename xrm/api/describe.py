@@ -72,7 +72,8 @@ def readable(live: Live, actor: Actor, entity: Entity) -> frozenset[str]:
     if access is None:
         return frozenset()
     return frozenset(
-        f.name for f in entity.fields.values()
+        f.name
+        for f in entity.fields.values()
         if f.name not in HIDDEN and not f.removed and visibility(access, f.name) is not None
     )
 
@@ -132,8 +133,10 @@ def _workflow(workflow: Workflow, known: frozenset[str], full: bool) -> dict[str
     if not full:
         shown.pop("origin", None)
         shown["transitions"] = [
-            {**{n: t[n] for n in ("name", "title", "from", "to", "roles") if n in t},
-             "ask": [name for name in t.get("ask", ()) if name in known]}
+            {
+                **{n: t[n] for n in ("name", "title", "from", "to", "roles") if n in t},
+                "ask": [name for name in t.get("ask", ()) if name in known],
+            }
             for t in shown.get("transitions", ())
         ]
     return shown
@@ -146,7 +149,8 @@ def plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {
             _RENAMED.get(f.name, f.name): plain(getattr(value, f.name))
-            for f in dataclasses.fields(value) if _telling(value, f)
+            for f in dataclasses.fields(value)
+            if _telling(value, f)
         }
     if isinstance(value, Mapping):
         return {str(key): plain(inner) for key, inner in value.items()}

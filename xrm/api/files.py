@@ -25,7 +25,8 @@ def site_sources(folder: Path, files: Mapping[str, str]) -> tuple[Source, ...]:
     """
     issues = [
         Issue(name[:200], "bad_file_name", "A definition file is entities/….yaml below the site's folder.")
-        for name in files if not _NAME.fullmatch(name) or not _inside(folder, name)
+        for name in files
+        if not _NAME.fullmatch(name) or not _inside(folder, name)
     ]
     if len(files) > MAX_FILES:
         issues.append(Issue("files", "too_many", f"At most {MAX_FILES} files are taken at once."))
@@ -66,10 +67,14 @@ def write_sources(folder: Path, sources: Sequence[Source]) -> list[Issue]:
         for path, written in waiting:
             _put(path, written)
     except OSError as error:
-        issues.append(Issue(
-            f"{FOLDER}/", "not_written", f"The files could not be written: {error.strerror}.",
-            "the model is in force; write them by hand, or the next `xrm apply` takes it back",
-        ))
+        issues.append(
+            Issue(
+                f"{FOLDER}/",
+                "not_written",
+                f"The files could not be written: {error.strerror}.",
+                "the model is in force; write them by hand, or the next `xrm apply` takes it back",
+            )
+        )
     for _, written in waiting:
         if written is not None:
             written.unlink(missing_ok=True)

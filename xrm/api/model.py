@@ -36,9 +36,9 @@ class ModelRoutes:
         return [
             get("/api/model")(self.read),
             get("/api/model/history")(self.history),
-            post("/api/model/check", status_code=200)(self.check),
-            post("/api/model/plan", status_code=200)(self.plan),
-            post("/api/model/apply", status_code=200)(self.apply),
+            post("/api/model/check")(self.check),
+            post("/api/model/plan")(self.plan),
+            post("/api/model/apply")(self.apply),
         ]
 
     async def read(self, request: AnyRequest) -> Answer:
@@ -64,10 +64,14 @@ class ModelRoutes:
         everything = self._kernel.sources(sources)
         plan = await self._kernel.plan(everything)
         warnings = (await asyncio.to_thread(self._kernel.review, everything)).issues
-        return answer({
-            **plan.to_dict(), "empty": plan.empty, "warnings": [issue.to_dict() for issue in warnings],
-            "diffs": diffs(self._folder, sources),
-        })
+        return answer(
+            {
+                **plan.to_dict(),
+                "empty": plan.empty,
+                "warnings": [issue.to_dict() for issue in warnings],
+                "diffs": diffs(self._folder, sources),
+            }
+        )
 
     async def apply(self, request: AnyRequest) -> Answer:
         """Put them in force; then write the files that were sent."""
@@ -76,12 +80,15 @@ class ModelRoutes:
         self._nobody_gives_more(actor, everything)
         applied = await self._kernel.apply(actor, everything, frozenset(body["consent"]), body["hash"])
         issues = await asyncio.to_thread(write_sources, self._folder, sources)
-        return answer({
-            "generation": applied.generation.number, "changed": applied.changed,
-            "steps": [step.to_dict() for step in applied.steps],
-            "written": [] if issues else [source.file for source in sources],
-            "issues": [issue.to_dict() for issue in issues],
-        })
+        return answer(
+            {
+                "generation": applied.generation.number,
+                "changed": applied.changed,
+                "steps": [step.to_dict() for step in applied.steps],
+                "written": [] if issues else [source.file for source in sources],
+                "issues": [issue.to_dict() for issue in issues],
+            }
+        )
 
     async def history(self, request: AnyRequest) -> Answer:
         """Answer with the generations, newest first."""
@@ -105,9 +112,10 @@ class ModelRoutes:
             return
         changed = changed_roles(self._kernel.model, self._kernel.read_model(sources))
         if changed:
-            raise Forbidden("Roles are changed by administrators only.", [
-                Issue(name, "role_changed", f"The role {name!r} would change.") for name in changed
-            ])
+            raise Forbidden(
+                "Roles are changed by administrators only.",
+                [Issue(name, "role_changed", f"The role {name!r} would change.") for name in changed],
+            )
 
 
 def changed_roles(old: Model, new: Model) -> list[str]:
@@ -118,6 +126,9 @@ def changed_roles(old: Model, new: Model) -> list[str]:
 def _generation(generation: Generation) -> dict[str, Any]:
     actor = {"id": to_json(generation.actor), "label": generation.actor_name}
     return {
-        "generation": generation.number, "at": to_json(generation.at), "actor": actor, "hash": generation.hash,
+        "generation": generation.number,
+        "at": to_json(generation.at),
+        "actor": actor,
+        "hash": generation.hash,
         "steps": list(generation.steps),
     }

@@ -18,13 +18,13 @@ from xrm.errors import Conflict, Invalid, Malformed
 from xrm.http.answers import Answer
 from xrm.http.caller import header
 from xrm.http.reading import AnyRequest, read_body
+from xrm.kernel.acts import Act
 from xrm.kernel.change import Actor
 from xrm.kernel.kernel import Kernel
 from xrm.kernel.store.errors import UniqueViolation
 from xrm.kernel.store.schema import ColumnType
 from xrm.kernel.store.sql import Binder
 from xrm.kernel.store.system import SYSTEM
-from xrm.kernel.acts import Act
 
 KEPT = timedelta(days=7)
 CLEAN = timedelta(hours=1)  # how often answers older than that are looked for
@@ -118,9 +118,8 @@ class Writes:
         marks = ", ".join(binder.bind(value, column.type) for column, value in zip(TABLE.columns, values, strict=True))
         names = ", ".join(f'"{column.name}"' for column in TABLE.columns)
         try:
-            await self._kernel.store.execute(
-                f'INSERT INTO "xrm_idempotency" ({names}) VALUES ({marks})', binder.params  # noqa: S608 - our names
-            )
+            text = f'INSERT INTO "xrm_idempotency" ({names}) VALUES ({marks})'  # noqa: S608 - names and marks of ours
+            await self._kernel.store.execute(text, binder.params)
         except UniqueViolation:
             raise _Lost from None
         await self._clean(at)
@@ -139,7 +138,10 @@ async def _digest(request: AnyRequest, actor: Actor) -> str:
     """Return what tells one request from another: what is asked, of what, on what condition, with which roles."""
     scope: Any = request.scope
     parts = [
-        scope["method"], scope["path"], scope["query_string"].decode("latin-1"), header(scope, b"if-match"),
+        scope["method"],
+        scope["path"],
+        scope["query_string"].decode("latin-1"),
+        header(scope, b"if-match"),
         " ".join(sorted(actor.roles)),
     ]
     found = hashlib.sha256("\n".join(parts).encode("utf-8", "surrogatepass"))

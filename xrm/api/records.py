@@ -25,10 +25,10 @@ from xrm.http.reading import (
     whole,
     words,
 )
+from xrm.kernel.acts import Act
 from xrm.kernel.change import Actor
 from xrm.kernel.query import Query
 from xrm.kernel.totals import Totals
-from xrm.kernel.acts import Act
 from xrm.site import Site
 
 LIST = frozenset({"filter", "sort", "fields", "search", "limit", "after", "offset", "count", "trash"})
@@ -100,9 +100,9 @@ class RecordRoutes:
         """Answer with what happened to a record, newest first."""
         actor = signed_in(request)
         read_query(request)
-        return answer({
-            "changes": await self._records.history(actor, request.path_params["entity"], record_id(request))
-        })
+        return answer(
+            {"changes": await self._records.history(actor, request.path_params["entity"], record_id(request))}
+        )
 
     # --- writing ---
 
@@ -227,6 +227,12 @@ def _last_segment(request: AnyRequest) -> str:
 def read_list(given: Any) -> Query:
     """Return the query of a list's parameters."""
     return Query(
-        given.get("filter", ""), words(given, "sort"), words(given, "fields"), given.get("search", ""),
-        whole(given, "limit", 50), given.get("after", ""), whole(given, "offset", 0), given.get("trash", "live"),
+        given.get("filter", ""),
+        words(given, "sort"),
+        words(given, "fields"),
+        given.get("search", ""),
+        whole(given, "limit", 50),
+        given.get("after", ""),
+        whole(given, "offset", 0),
+        given.get("trash", "live"),
     )

@@ -12,6 +12,7 @@ from xrm.api.once import Writes
 from xrm.api.records import RecordRoutes
 from xrm.api.search import SearchRoutes
 from xrm.api.session import SessionRoutes
+from xrm.api.transfer import TransferRoutes
 from xrm.http import application
 from xrm.http.headers import Edge
 from xrm.site import Site
@@ -21,8 +22,14 @@ def routes(site: Site) -> list[Any]:
     """Return the Litestar handlers of the API."""
     writes = Writes(site.kernel)
     groups = (
-        HealthRoutes(site), DocsRoutes(site), SessionRoutes(site), ModelRoutes(site), SearchRoutes(site),
-        BulkRoutes(site, writes), RecordRoutes(site, writes),
+        HealthRoutes(site),
+        DocsRoutes(site),
+        SessionRoutes(site),
+        ModelRoutes(site),
+        SearchRoutes(site),
+        BulkRoutes(site, writes),
+        TransferRoutes(site),
+        RecordRoutes(site, writes),
     )
     return [handler for group in groups for handler in group.handlers()]
 

@@ -46,17 +46,24 @@ class SearchRoutes:
             page = await self._kernel.records.list(actor, entity.name, query)
             if page.records:
                 records = [{"id": r["id"], "label": r["label"]} for r in page.records]
-                found.append({
-                    "entity": entity.name, "title": entity.plural, "records": records, "more": page.next is not None,
-                })
+                found.append(
+                    {
+                        "entity": entity.name,
+                        "title": entity.plural,
+                        "records": records,
+                        "more": page.next is not None,
+                    }
+                )
         return answer({"results": found})
 
     def _searched(self, actor: Actor) -> list[Entity]:
         """Return the entities that are searched: those that say where, and whose labels the actor may read."""
         policy = self._kernel.live.policy
         found = [
-            entity for entity in policy.entities(actor)
-            if entity.search and (access := policy.access(actor, entity.name, "read"))
+            entity
+            for entity in policy.entities(actor)
+            if entity.search
+            and (access := policy.access(actor, entity.name, "read"))
             and visibility(access, "label") is not None
         ]
         return found[:MAX_ENTITIES]

@@ -79,9 +79,14 @@ class SessionRoutes:
         model = self._site.kernel.model
         held = {c for r in actor.roles if r in model.roles for c in model.roles[r].capabilities}
         shown: dict[str, Any] = {
-            "id": str(actor.id), "name": actor.name, "email": actor.user.get("email"), "kind": actor.kind,
-            "roles": sorted(actor.roles), "capabilities": sorted(held),
-            "unit": to_json(actor.user.get("unit")), "teams": [str(team) for team in actor.user.get("teams", ())],
+            "id": str(actor.id),
+            "name": actor.name,
+            "email": actor.user.get("email"),
+            "kind": actor.kind,
+            "roles": sorted(actor.roles),
+            "capabilities": sorted(held),
+            "unit": to_json(actor.user.get("unit")),
+            "teams": [str(team) for team in actor.user.get("teams", ())],
         }
         return {**shown, "csrf": csrf_token(token)} if token else shown
 

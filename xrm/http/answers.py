@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import msgspec
@@ -52,3 +53,39 @@ class Answer:
 def answer(data: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
     """Return data as a JSON answer."""
     return Answer(_encode(data), status, JSON, headers)
+
+
+class Stream(Answer):
+    """An answer whose body is made while it is sent; it stops when the client goes away.
+
+    Args:
+        pieces: The body.
+        media: Content type.
+        headers: Further headers, in lower case.
+    """
+
+    __slots__ = ("_pieces",)
+
+    def __init__(self, pieces: AsyncIterator[bytes], media: bytes, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(b"", 200, media, headers)
+        self._pieces = pieces
+        self.headers = [h for h in self.headers if h[0] != b"content-length"] + [(b"content-type", media)]
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Send it."""
+        gone = asyncio.create_task(_gone(receive))
+        try:
+            await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
+            async for piece in self._pieces:
+                if gone.done():
+                    return
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+        finally:
+            gone.cancel()
+
+
+async def _gone(receive: Any) -> None:
+    """Return when the client has gone."""
+    while (await receive())["type"] != "http.disconnect":
+        continue

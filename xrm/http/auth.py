@@ -30,8 +30,13 @@ def cookie_name(site: Site) -> str:
 def session_cookie(site: Site, token: str) -> Cookie:
     """Return the cookie that carries a session; with an empty token, the one that takes it away."""
     return Cookie(
-        key=cookie_name(site), value=token, path="/", httponly=True, samesite="lax",
-        secure=site.settings.secure_cookies, max_age=site.settings.session_days * 86_400 if token else 0,
+        key=cookie_name(site),
+        value=token,
+        path="/",
+        httponly=True,
+        samesite="lax",
+        secure=site.settings.secure_cookies,
+        max_age=site.settings.session_days * 86_400 if token else 0,
     )
 
 

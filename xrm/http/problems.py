@@ -20,16 +20,29 @@ TYPE_PREFIX = "urn:xrm:problem:"
 
 log = logging.getLogger("xrm.http")
 
-_CODES: Mapping[int, str] = MappingProxyType({
-    400: "malformed", 401: "unauthenticated", 403: "forbidden", 404: "not_found", 405: "method_not_allowed",
-    413: "too_large", 415: "unsupported_media_type", 429: "too_many_requests",
-})
+_CODES: Mapping[int, str] = MappingProxyType(
+    {
+        400: "malformed",
+        401: "unauthenticated",
+        403: "forbidden",
+        404: "not_found",
+        405: "method_not_allowed",
+        413: "too_large",
+        415: "unsupported_media_type",
+        429: "too_many_requests",
+    }
+)
 TOLD = frozenset({"retry_after", "version", "steps", "hint"})  # other details of an error are for our own eyes
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 def problem(
-    status: int, code: str, title: str, detail: str = "", request: str = "", issues: list[dict[str, str]] | None = None,
+    status: int,
+    code: str,
+    title: str,
+    detail: str = "",
+    request: str = "",
+    issues: list[dict[str, str]] | None = None,
     details: Mapping[str, Any] = NOTHING,
 ) -> Answer:
     """Return a problem as an answer.
@@ -99,10 +112,13 @@ def _of_litestar(error: HTTPException, id: str) -> Answer:
     return problem(status, _CODES.get(status, "error"), title, _DETAILS.get(status, ""), id, details=details)
 
 
-_DETAILS: Mapping[int, str] = MappingProxyType({
-    404: "There is nothing at this address.", 405: "This address does not take that method.",
-    413: "The body is larger than this site takes.",
-})
+_DETAILS: Mapping[int, str] = MappingProxyType(
+    {
+        404: "There is nothing at this address.",
+        405: "This address does not take that method.",
+        413: "The body is larger than this site takes.",
+    }
+)
 
 
 def where(scope: Any) -> str:

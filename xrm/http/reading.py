@@ -154,7 +154,8 @@ def take(body: Mapping[str, Any], **types: Any) -> dict[str, Any]:
     """
     issues = [
         Issue(name[:60], "unknown_key", f"There is no {name[:60]!r} here.", _near(name, types))
-        for name in body if name not in types
+        for name in body
+        if name not in types
     ]
     found = {}
     for name, expected in types.items():

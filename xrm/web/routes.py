@@ -49,6 +49,8 @@ PAGES: tuple[tuple[str, str, Page], ...] = (
     ("GET", "/{rest:path}", errors.nowhere),
 )
 
+OPEN = frozenset({"/sign-in", "/sign-out", "/{rest:path}"})  # reached without having signed in
+
 
 def routes(site: Site) -> list[Any]:
     """Return the pages of a site as Litestar routes, with the files they need."""
@@ -67,7 +69,10 @@ def _handler(
     method: str, path: str, page: Page, render: Renderer, make_visit: Callable[[Request[Any, Any, Any]], PageVisit]
 ) -> HTTPRouteHandler:
     async def answer(request: Request[Any, Any, Any]) -> Response[Any]:
-        return await page(make_visit(request), render)
+        visit = make_visit(request)
+        if path not in OPEN:
+            _ = visit.actor  # whoever is not signed in goes no further: asked here, for every page there will be
+        return await page(visit, render)
 
     methods = [HttpMethod.GET, HttpMethod.HEAD] if method == "GET" else [HttpMethod(method)]
     return HTTPRouteHandler(path, http_method=methods, name=f"{method} {path}", status_code=200)(answer)

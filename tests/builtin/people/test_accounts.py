@@ -39,8 +39,10 @@ async def test_tokens_are_stored_as_hashes_only(site, ann):
     token, _ = await site.accounts.sign_in("ann@example.com", PASSWORD, HOME)
     secret, _ = await site.accounts.create_key(ann, ann.id, "Robot")
     stored = [
-        str(cell) for table in ("xrm_session", "xrm_api_key", "xrm_credential")
-        for row in await site.kernel.store.fetch(f'SELECT * FROM "{table}"') for cell in row
+        str(cell)
+        for table in ("xrm_session", "xrm_api_key", "xrm_credential")
+        for row in await site.kernel.store.fetch(f'SELECT * FROM "{table}"')
+        for cell in row
     ]
     assert not any(word in cell for word in (token, secret, PASSWORD) for cell in stored)
     assert hashlib.sha256(token.encode()).hexdigest() in stored
@@ -56,9 +58,14 @@ async def test_whatever_is_wrong_the_answer_is_the_same(site, ann):
     await site.person("New", "clerk")  # never got a password
     answers = set()
     for email, password in (
-        ("ann@example.com", "wrong password"), ("nobody@example.com", PASSWORD), ("idle@example.com", PASSWORD),
-        ("gone@example.com", PASSWORD), ("new@example.com", PASSWORD), ("ann@example.com", PASSWORD + "x" * 300),
-        ("", ""), ("\x00@example.com", PASSWORD),
+        ("ann@example.com", "wrong password"),
+        ("nobody@example.com", PASSWORD),
+        ("idle@example.com", PASSWORD),
+        ("gone@example.com", PASSWORD),
+        ("new@example.com", PASSWORD),
+        ("ann@example.com", PASSWORD + "x" * 300),
+        ("", ""),
+        ("\x00@example.com", PASSWORD),
     ):
         with pytest.raises(Unauthenticated) as refused:
             await site.accounts.sign_in(email, password, Client(f"192.0.2.{len(answers) + 10}"))

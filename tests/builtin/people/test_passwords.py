@@ -17,15 +17,18 @@ def passwords():
     made.close()
 
 
-@pytest.mark.parametrize(("password", "code"), [
-    ("short", "too_short"),
-    ("x" * 201, "too_long"),
-    ("Ann.Miller@Example.com", "password_is_email"),
-    ("ann.miller@", "password_is_email"),
-    ("PasswordPassword", "password_common"),
-    ("aaaaaaaaaaaa", "password_common"),
-    ("abababababab", "password_common"),
-])
+@pytest.mark.parametrize(
+    ("password", "code"),
+    [
+        ("short", "too_short"),
+        ("x" * 201, "too_long"),
+        ("Ann.Miller@Example.com", "password_is_email"),
+        ("ann.miller@", "password_is_email"),
+        ("PasswordPassword", "password_common"),
+        ("aaaaaaaaaaaa", "password_common"),
+        ("abababababab", "password_common"),
+    ],
+)
 def test_weak_passwords_are_refused_with_a_reason(password, code):
     with pytest.raises(Invalid) as refused:
         check_password(password.removesuffix("@"), "ann.miller@example.com")

@@ -17,7 +17,9 @@ async def test_addresses_are_kept_in_lower_case(site):
 async def test_a_role_must_exist(site):
     with pytest.raises(Invalid) as refused:
         await site.system.create("user", {"name": "Ann", "email": "a@example.com", "roles": ["clark"]})
-    assert [(i.path, i.code, i.hint) for i in refused.value.issues] == [("roles", "unknown_role", "did you mean 'clerk'?")]
+    assert [(i.path, i.code, i.hint) for i in refused.value.issues] == [
+        ("roles", "unknown_role", "did you mean 'clerk'?")
+    ]
 
 
 async def test_nobody_gives_a_role_they_do_not_hold(site):

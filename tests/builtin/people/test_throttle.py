@@ -64,12 +64,15 @@ def test_memory_is_bounded_and_the_oldest_are_forgotten_first(time, monkeypatch)
         throttle.take(29)
 
 
-@pytest.mark.parametrize(("address", "counted"), [
-    ("192.0.2.7", "192.0.2.7"),
-    ("::ffff:192.0.2.7", "192.0.2.7"),
-    ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-    ("2001:db8:1:2::1", "2001:db8:1:2::/64"),
-    ("testclient", "testclient"),
-])
+@pytest.mark.parametrize(
+    ("address", "counted"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::1", "2001:db8:1:2::/64"),
+        ("testclient", "testclient"),
+    ],
+)
 def test_addresses_of_one_network_are_counted_together(address, counted):
     assert network(address) == counted

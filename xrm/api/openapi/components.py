@@ -26,16 +26,20 @@ def components(cookie: str) -> Json:
     """
     return {
         "schemas": _schemas(),
-        "responses": {"Problem": {
-            "description": "It could not be done: RFC 9457 problem+json.",
-            "content": {"application/problem+json": {"schema": ref("Problem")}},
-        }},
+        "responses": {
+            "Problem": {
+                "description": "It could not be done: RFC 9457 problem+json.",
+                "content": {"application/problem+json": {"schema": ref("Problem")}},
+            }
+        },
         "parameters": _parameters(),
         "headers": {"ETag": {"description": "The record's version, for If-Match.", "schema": TEXT}},
         "securitySchemes": {
             "key": {"type": "http", "scheme": "bearer", "description": "An API key (POST /api/keys)."},
             "session": {
-                "type": "apiKey", "in": "cookie", "name": cookie,
+                "type": "apiKey",
+                "in": "cookie",
+                "name": cookie,
                 "description": "What POST /api/session sets. Writes send X-CSRF-Token, too, or come from our pages.",
             },
         },
@@ -48,23 +52,46 @@ def _schemas() -> Json:
     )
     problem = obj(
         {
-            "type": {"type": "string", "format": "uri"}, "title": TEXT, "status": {"type": "integer"}, "code": TEXT,
-            "detail": TEXT, "issues": many(ref("Issue")), "request": TEXT, "retry_after": {"type": "integer"},
+            "type": {"type": "string", "format": "uri"},
+            "title": TEXT,
+            "status": {"type": "integer"},
+            "code": TEXT,
+            "detail": TEXT,
+            "issues": many(ref("Issue")),
+            "request": TEXT,
+            "retry_after": {"type": "integer"},
             "version": {"type": "integer"},
         },
         ("type", "title", "status", "code"),
     )
-    change = obj({
-        "id": UUID, "changeset": UUID, "at": MOMENT, "actor": obj({"id": or_null(UUID), "label": or_null(TEXT)}),
-        "source": TEXT, "reason": or_null(TEXT), "action": or_null(TEXT),
-        "kind": {"type": "string", "enum": ["create", "update", "delete", "restore"]},
-        "version": WHOLE, "before": {"type": "object"}, "after": {"type": "object"},
-    })
+    change = obj(
+        {
+            "id": UUID,
+            "changeset": UUID,
+            "at": MOMENT,
+            "actor": obj({"id": or_null(UUID), "label": or_null(TEXT)}),
+            "source": TEXT,
+            "reason": or_null(TEXT),
+            "action": or_null(TEXT),
+            "kind": {"type": "string", "enum": ["create", "update", "delete", "restore"]},
+            "version": WHOLE,
+            "before": {"type": "object"},
+            "after": {"type": "object"},
+        }
+    )
     return {
-        "Issue": issue, "Problem": problem, "Change": change,
+        "Issue": issue,
+        "Problem": problem,
+        "Change": change,
         "Verdict": obj(
-            {"status": {"type": "integer"}, "id": UUID, "version": WHOLE, "code": TEXT, "detail": TEXT,
-             "issues": many(ref("Issue"))},
+            {
+                "status": {"type": "integer"},
+                "id": UUID,
+                "version": WHOLE,
+                "code": TEXT,
+                "detail": TEXT,
+                "issues": many(ref("Issue")),
+            },
             ("status",),
         ),
     }
@@ -78,17 +105,35 @@ def _parameters() -> Json:
         "sort": query_parameter("sort", "Field paths with commas between; - in front sorts downwards.", TEXT),
         "fields": query_parameter("fields", "Field paths to answer with: name,customer.name", TEXT),
         "search": query_parameter("search", "Words that must all occur.", {"type": "string", "maxLength": 200}),
-        "limit": query_parameter("limit", "Records per page.", {
-            "type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": 50,
-        }),
+        "limit": query_parameter(
+            "limit",
+            "Records per page.",
+            {
+                "type": "integer",
+                "minimum": 1,
+                "maximum": MAX_PAGE,
+                "default": 50,
+            },
+        ),
         "after": query_parameter("after", "The cursor the page before gave as `next`.", TEXT),
-        "offset": query_parameter("offset", "Records to skip; `after` is faster.", {
-            "type": "integer", "minimum": 0, "maximum": 1_000_000,
-        }),
+        "offset": query_parameter(
+            "offset",
+            "Records to skip; `after` is faster.",
+            {
+                "type": "integer",
+                "minimum": 0,
+                "maximum": 1_000_000,
+            },
+        ),
         "count": query_parameter("count", "Whether to count what is found, up to 10,000.", {"type": "boolean"}),
-        "trash": query_parameter("trash", "Live records, or deleted ones.", {
-            "type": "string", "enum": ["live", "deleted"],
-        }),
+        "trash": query_parameter(
+            "trash",
+            "Live records, or deleted ones.",
+            {
+                "type": "string",
+                "enum": ["live", "deleted"],
+            },
+        ),
         "group": query_parameter("group", "Field paths; of a date also close_date.year, .month, .day.", TEXT),
         "values": query_parameter("values", "count, sum(amount), avg(amount), min(amount), max(amount)", TEXT),
     }
@@ -96,10 +141,14 @@ def _parameters() -> Json:
     made["if_match_optional"] = {**header, "name": "If-Match", "description": 'The version the record must have, "3".'}
     made["if_none_match"] = {**header, "name": "If-None-Match", "description": "The one at hand; 304 if it still is."}
     made["idempotency_key"] = {
-        **header, "name": "Idempotency-Key", "schema": {"type": "string", "maxLength": 200},
+        **header,
+        "name": "Idempotency-Key",
+        "schema": {"type": "string", "maxLength": 200},
         "description": "Any text of one's own: the same request with it takes effect once and gets the same answer.",
     }
     made["change_reason"] = {
-        **header, "name": "Change-Reason", "description": "Why, for the history; percent-encoded UTF-8.",
+        **header,
+        "name": "Change-Reason",
+        "description": "Why, for the history; percent-encoded UTF-8.",
     }
     return made

@@ -52,8 +52,10 @@ class _Maker:
     def part(self) -> Part:
         base = f"/api/{self._name}"
         paths: Json = {
-            base: {"get": self._list()}, f"{base}/aggregate": {"get": self._aggregate()},
-            f"{base}/{{id}}": {"get": self._get()}, f"{base}/{{id}}/history": {"get": self._history()},
+            base: {"get": self._list()},
+            f"{base}/aggregate": {"get": self._aggregate()},
+            f"{base}/{{id}}": {"get": self._get()},
+            f"{base}/{{id}}/history": {"get": self._history()},
         }
         creating, updating = self._access("create"), self._access("update")
         if creating:
@@ -67,6 +69,10 @@ class _Maker:
         if creating and updating:
             paths[f"{base}/bulk"] = {"post": self._bulk()}
             paths |= {f"{base}/by/{f.name}/{{value}}": {"put": self._upsert(f)} for f in self._unique()}
+        if self._access("export"):
+            paths[f"{base}/export"] = {"get": self._export()}
+        if self._access("import"):
+            paths[f"{base}/import"] = {"post": self._import()}
         for name, title, fields, required in self._actions():
             paths[f"{base}/{{id}}/actions/{name}"] = {"post": self._act(name, title, fields, required)}
         return Part(paths, self._schemas)
@@ -109,8 +115,11 @@ class _Maker:
 
     def _list(self) -> Json:
         page = obj(
-            {"records": many(ref(self._name)), "next": or_null(TEXT),
-             "count": obj({"value": {"type": "integer"}, "exact": {"type": "boolean"}}, ("value", "exact"))},
+            {
+                "records": many(ref(self._name)),
+                "next": or_null(TEXT),
+                "count": obj({"value": {"type": "integer"}, "exact": {"type": "boolean"}}, ("value", "exact")),
+            },
             ("records", "next"),
         )
         parameters = ("filter", "sort", "fields", "search", "limit", "after", "offset", "count", "trash")
@@ -121,7 +130,9 @@ class _Maker:
         groups = obj({"groups": many({"type": "object"})}, ("groups",))
         limit = query_parameter("limit", "Groups at most.", {"type": "integer", "minimum": 1, "maximum": 1000})
         return self._operation(
-            "aggregate", f"Add up {self._tag}", {"200": json_answer("One row per group.", groups)},
+            "aggregate",
+            f"Add up {self._tag}",
+            {"200": json_answer("One row per group.", groups)},
             parameters=("group", "values", "filter", "search", limit),
         )
 
@@ -150,7 +161,10 @@ class _Maker:
         name = f"{self._name}.update"
         self._schemas[name] = values.sent(self._writable(access), ())
         return self._operation(
-            "update", f"Change one {self._title}", {"200": self._record()}, parameters=("id", "if_match", *WRITE),
+            "update",
+            f"Change one {self._title}",
+            {"200": self._record()},
+            parameters=("id", "if_match", *WRITE),
             sends=body(ref(name)),
         )
 
@@ -165,26 +179,70 @@ class _Maker:
     def _upsert(self, field: Field) -> Json:
         value = path_parameter("value", TEXT, f"The {field.title} that names the record.")
         return self._operation(
-            f"put_by_{field.name}", f"Change the {self._title} with this {field.title}, or create it",
+            f"put_by_{field.name}",
+            f"Change the {self._title} with this {field.title}, or create it",
             {"200": self._record(), "201": self._record("It was created.")},
-            parameters=(value, "if_match_optional", *WRITE), sends=body(ref(f"{self._name}.update")),
+            parameters=(value, "if_match_optional", *WRITE),
+            sends=body(ref(f"{self._name}.update")),
         )
 
     def _bulk(self) -> Json:
         rows = many({"type": "object"})
         verdicts = many(ref("Verdict"))
         mode = {"type": "string", "enum": ["atomic", "partial"], "default": "atomic"}
-        sends = obj({
-            "mode": mode, "create": many(ref(f"{self._name}.create")), "update": rows, "delete": rows,
-        }, closed=True)
-        answers = {"200": json_answer("A verdict per row.", obj({
-            "create": verdicts, "update": verdicts, "delete": verdicts,
-        }))}
+        sends = obj(
+            {
+                "mode": mode,
+                "create": many(ref(f"{self._name}.create")),
+                "update": rows,
+                "delete": rows,
+            },
+            closed=True,
+        )
+        answers = {
+            "200": json_answer(
+                "A verdict per row.",
+                obj(
+                    {
+                        "create": verdicts,
+                        "update": verdicts,
+                        "delete": verdicts,
+                    }
+                ),
+            )
+        }
         return self._operation("bulk", f"Write many {self._tag}", answers, parameters=WRITE, sends=body(sends))
+
+    def _export(self) -> Json:
+        kind = {"type": "string", "enum": ["csv", "jsonl"], "default": "csv"}
+        file = {
+            "description": "A file.",
+            "content": {m: {"schema": TEXT} for m in ("text/csv", "application/x-ndjson")},
+        }
+        parameters = (query_parameter("format", "What kind of file.", kind), "filter", "sort", "fields", "search")
+        return self._operation("export", f"Export {self._tag}", {"200": file}, parameters=parameters)
+
+    def _import(self) -> Json:
+        rehearse = query_parameter("rehearse", "Whether to say only what would happen.", {"type": "boolean"})
+        parameters = (
+            query_parameter("mapping", "Name of a file in mappings/; without it columns go by their names.", TEXT),
+            query_parameter("key", "The field by which records are found.", TEXT),
+            rehearse,
+        )
+        media = ("text/csv", "application/json", "application/x-ndjson")
+        counts = {name: {"type": "integer"} for name in ("read", "created", "updated", "unchanged", "refused")}
+        report = obj(
+            {**counts, "problems": many({"type": "object"}), "key": many(TEXT), "ignored": many(TEXT)}, ("read",)
+        )
+        answers = {"200": json_answer("What became of each row.", report)}
+        sends = {"required": True, "content": {name: {"schema": {}} for name in media}}
+        return self._operation("import", f"Import {self._tag}", answers, parameters=parameters, sends=sends)
 
     def _act(self, name: str, title: str, fields: Sequence[Field], required: Sequence[str]) -> Json:
         return self._operation(
-            f"{name}", f"{title} one {self._title}", {"200": self._record()},
+            f"{name}",
+            f"{title} one {self._title}",
+            {"200": self._record()},
             parameters=("id", "if_match_optional", *WRITE),
             sends=body(values.sent(fields, required), required=bool(required)),
         )

@@ -53,8 +53,14 @@ def json_answer(description: str, schema: Any, *, tagged: bool = False) -> Json:
 
 
 def operation(
-    id: str, summary: str, tag: str, answers: Mapping[str, Any], *, parameters: Sequence[str | Json] = (),
-    sends: Json | None = None, public: bool = False,
+    id: str,
+    summary: str,
+    tag: str,
+    answers: Mapping[str, Any],
+    *,
+    parameters: Sequence[str | Json] = (),
+    sends: Json | None = None,
+    public: bool = False,
 ) -> Json:
     """Return one operation; each may also answer with a problem.
 
@@ -68,7 +74,9 @@ def operation(
         public: Whether nobody needs to be signed in.
     """
     made: Json = {
-        "operationId": id, "summary": summary, "tags": [tag],
+        "operationId": id,
+        "summary": summary,
+        "tags": [tag],
         "responses": {**answers, "4XX": ref("Problem", "responses"), "5XX": ref("Problem", "responses")},
     }
     if parameters:

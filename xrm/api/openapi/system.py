@@ -29,12 +29,31 @@ def public_paths() -> Json:
     signed_in = {"201": json_answer("Signed in; the cookie carries the session.", _me())}
     return {
         "/health/live": {"get": operation("live", "Does the process run?", _SITE, {"200": status}, public=True)},
-        "/health/ready": {"get": operation("ready", "Can it serve?", _SITE, {
-            "200": status, "503": json_answer("Not yet.", obj({"status": TEXT}, ("status",))),
-        }, public=True)},
-        "/openapi.json": {"get": operation("openapi", "This document", _SITE, {
-            "200": json_answer("It.", {"type": "object"}), "304": {"description": "It is the one you have."},
-        }, parameters=("if_none_match",), public=True)},
+        "/health/ready": {
+            "get": operation(
+                "ready",
+                "Can it serve?",
+                _SITE,
+                {
+                    "200": status,
+                    "503": json_answer("Not yet.", obj({"status": TEXT}, ("status",))),
+                },
+                public=True,
+            )
+        },
+        "/openapi.json": {
+            "get": operation(
+                "openapi",
+                "This document",
+                _SITE,
+                {
+                    "200": json_answer("It.", {"type": "object"}),
+                    "304": {"description": "It is the one you have."},
+                },
+                parameters=("if_none_match",),
+                public=True,
+            )
+        },
         "/api/session": {
             "post": operation("sign_in", "Sign in", _SIGN_IN, signed_in, sends=sends, public=True),
             "delete": operation("sign_out", "Sign out", _SIGN_IN, {"204": NOTHING}),
@@ -44,31 +63,66 @@ def public_paths() -> Json:
 
 def private_paths() -> Json:
     """Return the paths for whoever is signed in."""
-    return {**_people(), **_model(), "/api/search": {"get": operation(
-        "search", "Search all entities", _SITE,
-        {"200": json_answer("What was found, entity by entity.", obj({"results": many({"type": "object"})}))},
-        parameters=(
-            {**query_parameter("q", "Words that must all occur.", {"type": "string", "minLength": 2, "maxLength": 200}),
-             "required": True},
-            query_parameter("limit", "Records per entity.", {"type": "integer", "minimum": 1, "maximum": 20}),
-        ),
-    )}}
+    return {
+        **_people(),
+        **_model(),
+        "/api/search": {
+            "get": operation(
+                "search",
+                "Search all entities",
+                _SITE,
+                {"200": json_answer("What was found, entity by entity.", obj({"results": many({"type": "object"})}))},
+                parameters=(
+                    {
+                        **query_parameter(
+                            "q", "Words that must all occur.", {"type": "string", "minLength": 2, "maxLength": 200}
+                        ),
+                        "required": True,
+                    },
+                    query_parameter("limit", "Records per entity.", {"type": "integer", "minimum": 1, "maximum": 20}),
+                ),
+            )
+        },
+    }
 
 
 def _me() -> Json:
-    return obj({
-        "id": UUID, "name": TEXT, "email": or_null(TEXT), "kind": TEXT, "roles": many(TEXT), "capabilities": many(TEXT),
-        "unit": or_null(UUID), "teams": many(UUID), "csrf": TEXT, "expires_at": MOMENT,
-    }, ("id", "name", "kind", "roles", "capabilities"))
+    return obj(
+        {
+            "id": UUID,
+            "name": TEXT,
+            "email": or_null(TEXT),
+            "kind": TEXT,
+            "roles": many(TEXT),
+            "capabilities": many(TEXT),
+            "unit": or_null(UUID),
+            "teams": many(UUID),
+            "csrf": TEXT,
+            "expires_at": MOMENT,
+        },
+        ("id", "name", "kind", "roles", "capabilities"),
+    )
 
 
 def _people() -> Json:
-    session = obj({
-        "id": UUID, "created_at": MOMENT, "seen_at": MOMENT, "expires_at": MOMENT, "client": TEXT,
-        "current": {"type": "boolean"},
-    })
-    key = {"id": UUID, "prefix": TEXT, "title": TEXT, "created_at": MOMENT, "expires_at": or_null(MOMENT),
-           "seen_at": or_null(MOMENT)}
+    session = obj(
+        {
+            "id": UUID,
+            "created_at": MOMENT,
+            "seen_at": MOMENT,
+            "expires_at": MOMENT,
+            "client": TEXT,
+            "current": {"type": "boolean"},
+        }
+    )
+    key = {
+        "id": UUID,
+        "prefix": TEXT,
+        "title": TEXT,
+        "created_at": MOMENT,
+        "expires_at": or_null(MOMENT),
+        "seen_at": or_null(MOMENT),
+    }
     sessions = {"200": json_answer("The sessions.", obj({"sessions": many(session)}))}
     keys = {"200": json_answer("The keys, without secrets.", obj({"keys": many(obj(key))}))}
     new_key = body(obj({"title": TEXT, "expires_at": or_null(MOMENT), "user": or_null(UUID)}, ("title",), closed=True))
@@ -80,20 +134,22 @@ def _people() -> Json:
         "/api/me": {"get": operation("me", "Who am I?", _SIGN_IN, {"200": json_answer("You.", _me())})},
         "/api/me/password": {"put": operation("change_password", "Change one's password", _SIGN_IN, done, sends=own)},
         "/api/me/sessions": {"get": operation("my_sessions", "One's sessions", _SIGN_IN, sessions)},
-        "/api/me/sessions/{id}": {"delete": operation(
-            "end_session", "End one of one's sessions", _SIGN_IN, done, parameters=("id",)
-        )},
+        "/api/me/sessions/{id}": {
+            "delete": operation("end_session", "End one of one's sessions", _SIGN_IN, done, parameters=("id",))
+        },
         "/api/keys": {
             "get": operation("my_keys", "One's API keys", _SIGN_IN, keys),
             "post": operation("create_key", "Make an API key", _SIGN_IN, secret, sends=new_key),
         },
         "/api/keys/{id}": {"delete": operation("revoke_key", "Revoke an API key", _SIGN_IN, done, parameters=("id",))},
-        "/api/accounts/{id}/password": {"put": operation(
-            "reset_password", "Give a user a password", _SIGN_IN, done, parameters=("id",), sends=other
-        )},
-        "/api/accounts/{id}/keys": {"get": operation(
-            "keys_of", "A user's API keys", _SIGN_IN, keys, parameters=("id",)
-        )},
+        "/api/accounts/{id}/password": {
+            "put": operation(
+                "reset_password", "Give a user a password", _SIGN_IN, done, parameters=("id",), sends=other
+            )
+        },
+        "/api/accounts/{id}/keys": {
+            "get": operation("keys_of", "A user's API keys", _SIGN_IN, keys, parameters=("id",))
+        },
         "/api/accounts/{id}/sessions": {
             "get": operation("sessions_of", "A user's sessions", _SIGN_IN, sessions, parameters=("id",)),
             "delete": operation("end_sessions_of", "End a user's sessions", _SIGN_IN, done, parameters=("id",)),
@@ -107,29 +163,85 @@ def _model() -> Json:
     sends = body(obj({"files": files, "consent": many(TEXT), "hash": TEXT}, closed=True))
     steps = many({"type": "object"})
     found = obj({"valid": {"type": "boolean"}, "issues": issues}, ("valid", "issues"))
-    plan = obj({
-        "base": WHOLE, "hash": TEXT, "empty": {"type": "boolean"}, "steps": steps, "issues": issues, "warnings": issues,
-        "diffs": {"type": "object", "additionalProperties": TEXT},
-    }, ("hash", "steps", "issues"))
-    applied = obj({
-        "generation": WHOLE, "changed": {"type": "boolean"}, "steps": steps, "written": many(TEXT), "issues": issues,
-    }, ("generation", "changed"))
+    plan = obj(
+        {
+            "base": WHOLE,
+            "hash": TEXT,
+            "empty": {"type": "boolean"},
+            "steps": steps,
+            "issues": issues,
+            "warnings": issues,
+            "diffs": {"type": "object", "additionalProperties": TEXT},
+        },
+        ("hash", "steps", "issues"),
+    )
+    applied = obj(
+        {
+            "generation": WHOLE,
+            "changed": {"type": "boolean"},
+            "steps": steps,
+            "written": many(TEXT),
+            "issues": issues,
+        },
+        ("generation", "changed"),
+    )
     generations = obj({"generations": many({"type": "object"})}, ("generations",))
     limit = query_parameter("limit", "Generations at most.", {"type": "integer", "minimum": 0, "maximum": 100})
     return {
-        "/api/model": {"get": operation("model", "The definitions you may know of", _MODEL, {
-            "200": json_answer("The model.", {"type": "object"}), "304": {"description": "It is the one you have."},
-        }, parameters=("if_none_match",))},
-        "/api/model/check": {"post": operation("check_model", "Check definitions", _MODEL, {
-            "200": json_answer("What was found.", found),
-        }, sends=sends)},
-        "/api/model/plan": {"post": operation("plan_model", "What would applying them do?", _MODEL, {
-            "200": json_answer("The plan.", plan),
-        }, sends=sends)},
-        "/api/model/apply": {"post": operation("apply_model", "Put them in force", _MODEL, {
-            "200": json_answer("What was done.", applied),
-        }, sends=sends)},
-        "/api/model/history": {"get": operation("model_history", "What was applied before", _MODEL, {
-            "200": json_answer("Generations, newest first.", generations),
-        }, parameters=(limit,))},
+        "/api/model": {
+            "get": operation(
+                "model",
+                "The definitions you may know of",
+                _MODEL,
+                {
+                    "200": json_answer("The model.", {"type": "object"}),
+                    "304": {"description": "It is the one you have."},
+                },
+                parameters=("if_none_match",),
+            )
+        },
+        "/api/model/check": {
+            "post": operation(
+                "check_model",
+                "Check definitions",
+                _MODEL,
+                {
+                    "200": json_answer("What was found.", found),
+                },
+                sends=sends,
+            )
+        },
+        "/api/model/plan": {
+            "post": operation(
+                "plan_model",
+                "What would applying them do?",
+                _MODEL,
+                {
+                    "200": json_answer("The plan.", plan),
+                },
+                sends=sends,
+            )
+        },
+        "/api/model/apply": {
+            "post": operation(
+                "apply_model",
+                "Put them in force",
+                _MODEL,
+                {
+                    "200": json_answer("What was done.", applied),
+                },
+                sends=sends,
+            )
+        },
+        "/api/model/history": {
+            "get": operation(
+                "model_history",
+                "What was applied before",
+                _MODEL,
+                {
+                    "200": json_answer("Generations, newest first.", generations),
+                },
+                parameters=(limit,),
+            )
+        },
     }

@@ -181,10 +181,17 @@ class Accounts:
         session = Session(uuid7(), user, now, now, now + self._lifetime, agent)
         sessions = self._tables["xrm_session"]
         await sessions.delete().where((sessions.c_expires_at < now) | (sessions.c_seen_at < now - self._idle))
-        await sessions.insert(sessions(
-            id=session.id, c_token_hash=_hash(token), c_user=user, c_created_at=now, c_seen_at=now,
-            c_expires_at=session.expires_at, c_client=agent,
-        ))
+        await sessions.insert(
+            sessions(
+                id=session.id,
+                c_token_hash=_hash(token),
+                c_user=user,
+                c_created_at=now,
+                c_seen_at=now,
+                c_expires_at=session.expires_at,
+                c_client=agent,
+            )
+        )
         return token, session
 
     # --- passwords ---
@@ -245,9 +252,12 @@ class Accounts:
     async def sessions(self, user: UUID) -> list[Session]:
         """Return a user's sessions that are good, the last used first."""
         sessions, now = self._tables["xrm_session"], self._kernel.clock()
-        rows = await sessions.select().where(
-            (sessions.c_user == user) & (sessions.c_expires_at > now) & (sessions.c_seen_at > now - self._idle)
-        ).order_by(sessions.c_seen_at, ascending=False).limit(200)
+        rows = (
+            await sessions.select()
+            .where((sessions.c_user == user) & (sessions.c_expires_at > now) & (sessions.c_seen_at > now - self._idle))
+            .order_by(sessions.c_seen_at, ascending=False)
+            .limit(200)
+        )
         return [
             Session(r["id"], r["user"], r["created_at"], r["seen_at"], r["expires_at"], r["client"] or "") for r in rows
         ]
@@ -289,9 +299,11 @@ class Accounts:
         await self.authorise(actor, user)
         now = self._kernel.clock()
         title = title.strip()
-        issues = [] if 0 < len(title) <= 100 and title.isprintable() else [
-            Issue("title", "required", "Say in 1 to 100 characters what the key is for.")
-        ]
+        issues = (
+            []
+            if 0 < len(title) <= 100 and title.isprintable()
+            else [Issue("title", "required", "Say in 1 to 100 characters what the key is for.")]
+        )
         if expires is not None and expires <= now:
             issues.append(Issue("expires_at", "too_small", "This time is past."))
         if len(await self.keys(user)) >= MAX_KEYS:
@@ -301,10 +313,18 @@ class Accounts:
         secret = KEY_PREFIX + secrets.token_urlsafe(32)
         key = Key(uuid7(), secret[:10], user, title, now, expires, None)
         keys = self._tables["xrm_api_key"]
-        await keys.insert(keys(
-            id=key.id, c_prefix=key.prefix, c_key_hash=_hash(secret), c_user=user, c_title=title, c_created_at=now,
-            c_expires_at=expires, c_seen_at=None,
-        ))
+        await keys.insert(
+            keys(
+                id=key.id,
+                c_prefix=key.prefix,
+                c_key_hash=_hash(secret),
+                c_user=user,
+                c_title=title,
+                c_created_at=now,
+                c_expires_at=expires,
+                c_seen_at=None,
+            )
+        )
         return secret, key
 
     async def keys(self, user: UUID) -> list[Key]:

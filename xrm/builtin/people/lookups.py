@@ -72,9 +72,7 @@ def _key(dialect: Dialect) -> Statement:
 
 def _user(dialect: Dialect) -> Statement:
     b = Binder(dialect)
-    return b.statement(
-        f'SELECT {_person(dialect)} FROM "user" u WHERE u."id" = {b.bind(USER, UUID_TYPE)} AND {_LIVE}'
-    )
+    return b.statement(f'SELECT {_person(dialect)} FROM "user" u WHERE u."id" = {b.bind(USER, UUID_TYPE)} AND {_LIVE}')
 
 
 def _sign_in(dialect: Dialect) -> Statement:
@@ -94,7 +92,9 @@ def _reader(dialect: Dialect) -> Callable[[Sequence[Any], str, str], Actor]:
         id, name, email, roles, unit, teams = row[:WIDTH]
         key = identity(id)
         user = {
-            "id": key, "email": email, "unit": None if unit is None else identity(unit),
+            "id": key,
+            "email": email,
+            "unit": None if unit is None else identity(unit),
             "teams": tuple(map(UUID, sorted(teams.split(",")))) if teams else (),
         }
         return Actor(key, name, frozenset(texts(roles) or ()) if roles else frozenset(), kind, source, user)

@@ -87,6 +87,12 @@ async def _another(context: Context, change: Change) -> None:
     if all(record["id"] == str(change.id) for record in others.records):
         raise Conflict(
             "This is the last administrator.",
-            [Issue("roles", "last_administrator", "Somebody must be able to look after the site.",
-                   "give another user the role first")],
+            [
+                Issue(
+                    "roles",
+                    "last_administrator",
+                    "Somebody must be able to look after the site.",
+                    "give another user the role first",
+                )
+            ],
         )
