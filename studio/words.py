@@ -76,6 +76,7 @@ ON_DELETE: Mapping[str, str] = MappingProxyType(
         "cascade": "Delete this record too",
     }
 )
+SHORT_SEVERITIES: Mapping[str, str] = MappingProxyType({"block": "refuses", "warn": "warns", "debt": "notes"})
 SEVERITIES: Mapping[str, str] = MappingProxyType(
     {
         "block": "Refuse to save",
@@ -113,7 +114,7 @@ def layer_word(layer: str) -> tuple[str, str]:
     """Return what a layer is called, and the kind of its badge."""
     if layer == SITE:
         return "this site", "good"
-    return ("platform", "plain") if builtin(layer) else (f"plugin {layer}", "info")
+    return ("platform", "plain") if not layer or builtin(layer) else (f"plugin {layer}", "info")
 
 
 def icon_of(entity: Entity) -> str:

@@ -109,10 +109,10 @@ class _Panel:
             inputs.switch(self.spot("unique", default=False), "Unique", value=field.unique, disabled=locked)
             inputs.switch(
                 self.spot("index", default=False),
-                "Fast to search and sort",
+                "Indexed",
                 value=field.index,
                 disabled=self.locked,
-                hint="Keeps an index. Worth it for what many lists filter or sort by.",
+                hint="Makes filtering and sorting by it fast.",
             )
         known = self.field.name in self.desk.applied.get(self.entity.name, ())
         if field.required and field.default is None and known:
@@ -203,7 +203,7 @@ class _Panel:
         columns = (
             Column("title", "Title", placeholder="Title"),
             Column("name", "Name", placeholder="name"),
-            Column("color", "Colour", words.COLORS, width="7rem"),
+            Column("color", "Colour", words.COLORS, width="5.5rem"),
         )
         st.markdown("**Values**")
         spot = self.spot("choices")

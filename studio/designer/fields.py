@@ -21,7 +21,7 @@ SYSTEM = "fields.system"
 
 def show_fields(desk: Desk, entity: Entity) -> None:
     """Show the tab."""
-    left, right = st.columns([5, 4], gap="medium")
+    left, right = st.columns([7, 6], gap="medium")
     with left:
         _list(desk, entity)
     with right:
@@ -100,10 +100,8 @@ def _badges(desk: Desk, entity: Entity, field: Field, wrong: bool) -> list[Badge
         found.append(Badge("new", "warn"))
     facts = {"required": field.required, "unique": field.unique, "computed": bool(field.formula)}
     found += [Badge(name, "outline") for name, holds in facts.items() if holds]
-    if field.system:
-        return [*found, Badge("platform")]
-    text, kind = words.layer_word(field.origin.layer)
-    return found if text == "this site" and entity.origin.layer == "site" else [*found, Badge(text, kind)]
+    text, kind = words.layer_word("" if field.system else field.origin.layer)
+    return [*found, Badge(text, "outline" if field.origin.layer == entity.origin.layer else kind)]
 
 
 # --- one more -------------------------------------------------------------------------------------------------------

@@ -64,7 +64,7 @@ def _choose(entity: str, id: str) -> None:
 def _item(entity: Entity, check: Check, own: list[Check]) -> Item:
     id = str(own.index(check)) if check in own else f"plugin {check.message}"
     text, kind = words.layer_word(check.origin.layer)
-    badges = [Badge(words.SEVERITIES[check.severity], KINDS[check.severity])]
+    badges = [Badge(words.SHORT_SEVERITIES[check.severity], KINDS[check.severity])]
     if entity.origin.layer != check.origin.layer or check not in own:
         badges.append(Badge(text, kind))
     when = f"when {check.when}" if check.when else "always"

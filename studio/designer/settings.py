@@ -92,7 +92,7 @@ def _roles(desk: Desk, entity: Entity) -> None:
             "do this", list(words.LEVELS), key=f"grant.{entity.name}.level", format_func=lambda n: words.LEVELS[n][0]
         )
         st.button("Add the right", disabled=not desk.may_edit, on_click=_grant, args=(entity.name, chosen, level))
-    st.caption("Rights add up. To take one away, change the role's file in the tab YAML of Roles.")
+    st.caption("Rights add up. To take one away, change the role's file in the page Roles.")
 
 
 def _words_of(grant: Grant) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 import re
 from collections.abc import Mapping
@@ -17,7 +18,7 @@ from xrm.errors import Issue, Malformed, NotFound, Precondition, PreconditionNee
 from xrm.http.caller import header
 
 MAX_QUERY = 16_384  # bytes
-MAX_DEPTH = 100  # levels of a JSON body
+BODY_SECONDS = 60.0  # in which a body must have come
 _NUMBER = re.compile(r"[0-9]{1,9}")
 _TAG = re.compile(r'\s*(W/)?"([\x21\x23-\x7e]*)"\s*(?:,|$)')
 
@@ -123,10 +124,13 @@ async def read_body(request: AnyRequest) -> bytes:
 
     Raises:
         TooLarge: it is larger than the site allows.
-        Malformed: the client went away before it was complete.
+        Malformed: the client went away before it was complete, or took too long.
     """
     try:
-        return await request.body()
+        async with asyncio.timeout(BODY_SECONDS):
+            return await request.body()
+    except TimeoutError:
+        raise Malformed("The body did not come in time.") from None
     except HTTPException as error:
         if error.status_code == 413:
             raise TooLarge("The body is larger than this site takes.") from None

@@ -37,7 +37,6 @@ def make_document(title: str, version: str, cookie: str, live: Live | None, acto
     return {
         "openapi": "3.1.0",
         "info": {"title": title, "version": f"{version}+{live.generation}" if live else version, "description": ABOUT},
-        "jsonSchemaDialect": "https://spec.openapis.org/oas/3.1/dialect/base",
         "servers": [{"url": "/"}],
         "security": [{"key": []}, {"session": []}],
         "paths": paths,

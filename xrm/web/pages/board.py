@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from litestar import Response
+from markupsafe import Markup
 
-from xrm.errors import NotFound
+from xrm.errors import Conflict, Issue, NotFound
 from xrm.kernel.query import Query
 from xrm.kernel.records import Record
 from xrm.kernel.totals import Totals
@@ -215,13 +216,32 @@ async def after_move(visit: PageVisit, render: Renderer, origin: str, record: Re
     return await _answer(visit, render, origin, said)
 
 
+def moved_meanwhile(visit: PageVisit, record: Record) -> Issue:
+    """Return the finding that somebody else moved a record: where it is now, and who did it when."""
+    field = (
+        next(v.by for v in visit.entity.views.values() if v.kind == "board") if visit.entity.workflow is None else ""
+    )
+    name = visit.entity.workflow.field if visit.entity.workflow else field
+    who = (record.get("updated_by") or {}).get("label") or "somebody"
+    where = visit.show.plain(visit.entity.fields[name], record.get(name))
+    when = visit.show.ago(record["updated_at"], visit.now)
+    return Issue("", "moved_meanwhile", f"It is in {where} now: {who} changed it {when}.")
+
+
+async def beside(visit: PageVisit, render: Renderer, origin: str) -> Markup:
+    """Return the board as it is now, to be put in its place beside the main answer."""
+    asked = visit.asking(origin.partition("?")[2])
+    text = render.part(asked, "board_part.html", **await _shown(asked, read_board(asked)))
+    return Markup('<hx-partial hx-target="#board" hx-swap="outerHTML">{}</hx-partial>').format(text)
+
+
 async def _answer(visit: PageVisit, render: Renderer, origin: str, said: str) -> Response[Any]:
     query = origin.partition("?")[2]
     target = f"/e/{visit.entity.name}/board" + (f"?{query}" if query else "")
     if not visit.partial:
         return go(visit, target, Notice("success", said))
-    asked = read_board(visit.asking(query))
-    text = render.part(visit, "board_part.html", said=said, **await _shown(visit, asked))
+    other = visit.asking(query)
+    text = render.part(other, "board_part.html", said=said, **await _shown(other, read_board(other)))
     return html(text)
 
 
@@ -229,8 +249,10 @@ async def place(visit: PageVisit, render: Renderer) -> Response[Any]:
     """Give a record another choice: for boards whose lanes are no workflow."""
     asked = read_board(visit)
     sent = Sent(await body(visit))
-    record = await visit.records.get(visit.actor, asked.entity.name, visit.id, ("label", "version"))
+    record = await visit.records.get(visit.actor, asked.entity.name, visit.id)
+    if record.get(asked.field.name) != sent.word("_was"):
+        raise Conflict(issues=[moved_meanwhile(visit, record)])
     values = {asked.field.name: sent.word("to")}
-    await visit.records.update(visit.actor, asked.entity.name, visit.id, values, version=sent.version)
+    await visit.records.update(visit.actor, asked.entity.name, visit.id, values, version=record["version"])
     title = next((c.title for c in asked.field.choices if c.name == sent.word("to")), "")
     return await _answer(visit, render, sent.word("_from"), f"{record.get('label')} is now in {title}.")

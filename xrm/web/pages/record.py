@@ -8,8 +8,9 @@ from typing import Any
 from uuid import UUID
 
 from litestar import Response
+from markupsafe import Markup
 
-from xrm.errors import Conflict, Forbidden, Invalid, Issue, NotFound, Precondition
+from xrm.errors import Conflict, Forbidden, Invalid, Issue, NotFound, Precondition, XrmError
 from xrm.kernel.records import Record
 from xrm.metadata.model import Entity, Field
 from xrm.web.forms import entries, to_raw
@@ -124,7 +125,7 @@ async def action_page(visit: PageVisit, render: Renderer) -> Response[Any]:
     """Ask what a transition or action needs to know."""
     record, move = await _asked(visit)
     raw = to_raw(visit.show, move.fields, record) if move.target else {}
-    return _ask(visit, render, record, move, raw)
+    return await _ask(visit, render, record, move, raw)
 
 
 async def act(visit: PageVisit, render: Renderer) -> Response[Any]:
@@ -140,15 +141,22 @@ async def act(visit: PageVisit, render: Renderer) -> Response[Any]:
             "", "version_mismatch", "Somebody changed this record meanwhile. Look at it once more, then decide."
         )
         fresh = await visit.records.get(visit.actor, visit.entity.name, visit.id)
-        return _ask(visit, render, fresh, move, sent.raw, [problem], 412, sent)
+        return await _ask(visit, render, fresh, move, sent.raw, [problem], 412, sent)
     except (Invalid, Conflict, Forbidden) as error:
         raw = {**(to_raw(visit.show, move.fields, record) if move.target else {}), **sent.raw}
-        issues = error.issues or (Issue("", error.code, error.message),)
-        return _ask(visit, render, record, _wider(visit, move, issues), raw, issues, error.status, sent)
+        issues = await _told(visit, error)
+        return await _ask(visit, render, record, _wider(visit, move, issues), raw, issues, error.status, sent)
     if origin.startswith("board"):
         return await board.after_move(visit, render, origin, record, move)
     notice = Notice("success", f"{record.get('label')}: {move.title}.")
     return go(visit, local_path(sent.word("_next") or f"/e/{visit.entity.name}/{visit.id}"), notice)
+
+
+async def _told(visit: PageVisit, error: XrmError) -> Sequence[Issue]:
+    """Return the findings of a refused move; of one that somebody else was faster with, who it was."""
+    if not any(issue.code == "transition_not_allowed" for issue in error.issues):
+        return error.issues or (Issue("", error.code, error.message),)
+    return (board.moved_meanwhile(visit, await visit.records.get(visit.actor, visit.entity.name, visit.id)),)
 
 
 async def _run(visit: PageVisit, move: Move, sent: Sent) -> None:
@@ -195,7 +203,7 @@ def _state(entity: Entity) -> str:
     return entity.workflow.field if entity.workflow else ""
 
 
-def _ask(
+async def _ask(
     visit: PageVisit,
     render: Renderer,
     record: Record,
@@ -207,6 +215,8 @@ def _ask(
 ) -> Response[Any]:
     suggestions = sent.suggestions if sent else {}
     shown = entries(visit, move.fields, raw, issues, move.needed, suggestions)
+    origin = sent.word("_from") if sent else visit.parameter("_from")
+    beside = await board.beside(visit, render, origin) if issues and origin and visit.partial else Markup()
     return dialog(
         visit,
         render,
@@ -219,5 +229,7 @@ def _ask(
         issues=issues,
         fields=",".join(f.name for f in move.fields),
         fields_name=FIELDS,
-        origin=sent.word("_from") if sent else visit.parameter("_from"),
+        origin=origin,
+        possible=not any(issue.code == "moved_meanwhile" for issue in issues),
+        beside=beside,
     )
