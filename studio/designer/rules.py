@@ -42,7 +42,7 @@ def show_rules(desk: Desk, entity: Entity) -> None:
         else:
             show.empty("No rules yet. A rule says what must hold, such as: a lost deal needs a reason.")
         _unique(desk, entity)
-    with right, st.container(border=True, key="rules.panel"):
+    with right, st.container(border=True, key="rules.panel" if chosen else "rules.add"):
         number = int(chosen) if chosen.isdigit() and int(chosen) < len(own) else None
         if number is not None:
             _rule(desk, entity, own[number], number)

@@ -113,6 +113,10 @@ def _last(desk: Desk, entity: Entity) -> None:
         text, _ = words.layer_word(entity.origin.layer)
         st.caption(f"Defined by {text}, so it cannot be removed here. The heading “not in the navigation” hides it.")
         return
+    if entity.removed and entity.name not in desk.applied:
+        st.caption("This entity is gone. Its definition has done its work.")
+        st.button("Take it out of the file", on_click=_remove, args=(entity.name,), disabled=not desk.may_edit)
+        return
     if entity.removed:
         st.warning("This entity and its records will be dropped when you apply.")
         st.button("Keep it", on_click=_keep, args=(entity.name,), disabled=not desk.may_edit)

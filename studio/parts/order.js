@@ -37,6 +37,10 @@ export default function (component) {
   const place = remember(root)
   root.innerHTML = `<ul class="xs-list" aria-label="${escape(data.label)}">${data.items.map((item) => row(item, data)).join("")}</ul>`
   restore(root, place)
+  if (root._selected !== undefined && data.selected && root._selected !== data.selected && window.innerWidth <= 640) {
+    document.querySelector("[class*='-panel']")?.scrollIntoView({ block: "start" })
+  }
+  root._selected = data.selected
   const list = root.querySelector(".xs-list")
   const ids = () => [...list.children].map((found) => found.dataset.id)
 

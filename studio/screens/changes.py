@@ -131,8 +131,10 @@ def _decide(desk: Desk, plan: dict[str, Any]) -> None:
 
 
 def _consent(step: dict[str, Any]) -> str:
-    lost = "records" if step["kind"] == "drop_table" else "values"
-    return f"{step['description']} I agree that {step.get('affected') or 0:,} {lost} will be lost."
+    what = "record" if step["kind"] == "drop_table" else "value"
+    number = step.get("affected") or 0
+    lost = f"no {what}" if not number else f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+    return f"{step['description']} I agree that {lost} will be lost."
 
 
 def _touched(desk: Desk, plan: dict[str, Any]) -> list[str]:

@@ -71,12 +71,13 @@ def _pick() -> None:
 def _badges(desk: Desk, entity: Entity) -> list[Badge]:
     text, kind = words.layer_word(entity.origin.layer)
     found = [Badge(text, kind)]
-    if entity.name not in desk.applied:
+    known = entity.name in desk.applied
+    if entity.removed:
+        found.append(Badge("to be removed", "bad") if known else Badge("removed"))
+    elif not known:
         found.append(Badge("new, not applied", "warn"))
     elif any(source.file in desk.draft.files for source in desk.sources if _about(source.text, entity.name)):
         found.append(Badge("changed in your draft", "warn"))
-    if entity.removed:
-        found.append(Badge("to be removed", "bad"))
     return found
 
 

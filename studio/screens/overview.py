@@ -85,10 +85,11 @@ def _many(number: int, what: str) -> str:
 
 def _badges(desk: Desk, entity: Entity) -> Sequence[Badge]:
     badges = []
-    if entity.name not in desk.applied:
-        badges.append(Badge("new, not applied", "warn"))
+    known = entity.name in desk.applied
     if entity.removed:
-        badges.append(Badge("to be removed", "bad"))
+        badges.append(Badge("to be removed", "bad") if known else Badge("removed"))
+    elif not known:
+        badges.append(Badge("new, not applied", "warn"))
     text, kind = words.layer_word(desk.layer(entity))
     return [*badges, Badge(text, kind)]
 

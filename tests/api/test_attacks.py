@@ -497,7 +497,7 @@ async def test_a_thousand_malformed_requests_break_nothing(lite_callers, seed):
         assert 200 <= reply.status < 500, (request, reply.body)
         if reply.status >= 400:
             assert reply.headers["content-type"] == "application/problem+json"
-            assert reply.json()["status"] == reply.status
+            assert request[0] == "HEAD" or reply.json()["status"] == reply.status
             assert await digest(site) == before, request
         else:
             before = await digest(site)

@@ -164,6 +164,14 @@ async def test_only_known_host_names_are_served(app, host, status):
         assert reply.json()["code"] == "unknown_host"
 
 
+async def test_head_is_get_without_its_body(app):
+    full, bare = await send(app, "GET", b"/mine"), await send(app, "HEAD", b"/mine")
+    assert (bare.status, bare.body) == (200, b"")
+    assert bare.headers.keys() == full.headers.keys()
+    assert bare.headers["content-length"] == "2"
+    assert (await send(app, "HEAD", b"/nothing")).status == 404
+
+
 # --- who asks ---
 
 

@@ -1,0 +1,1 @@
+"""FEATURES THAT ARE PLUGINS THEMSELVES: people, import and export."""

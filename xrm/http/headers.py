@@ -62,20 +62,22 @@ class Edge:
             return
         known = Caller(os.urandom(8).hex())
         scope[KEY] = known
-        begin, status = time.perf_counter(), 0
+        begin, status, bare = time.perf_counter(), 0, scope["method"] == "HEAD"
 
         async def finish(message: Any) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = self._complete(message["headers"], known.id)
+            elif bare:
+                message["body"] = b""
             await send(message)
 
         try:
             if not self._knows(header(scope, b"host")):
                 await problem(400, "unknown_host", "This site is not served under this name")(scope, receive, finish)
             else:
-                await self.app(scope, receive, finish)
+                await self.app({**scope, "method": "GET"} if bare else scope, receive, finish)
         except Exception as error:  # noqa: BLE001 - the last line of defence: no defect tells its inside or goes unseen
             answer = unforeseen(error, known.id, where(scope))
             if not status:

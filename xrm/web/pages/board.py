@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from litestar import Response
-from markupsafe import Markup
 
 from xrm.errors import Conflict, Issue, NotFound
 from xrm.kernel.query import Query
@@ -216,23 +215,19 @@ async def after_move(visit: PageVisit, render: Renderer, origin: str, record: Re
     return await _answer(visit, render, origin, said)
 
 
-def moved_meanwhile(visit: PageVisit, record: Record) -> Issue:
-    """Return the finding that somebody else moved a record: where it is now, and who did it when."""
-    field = (
-        next(v.by for v in visit.entity.views.values() if v.kind == "board") if visit.entity.workflow is None else ""
-    )
-    name = visit.entity.workflow.field if visit.entity.workflow else field
+def moved_meanwhile(visit: PageVisit, record: Record, name: str) -> Issue:
+    """Return the finding that somebody else gave field `name` of a record another value, who and when."""
     who = (record.get("updated_by") or {}).get("label") or "somebody"
     where = visit.show.plain(visit.entity.fields[name], record.get(name))
     when = visit.show.ago(record["updated_at"], visit.now)
     return Issue("", "moved_meanwhile", f"It is in {where} now: {who} changed it {when}.")
 
 
-async def beside(visit: PageVisit, render: Renderer, origin: str) -> Markup:
+async def beside(visit: PageVisit, render: Renderer, origin: str) -> str:
     """Return the board as it is now, to be put in its place beside the main answer."""
     asked = visit.asking(origin.partition("?")[2])
     text = render.part(asked, "board_part.html", **await _shown(asked, read_board(asked)))
-    return Markup('<hx-partial hx-target="#board" hx-swap="outerHTML">{}</hx-partial>').format(text)
+    return f'<hx-partial hx-target="#board" hx-swap="outerHTML">{text}</hx-partial>'
 
 
 async def _answer(visit: PageVisit, render: Renderer, origin: str, said: str) -> Response[Any]:
@@ -251,7 +246,7 @@ async def place(visit: PageVisit, render: Renderer) -> Response[Any]:
     sent = Sent(await body(visit))
     record = await visit.records.get(visit.actor, asked.entity.name, visit.id)
     if record.get(asked.field.name) != sent.word("_was"):
-        raise Conflict(issues=[moved_meanwhile(visit, record)])
+        raise Conflict(issues=[moved_meanwhile(visit, record, asked.field.name)])
     values = {asked.field.name: sent.word("to")}
     await visit.records.update(visit.actor, asked.entity.name, visit.id, values, version=record["version"])
     title = next((c.title for c in asked.field.choices if c.name == sent.word("to")), "")

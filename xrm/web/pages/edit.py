@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 from litestar import Response
-from markupsafe import Markup
 
 from xrm.errors import Conflict, Forbidden, Invalid, Issue
 from xrm.kernel import derive
@@ -273,10 +272,10 @@ async def restore(visit: PageVisit, render: Renderer) -> Response[Any]:
 
 
 def dialog(
-    visit: PageVisit, render: Renderer, template: str, status: int = 200, beside: Markup = Markup(), **shown: Any
+    visit: PageVisit, render: Renderer, template: str, status: int = 200, beside: str = "", **shown: Any
 ) -> Response[Any]:
     """Return a dialog: its inside for htmx, a page of its own without JavaScript."""
     if visit.partial:
         text = render.part(visit, template, entity=visit.entity, csrf=visit.csrf, **shown)
-        return html(text + beside, status, hx_retarget="#dialog", hx_reswap="innerHTML")
+        return html(str(text) + beside, status, hx_retarget="#dialog", hx_reswap="innerHTML")
     return render.page(visit, "dialog_page.html", status, entity=visit.entity, template=template, **shown)

@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID
 
 from litestar import Response
-from markupsafe import Markup
 
 from xrm.errors import Conflict, Forbidden, Invalid, Issue, NotFound, Precondition, XrmError
 from xrm.kernel.records import Record
@@ -156,7 +155,8 @@ async def _told(visit: PageVisit, error: XrmError) -> Sequence[Issue]:
     """Return the findings of a refused move; of one that somebody else was faster with, who it was."""
     if not any(issue.code == "transition_not_allowed" for issue in error.issues):
         return error.issues or (Issue("", error.code, error.message),)
-    return (board.moved_meanwhile(visit, await visit.records.get(visit.actor, visit.entity.name, visit.id)),)
+    record = await visit.records.get(visit.actor, visit.entity.name, visit.id)
+    return (board.moved_meanwhile(visit, record, _state(visit.entity)),)
 
 
 async def _run(visit: PageVisit, move: Move, sent: Sent) -> None:
@@ -216,7 +216,7 @@ async def _ask(
     suggestions = sent.suggestions if sent else {}
     shown = entries(visit, move.fields, raw, issues, move.needed, suggestions)
     origin = sent.word("_from") if sent else visit.parameter("_from")
-    beside = await board.beside(visit, render, origin) if issues and origin and visit.partial else Markup()
+    beside = await board.beside(visit, render, origin) if issues and origin and visit.partial else ""
     return dialog(
         visit,
         render,

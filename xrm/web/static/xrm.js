@@ -201,12 +201,13 @@
     palette.showModal();
     refresh();
   };
-  let waiting;
-  input?.addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(refresh, 120); });
+  let waiting = 0;
+  const now = () => { clearTimeout(waiting); waiting = 0; refresh(); };
+  input?.addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(now, 120); });
   input?.addEventListener("keydown", (event) => {
     if (event.key === "ArrowDown") choose(at + 1);
     else if (event.key === "ArrowUp") choose(at - 1);
-    else if (event.key === "Enter") { clearTimeout(waiting); $$("[role=option]", list)[at]?._run?.(); }
+    else if (event.key === "Enter") { if (waiting) now(); $$("[role=option]", list)[at]?._run?.(); }
     else return;
     event.preventDefault();
   });
