@@ -7,7 +7,6 @@ No sign-in, no policy, no change log, no metadata: what remains when everything 
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import sys
 import uuid
@@ -17,6 +16,7 @@ from typing import Annotated, Any
 import asyncpg
 import msgspec
 import uvicorn
+import uvloop
 from litestar import Litestar, Request, Response, get, patch, post
 
 from xrm.kernel.change import uuid7
@@ -152,4 +152,4 @@ async def main(url: str, port: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], int(sys.argv[2])))
+    uvloop.run(main(sys.argv[1], int(sys.argv[2])))

@@ -49,6 +49,9 @@ def _side(desk: Desk) -> None:
         st.html(
             f'<span class="xs-badge xs-warn">{count} changed {"file" if count == 1 else "files"}, not applied</span>'
         )
+        errors = sum(issue.severity == "error" for issue in desk.findings)
+        if errors:
+            st.html(f'<span class="xs-badge xs-bad">{errors} {"finding" if errors == 1 else "findings"} to mend</span>')
         st.page_link(f"{PAGES}/changes.py", label="Review and apply")
     if desk.draft.past:
         st.button("Undo the last edit", on_click=_undo, width="stretch")

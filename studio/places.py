@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
-from studio.edits import definitions
 from xrm.errors import Issue
+from xrm.metadata.compose import compose
 from xrm.metadata.model import Source
 from xrm.metadata.nodes import Node, Path
 
@@ -27,11 +28,18 @@ def place_of(sources: Sequence[Source], issue: Issue) -> Place | None:
     at = (int(line) - 1, int(column) - 1)
     source = next((source for source in sources if source.file == file), None)
     found: Place | None = None
-    for definition in definitions(source) if source is not None else ():
-        start = definition.node.start
-        if (start.line, start.column) <= at:
-            found = Place(definition.name, _path(definition.node, at))
+    for node in _documents(source) if source is not None else ():
+        named = next(iter(node.value.values()))
+        if (named.start.line, 0) <= at and isinstance(named.value, str):
+            found = Place(named.value, _path(node, at))
     return found
+
+
+@lru_cache(maxsize=512)
+def _documents(source: Source) -> tuple[Node, ...]:
+    """Return what a file says, faults of grammar included: a finding may well be about one of them."""
+    documents, _ = compose(source)
+    return tuple(node for node in documents if isinstance(node.value, dict) and node.value)
 
 
 def _path(node: Node, at: tuple[int, int]) -> Path:

@@ -19,7 +19,8 @@ FAILED = "changes.failed"
 def main() -> None:
     """Show the page."""
     desk = current_desk()
-    show.head("list-check", "Changes", "What your draft would do to the site. Nothing has happened yet.")
+    lead = "What your draft would do to the site. Nothing has happened yet." if desk.draft else ""
+    show.head("list-check", "Changes", lead)
     _outcome(desk)
     if not desk.draft:
         show.empty("Your draft is empty. Change an entity, or add one, and come back.")

@@ -144,20 +144,19 @@ class Kernel:
 
     async def plan(self, sources: Sequence[Source]) -> Plan:
         """Return what it would take to put `sources` in force, with its impact on the records."""
-        return await assess(
-            self.store, propose(self.read_model(sources), await journal.current(self.store), self.parsing)
-        )
+        model = await asyncio.to_thread(self.read_model, sources)
+        return await assess(self.store, propose(model, await journal.current(self.store), self.parsing))
 
     async def apply(
         self, actor: Actor, sources: Sequence[Source], consent: frozenset[str] = frozenset(), expected_hash: str = ""
     ) -> applying.Applied:
         """Put `sources` in force in the database and in this process. See `xrm.kernel.apply.apply`."""
         async with self._applying:
-            model = self.read_model(sources)
+            model = await asyncio.to_thread(self.read_model, sources)  # a large model takes seconds: not on the loop
 
             async def data_step(before: Generation | None, after: Generation) -> None:
-                old = self.read_model(before.sources) if before else None
-                live = self._make_live(after, model)
+                old = await asyncio.to_thread(self.read_model, before.sources) if before else None
+                live = await asyncio.to_thread(self._make_live, after, model)
                 for entity in affected(old, model):
                     await recompute(self.store, live, entity)
 
@@ -172,7 +171,7 @@ class Kernel:
                 clock=self.clock,
             )
             if applied.changed or self._live is None:
-                self._live = self._make_live(applied.generation, model)
+                self._live = await asyncio.to_thread(self._make_live, applied.generation, model)
             return applied
 
     async def history(self) -> list[Generation]:
@@ -190,7 +189,8 @@ class Kernel:
             return
         generation = await journal.current(self.store)
         if generation is not None:
-            self._live = self._make_live(generation, self.read_model(generation.sources))
+            model = await asyncio.to_thread(self.read_model, generation.sources)
+            self._live = await asyncio.to_thread(self._make_live, generation, model)
             await self.store.tables_changed()
 
     def watch(self) -> None:

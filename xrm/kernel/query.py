@@ -204,7 +204,9 @@ class Selector:
         return "(" + (" OR ".join(f"{text} LIKE {word} ESCAPE '\\'" for text in texts) or "1 = 0") + ")"
 
     def select(self, sql: str) -> int:
-        """Add a column to the statement and return its place in the row."""
+        """Add a column to the statement, unless it is there, and return its place in the row."""
+        if sql in self.selected:
+            return self.selected.index(sql)
         self.selected.append(sql)
         return len(self.selected) - 1
 

@@ -135,7 +135,7 @@ def _shown(show: Converter) -> Converter:
 
 
 def _utc_text(value: datetime) -> str:
-    return value.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    return value.isoformat(timespec="microseconds")[:26] + "Z"  # 26 characters to the last digit; the offset is UTC
 
 
 def _quoted(text: str) -> str:
