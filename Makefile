@@ -17,7 +17,7 @@ serve: setup-run ## Serve the site in this folder
 	@exec $(BIN)/xrm serve
 
 test: setup-test ## Run every test: unit, contract on both databases, API, browser (ARGS="tests/kernel -x" for some)
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
 check: setup-check ## Check style, types, layers, and that the generated references are up to date
 	$(BIN)/ruff check .

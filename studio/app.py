@@ -9,7 +9,8 @@ import streamlit as st
 from studio.client import Problem
 from studio.desk import Desk, open_desk
 from studio.draft import Draft
-from studio.show import LOOK
+from studio.show import LOOK, findings
+from xrm.errors import ModelError
 
 PAGES = "screens"
 
@@ -23,6 +24,10 @@ def main() -> None:
         desk = open_desk()
     except Problem as problem:
         _refused(problem)
+        return
+    except ModelError as error:
+        st.error(f"The files of this site cannot be read: {error.message}.")
+        findings(error.issues)
         return
     st.session_state["desk"] = desk
     page = st.navigation(_pages(desk))
@@ -52,7 +57,7 @@ def _side(desk: Desk) -> None:
         errors = sum(issue.severity == "error" for issue in desk.findings)
         if errors:
             st.html(f'<span class="xs-badge xs-bad">{errors} {"finding" if errors == 1 else "findings"} to mend</span>')
-        st.page_link(f"{PAGES}/changes.py", label="Review and apply")
+        st.page_link(f"{PAGES}/changes.py", label="Review and apply", width="stretch")
     if desk.draft.past:
         st.button("Undo the last edit", on_click=_undo, width="stretch")
     arrow = '<i class="bi bi-arrow-left" aria-hidden="true"></i>'

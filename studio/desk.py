@@ -56,6 +56,13 @@ class Desk:
         return int(self.answer["generation"])
 
     @cached_property
+    def waiting(self) -> tuple[str, ...]:
+        """The files that were changed on disk, by hand or by another program, and not applied."""
+        in_force = {found["file"]: found["text"] for found in self.answer["sources"] if found["layer"] == SITE}
+        disk = {source.file: source.text for source in self.disk if source.layer == SITE}
+        return tuple(sorted(file for file in {*in_force, *disk} if in_force.get(file) != disk.get(file)))
+
+    @cached_property
     def sources(self) -> tuple[Source, ...]:
         """The definition files with the draft's in place."""
         return self.draft.over(self.disk)

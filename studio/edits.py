@@ -149,7 +149,7 @@ def check_name(name: str, taken: Sequence[str], kind: str) -> None:
     if not _NAME.fullmatch(name):
         message = "A name begins with a small letter and has only small letters, digits and _ (at most 40)."
     elif name in taken:
-        message = f"There is a {kind} {name!r} already."
+        message = f"The name {name!r} is taken by another {kind}."
     elif kind == "field" and (name in SYSTEM_FIELDS or name in RESERVED_FIELDS):
         message = f"{name!r} is kept by the platform itself."
     elif kind == "entity" and (name in RESERVED_ENTITIES or name.startswith(RESERVED_PREFIXES)):
@@ -282,7 +282,7 @@ def rename_field(sources: Sequence[Source], entity: str, old: str, new: str, app
         edits.append(Set(("fields", new, "was"), applied))
     elif isinstance(own["fields"].get(old), dict) and "was" in own["fields"][old]:
         edits.append(Remove(("fields", new, "was")))
-    renamed = _renamed(own, old, new)
+    renamed = _Renaming(own, entity, old, new).of(own)
     edits += [Set((key,), renamed[key]) for key in own if key != "fields" and renamed[key] != own[key]]
     for name, data in own["fields"].items():
         changed = renamed["fields"][name]
@@ -292,31 +292,46 @@ def rename_field(sources: Sequence[Source], entity: str, old: str, new: str, app
 
 
 _EXPRESSIONS = frozenset({"formula", "guard", "when", "require", "filter"})
-_TOKEN = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(?<![\w.])([a-z_]\w*)""")
-
-
-def _renamed(data: Any, old: str, new: str, key: str = "") -> Any:
-    """Return a definition in which a field is called `new` wherever it is named."""
-    if isinstance(data, dict):
-        names = key == "set"
-        keys = {k: new if names and k == old else k for k in data}
-        return {keys[k]: _renamed(v, old, new, "formula" if names else k) for k, v in data.items()}
-    if isinstance(data, list):
-        return [_renamed(item, old, new, key) for item in data]
-    if not isinstance(data, str):
-        return data
-    if key in _EXPRESSIONS:
-        return _TOKEN.sub(lambda match: match[1] or (new if match[2] == old else match[2]), data)
-    if key == "label":
-        return re.sub(r"\{[^}]*\}", lambda m: re.sub(rf"(?<![\w.]){old}(?!\w)", new, m[0]), data)
-    if key in _NAMING:
-        return re.sub(rf"^([+-]?){old}(?=\.|$)", rf"\g<1>{new}", data)
-    return data
-
-
 _NAMING = frozenset(
     {"search", "unique", "indexes", "columns", "filters", "card", "sort", "by", "sum", "ask", "field", "fields"}
 )
+_QUOTED = r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')"""
+
+
+class _Renaming:
+    """One field of an entity gets another name in all that the entity's definition says.
+
+    Args:
+        own: The definition.
+        entity: The entity's name: paths through relations to itself are followed.
+        old: The field's name.
+        new: Its name from now on.
+    """
+
+    def __init__(self, own: Mapping[str, Any], entity: str, old: str, new: str) -> None:
+        self.old, self.new = old, new
+        inward = [n for n, f in own["fields"].items() if isinstance(f, dict) and f.get("to") in (entity, [entity])]
+        through = rf"(?:(?:{'|'.join(inward)})\.)*" if inward else ""
+        self._path = re.compile(rf"^([+-]?{through}){old}(?=\.|$)")
+        self._token = re.compile(rf"{_QUOTED}|(?<![\w.])({through}){old}(?!\w)")
+        self._label = re.compile(rf"(?<![\w.]){old}(?!\w)")
+
+    def of(self, data: Any, key: str = "") -> Any:
+        """Return a part of the definition with the new name; `key` is what it is the value of."""
+        if isinstance(data, dict):
+            names = key == "set"  # field → expression
+            keys = {k: self.new if names and k == self.old else k for k in data}
+            return {keys[k]: self.of(v, "formula" if names else k) for k, v in data.items()}
+        if isinstance(data, list):
+            return [self.of(item, key) for item in data]
+        return self._text(data, key) if isinstance(data, str) else data
+
+    def _text(self, text: str, key: str) -> str:
+        if key in _EXPRESSIONS:
+            return self._token.sub(lambda match: match[1] or f"{match[2]}{self.new}", text)
+        if key == "label":
+            return re.sub(r"\{[^}]*\}", lambda match: self._label.sub(self.new, match[0]), text)
+        return self._path.sub(rf"\g<1>{self.new}", text) if key in _NAMING else text
 
 
 # --- roles ----------------------------------------------------------------------------------------------------------

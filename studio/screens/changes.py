@@ -22,10 +22,12 @@ def main() -> None:
     lead = "What your draft would do to the site. Nothing has happened yet." if desk.draft else ""
     show.head("list-check", "Changes", lead)
     _outcome(desk)
-    if not desk.draft:
+    if not desk.draft and not desk.waiting:
         show.empty("Your draft is empty. Change an entity, or add one, and come back.")
         return
     _moved(desk)
+    if desk.waiting:
+        st.info("These files were changed outside the studio and wait to be applied: " + ", ".join(desk.waiting) + ".")
     with st.spinner("Working out the plan …"):
         plan = _plan(desk)
     if plan is not None:
@@ -124,7 +126,7 @@ def _decide(desk: Desk, plan: dict[str, Any]) -> None:
             on_click=_apply,
             args=(plan["hash"], agreed, _touched(desk, plan)),
         )
-        with st.popover("Discard the draft"):
+        with st.popover("Discard the draft", disabled=not desk.draft):
             st.write("All changes that are not applied will be gone. Undo brings them back.")
             st.button("Discard everything", on_click=_discard)
     if destructive and len(agreed) < len(destructive):
@@ -141,7 +143,8 @@ def _consent(step: dict[str, Any]) -> str:
 def _touched(desk: Desk, plan: dict[str, Any]) -> list[str]:
     """Return the entities the draft is about."""
     named = [step["entity"] for step in plan["steps"]]
-    named += [e.name for e in desk.model.entities.values() if e.origin.file in desk.draft.files]
+    files = {*desk.draft.files, *desk.waiting}
+    named += [e.name for e in desk.model.entities.values() if e.origin.file in files]
     return list(dict.fromkeys(named))
 
 
@@ -165,7 +168,8 @@ def _discard() -> None:
 
 
 def _files(desk: Desk, plan: dict[str, Any] | None) -> None:
-    st.subheader("What will change in the files", anchor=False)
+    if desk.draft:
+        st.subheader("What will change in the files", anchor=False)
     for file, text in ((plan or {}).get("diffs") or _diffs(desk)).items():
         show.diff(file, text)
 

@@ -54,16 +54,29 @@ async def _person(site: Site, word: str, name: str, role: str) -> str:
 
 async def _party(site: Site, number: int, owner: str) -> str:
     city, country = CITIES[number % len(CITIES)]
-    record = await site.kernel.records.create(SYSTEM, "party", {
-        "kind": "organisation", "name": f"Company {number:02d}", "city": city, "country": country, "owner": owner,
-        "email": f"info@company{number:02d}.example", "roles": ["customer"], "turnover": {"amount": "9900000", "currency": "EUR"},
-    })
+    record = await site.kernel.records.create(
+        SYSTEM,
+        "party",
+        {
+            "kind": "organisation",
+            "name": f"Company {number:02d}",
+            "city": city,
+            "country": country,
+            "owner": owner,
+            "email": f"info@company{number:02d}.example",
+            "roles": ["customer"],
+            "turnover": {"amount": "9900000", "currency": "EUR"},
+        },
+    )
     return str(record["id"])
 
 
 async def _deal(site: Site, number: int, customer: str, owner: str) -> None:
     values: dict[str, Any] = {
-        "name": f"Deal {number:02d}", "customer": customer, "owner": owner, "close_date": "2030-01-31",
+        "name": f"Deal {number:02d}",
+        "customer": customer,
+        "owner": owner,
+        "close_date": "2030-01-31",
         "amount": {"amount": f"{(number + 1) * 1000}", "currency": "EUR"},
     }
     deal = await site.kernel.records.create(SYSTEM, "deal", values)
@@ -79,8 +92,15 @@ async def _activity(site: Site, party: str, owner: str) -> None:
 
 async def serve(database: str, port: int) -> None:
     """Make the company and serve it until the process is told to stop."""
-    settings = load_settings(ROOT, {}, database=f"sqlite:///{database}", title="Northwind", time_zone="Europe/Berlin",
-                             synchronous="normal", rate_limit=100_000)
+    settings = load_settings(
+        ROOT,
+        {},
+        database=f"sqlite:///{database}",
+        title="Northwind",
+        time_zone="Europe/Berlin",
+        synchronous="normal",
+        rate_limit=100_000,
+    )
     async with open_site(settings) as site:
         await site.kernel.apply(SYSTEM, site.kernel.sources())
         await fill(site)

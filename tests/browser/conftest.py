@@ -19,8 +19,14 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, P
 from tests.browser.company import PASSWORD, ROOT
 
 FLAGS = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-dev-shm-usage",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
 )
 SYSTEM_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 SHOTS = ROOT / ".pytest_cache" / "screenshots"
@@ -129,10 +135,17 @@ def visit(
     problems: list[str] = []
 
     def opener(person: str = "rep", **options: Any) -> Page:
-        context = browser.new_context(**{
-            "base_url": base_url, "viewport": SIZES[size], "is_mobile": size == "phone", "has_touch": size == "phone",
-            "reduced_motion": "reduce", "service_workers": "block", **options,
-        })
+        context = browser.new_context(
+            **{
+                "base_url": base_url,
+                "viewport": SIZES[size],
+                "is_mobile": size == "phone",
+                "has_touch": size == "phone",
+                "reduced_motion": "reduce",
+                "service_workers": "block",
+                **options,
+            }
+        )
         context.set_default_timeout(5_000)
         context.route(lambda url: not url.startswith(base_url), lambda route: problems.append(route.request.url))
         if person:
@@ -172,6 +185,10 @@ def barriers() -> Callable[[Page], list[str]]:
 
     def look(page: Page) -> list[str]:
         found = axe.run(page, options={"runOnly": {"type": "tag", "values": AXE_TAGS}}).response["violations"]
-        return [f"{v['id']}: {n['target']} {n['html'][:140]} {n.get('failureSummary', '')[:200]}" for v in found for n in v["nodes"][:3]]
+        return [
+            f"{v['id']}: {n['target']} {n['html'][:140]} {n.get('failureSummary', '')[:200]}"
+            for v in found
+            for n in v["nodes"][:3]
+        ]
 
     return look

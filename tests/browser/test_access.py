@@ -57,11 +57,14 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(visit):
     assert {name: width for name, width in wide.items() if width > 390} == {}
 
 
-SMALL = """() => [...document.querySelectorAll("button, summary, select, input:not([type=hidden]), a.btn, .sidebar a, .pager a, .view-tabs a")]
-  .filter((e) => e.checkVisibility({ visibilityProperty: true }) && e.getBoundingClientRect().width > 1 && !e.closest(".visually-hidden"))
-  .map((e) => [e, (e.matches("input[type=checkbox], input[type=radio]") ? e.closest("label, .form-check") || e : e).getBoundingClientRect()])
-  .filter(([, r]) => r.height < 43.5)
-  .map(([e, r]) => `${Math.round(r.height)} ${e.outerHTML.slice(0, 120)}`)"""
+SMALL = """() => {
+  const targets = "button, summary, select, input:not([type=hidden]), a.btn, .sidebar a, .pager a, .view-tabs a";
+  const seen = (e) => e.checkVisibility({ visibilityProperty: true }) && e.getBoundingClientRect().width > 1;
+  const area = (e) => (e.matches("[type=checkbox], [type=radio]") && e.closest("label, .form-check")) || e;
+  return [...document.querySelectorAll(targets)]
+    .filter((e) => seen(e) && !e.closest(".visually-hidden") && area(e).getBoundingClientRect().height < 43.5)
+    .map((e) => `${Math.round(area(e).getBoundingClientRect().height)} ${e.outerHTML.slice(0, 120)}`);
+}"""
 
 
 @pytest.mark.parametrize("size", ["phone"])

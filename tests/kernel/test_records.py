@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -74,6 +75,11 @@ grants:
   - {entity: [party], actions: [read, create, update]}
   - {entity: user, actions: [read]}
   - {entity: [deal, line, note], actions: [read, create, update, delete, restore], rows: own}
+---
+role: keeper
+grants:
+  - {entity: [deal, party], actions: [read]}
+  - {entity: deal, actions: [restore], rows: own}
 ---
 role: boss
 grants:
@@ -395,3 +401,64 @@ async def test_what_is_not_granted_does_not_exist(site: TestSite) -> None:
         await site.records.list(stranger, "deal", Query())
     with pytest.raises(Forbidden):  # a party can be read, not deleted
         await site.records.delete(rep, "party", UUID(deal["customer"]["id"]))  # type: ignore[index]  # a relation
+
+
+async def _withheld(site: TestSite) -> tuple[dict[str, object], dict[str, object], str]:
+    """Return a note and a line of the rep that are about a deal which is the boss's now, and the deal's id."""
+    rep, boss, deal = site.people["Rep"], site.people["Boss"], await _deal(site)
+    id = str(deal["id"])
+    note = await site.records.create(rep, "note", {"text": "a", "regarding": {"entity": "deal", "id": id}})
+    line = await site.records.create(rep, "line", {"text": "a", "deal": id})
+    await site.records.update(boss, "deal", _id(deal), {"owner": str(boss.id)})
+    return note, line, id
+
+
+async def test_past_values_do_not_name_records_that_are_withheld(site: TestSite) -> None:
+    rep, boss = site.people["Rep"], site.people["Boss"]
+    note, line, id = await _withheld(site)
+    for entity, record, name in (("note", note, "regarding"), ("line", line, "deal")):
+        assert (await site.records.get(rep, entity, _id(record)))[name] == {"_restricted": True}
+        assert (await site.records.history(rep, entity, _id(record)))[0]["after"][name] == {"_restricted": True}
+        assert id in str((await site.records.history(boss, entity, _id(record)))[0]["after"][name])
+
+
+async def test_past_values_name_records_in_the_trash(site: TestSite) -> None:
+    rep, deal = site.people["Rep"], await _deal(site)
+    line = await site.records.create(rep, "line", {"text": "a", "deal": str(deal["id"])})
+    other = await _deal(site)
+    await site.records.update(rep, "line", _id(line), {"deal": str(other["id"])})
+    await site.records.delete(rep, "deal", _id(deal))
+    assert (await site.records.history(rep, "line", _id(line)))[-1]["after"]["deal"] == str(deal["id"])
+
+
+async def test_totals_and_cursors_do_not_name_records_that_are_withheld(site: TestSite) -> None:
+    rep, boss = site.people["Rep"], site.people["Boss"]
+    _, _, id = await _withheld(site)
+    for entity, name in (("note", "regarding"), ("line", "deal")):
+        assert await site.records.aggregate(rep, entity, Totals((name,))) == [{name: None, "count": 1}]
+        assert await site.records.aggregate(boss, entity, Totals((name,))) == [{name: id, "count": 1}]
+        with pytest.raises(Invalid) as caught:
+            await site.records.aggregate(rep, entity, Totals((), (f"max({name})",)))
+        assert [i.code for i in caught.value.issues] == ["not_sortable"]
+    await site.records.create(rep, "note", {"text": "b"})
+    cursor = (await site.records.list(rep, "note", Query(sort=("-regarding",), limit=1))).next
+    assert cursor is not None
+    assert id.encode() not in base64.urlsafe_b64decode(cursor + "===")
+    seen = (await site.records.list(boss, "note", Query(sort=("-regarding",), limit=1))).next
+    assert seen is not None
+    assert id.encode() in base64.urlsafe_b64decode(seen + "===")
+
+
+async def test_the_label_of_a_relation_too_far_away_is_no_sort_key(site: TestSite) -> None:
+    with pytest.raises(Invalid) as caught:
+        await site.records.list(SYSTEM, "line", Query(sort=("deal.owner.manager.manager",)))
+    assert [(i.path, i.code) for i in caught.value.issues] == [("sort", "unknown_field")]
+
+
+async def test_the_trash_counts_what_it_shows(site: TestSite) -> None:
+    keeper = await site.person("Keeper", "keeper")
+    await site.records.delete(site.people["Boss"], "deal", _id(await _deal(site)))
+    trash = Query(trash="deleted")
+    assert (await site.records.list(keeper, "deal", trash)).records == []
+    assert (await site.records.count(keeper, "deal", trash)).value == 0
+    assert (await site.records.count(site.people["Boss"], "deal", trash)).value == 1

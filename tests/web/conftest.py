@@ -59,13 +59,19 @@ fields:
 checks:
   - {require: "power == null || power < 1000", message: That is a lot of power., severity: warn, field: power}
 workflow:
-  states: {new: {title: New, color: secondary}, running: {title: Running, color: success}, broken: {title: Broken, final: lost}}
+  states:
+    new: {title: New, color: secondary}
+    running: {title: Running, color: success}
+    broken: {title: Broken, final: lost}
   transitions:
     start: {from: new, to: running, title: Start}
     break: {from: [new, running], to: broken, title: Break, ask: [fault]}
     mend: {from: broken, to: new, title: Mend, roles: [admin], set: {fault: "null"}}
 views:
-  list: {columns: [name, kind, price, state, customer, margin], filters: [state, kind, customer, owner, running], sort: name}
+  list:
+    columns: [name, kind, price, state, customer, margin]
+    filters: [state, kind, customer, owner, running]
+    sort: name
   presses: {kind: list, title: Presses, columns: [name, place], filter: "kind == 'press'", sort: -name}
   form:
     sections:
@@ -110,7 +116,9 @@ workflow:
     "entities/roles.yaml": """
 role: clerk
 grants:
-  - {entity: [machine, customer, repair, activity], actions: [read, create, update, delete, restore, export], fields: {read: [public, internal], write: [public, internal]}}
+  - entity: [machine, customer, repair, activity]
+    actions: [read, create, update, delete, restore, export]
+    fields: {read: [public, internal], write: [public, internal]}
   - {entity: user, actions: [read]}
 ---
 role: worker
@@ -161,7 +169,9 @@ class Pages:
         headers = {"hx-request": "true", "hx-request-type": "partial"} if part else {}
         return await (await self.client(person)).get(path, headers=headers)
 
-    async def post(self, path: str, values: Mapping[str, Any], person: str = "clerk", part: bool = False) -> httpx.Response:
+    async def post(
+        self, path: str, values: Mapping[str, Any], person: str = "clerk", part: bool = False
+    ) -> httpx.Response:
         """Send a form."""
         headers = {"hx-request": "true", "hx-request-type": "partial"} if part else {}
         return await (await self.client(person)).post(path, data=dict(values), headers=headers)
@@ -177,7 +187,9 @@ class Pages:
 
 @pytest.fixture
 async def pages(tmp_path: Path) -> AsyncIterator[Pages]:
-    async with make_site(tmp_path, f"sqlite:///{tmp_path}/site.db", FILES, time_zone="Europe/Berlin", title="Test works") as site:
+    async with make_site(
+        tmp_path, f"sqlite:///{tmp_path}/site.db", FILES, time_zone="Europe/Berlin", title="Test works"
+    ) as site:
         found = Pages(site, application(site.site, web.routes(site.site)))
         async with found.stack:
             yield found

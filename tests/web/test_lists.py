@@ -13,7 +13,9 @@ NASTY = "<script>alert('x')</script>\"'&{{7*7}}"
 
 async def test_a_list_shows_titles_values_and_the_number(pages):
     customer = await pages.make("customer", name="Acme & Sons")
-    await pages.make("machine", name="Lathe 1", kind="lathe", price={"amount": "1234.5", "currency": "EUR"}, customer=customer["id"])
+    await pages.make(
+        "machine", name="Lathe 1", kind="lathe", price={"amount": "1234.5", "currency": "EUR"}, customer=customer["id"]
+    )
     answer = await pages.get("/e/machine")
     assert answer.status_code == 200
     for expected in ("1 machine", "Lathe 1", "€1,234.50", "Acme & Sons", "What stands in the halls."):
@@ -30,13 +32,34 @@ async def test_an_empty_list_helps(pages):
 
 async def test_whatever_people_write_is_escaped(pages):
     customer = await pages.make("customer", name=NASTY)
-    machine = await pages.make("machine", name=NASTY[:60], place=NASTY, tags=[NASTY], notes=NASTY, customer=customer["id"], fault=NASTY,
-                               extra={NASTY: NASTY}, page="https://example.com/<script>".replace("<script>", "x"))
+    machine = await pages.make(
+        "machine",
+        name=NASTY[:60],
+        place=NASTY,
+        tags=[NASTY],
+        notes=NASTY,
+        customer=customer["id"],
+        fault=NASTY,
+        extra={NASTY: NASTY},
+        page="https://example.com/<script>".replace("<script>", "x"),
+    )
     id = machine["id"]
-    paths = ("/", "/e/machine?cols=name,place,tags,notes,customer", f"/e/machine/{id}", f"/e/machine/{id}/edit", f"/e/machine/{id}/delete",
-             f"/e/machine/{id}/do/break", "/e/machine/board", "/search?q=script", "/search/quick?q=script", f"/e/customer/{customer['id']}",
-             f"/e/machine/new?name={NASTY.replace('&', '%26')}&customer={customer['id']}", "/e/customer/lookup?q=script",
-             "/e/machine?q=<script>alert(1)</script>&filter=<script>", "/e/machine?f.place=<script>&sort=<script>&view=<script>")
+    paths = (
+        "/",
+        "/e/machine?cols=name,place,tags,notes,customer",
+        f"/e/machine/{id}",
+        f"/e/machine/{id}/edit",
+        f"/e/machine/{id}/delete",
+        f"/e/machine/{id}/do/break",
+        "/e/machine/board",
+        "/search?q=script",
+        "/search/quick?q=script",
+        f"/e/customer/{customer['id']}",
+        f"/e/machine/new?name={NASTY.replace('&', '%26')}&customer={customer['id']}",
+        "/e/customer/lookup?q=script",
+        "/e/machine?q=<script>alert(1)</script>&filter=<script>",
+        "/e/machine?f.place=<script>&sort=<script>&view=<script>",
+    )
     for path in paths:
         answer = await pages.get(path)
         assert "<script>alert" not in answer.text, path
@@ -46,7 +69,13 @@ async def test_whatever_people_write_is_escaped(pages):
 
 async def test_search_facets_and_expression_narrow_together(pages):
     for number in range(4):
-        await pages.make("machine", name=f"Press {number}", kind="press" if number < 3 else "lathe", place="North" if number % 2 else "South", power=number)
+        await pages.make(
+            "machine",
+            name=f"Press {number}",
+            kind="press" if number < 3 else "lathe",
+            place="North" if number % 2 else "South",
+            power=number,
+        )
     assert "3 machines" in text_of(await pages.get("/e/machine?f.kind=press"))
     assert "4 machines" in text_of(await pages.get("/e/machine?f.kind=press&f.kind=lathe"))
     assert "1 machine" in text_of(await pages.get("/e/machine?f.kind=press&q=north"))
@@ -54,16 +83,42 @@ async def test_search_facets_and_expression_narrow_together(pages):
     assert "1 machine" in text_of(await pages.get("/e/machine?f.power.from=1&f.power.to=1"))
 
 
-@pytest.mark.parametrize(("query", "count"), [
-    ("f.running=true", 1), ("f.running=false", 1), ("f.owner=me", 1), ("f.customer=none", 2), ("f.bought.from=2026-01-01", 1),
-    ("f.bought.to=2025-12-31", 1), ("f.checked.from=2026-03-29&f.checked.to=2026-03-29", 1), ("f.colours=red", 1),
-    ("f.colours=none", 1), ("f.tags=big", 1), ("f.place=hall", 1), ("f.serial=S-1", 1), ("f.price.from=1,000", 1), ("f.share.to=12.5", 1),
-])
+@pytest.mark.parametrize(
+    ("query", "count"),
+    [
+        ("f.running=true", 1),
+        ("f.running=false", 1),
+        ("f.owner=me", 1),
+        ("f.customer=none", 2),
+        ("f.bought.from=2026-01-01", 1),
+        ("f.bought.to=2025-12-31", 1),
+        ("f.checked.from=2026-03-29&f.checked.to=2026-03-29", 1),
+        ("f.colours=red", 1),
+        ("f.colours=none", 1),
+        ("f.tags=big", 1),
+        ("f.place=hall", 1),
+        ("f.serial=S-1", 1),
+        ("f.price.from=1,000", 1),
+        ("f.share.to=12.5", 1),
+    ],
+)
 async def test_every_kind_of_facet_finds_what_it_should(pages, query, count):
     await pages.client()
     owner = str(pages.actor().id)
-    await pages.make("machine", name="One", running=True, owner=owner, bought="2026-05-01", checked="2026-03-29T21:30:00Z",
-                     colours=["red"], tags=["big"], place="Hall 1", serial="S-1", price={"amount": "1000", "currency": "EUR"}, share="12.5")
+    await pages.make(
+        "machine",
+        name="One",
+        running=True,
+        owner=owner,
+        bought="2026-05-01",
+        checked="2026-03-29T21:30:00Z",
+        colours=["red"],
+        tags=["big"],
+        place="Hall 1",
+        serial="S-1",
+        price={"amount": "1000", "currency": "EUR"},
+        share="12.5",
+    )
     await pages.make("machine", name="Two", running=False, bought="2025-05-01", checked="2026-03-29T22:30:00Z")
     assert f"{count} machine" in text_of(await pages.get(f"/e/machine?{query}"))
 
@@ -78,7 +133,18 @@ async def test_a_wrong_filter_is_explained_beside_its_box(pages):
     assert 'hx-target="#filter-error"' in part.text
 
 
-@pytest.mark.parametrize("query", ["f.bought.from=soon", "f.power.from=lots", "sort=nothing", "sort=tags", "after=rubbish", "f.customer=x", "filter=1"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "f.bought.from=soon",
+        "f.power.from=lots",
+        "sort=nothing",
+        "sort=tags",
+        "after=rubbish",
+        "f.customer=x",
+        "filter=1",
+    ],
+)
 async def test_what_cannot_be_listed_is_refused_with_words(pages, query):
     await pages.make("machine", name="One")
     answer = await pages.get(f"/e/machine?{query}")
@@ -88,7 +154,9 @@ async def test_what_cannot_be_listed_is_refused_with_words(pages, query):
 
 async def test_nonsense_in_the_url_is_left_aside(pages):
     await pages.make("machine", name="One")
-    answer = await pages.get("/e/machine?view=none&cols=nothing,name&size=7&page=x&f.nothing=1&f..=2&unknown=3&trail=...")
+    answer = await pages.get(
+        "/e/machine?view=none&cols=nothing,name&size=7&page=x&f.nothing=1&f..=2&unknown=3&trail=..."
+    )
     assert answer.status_code == 200
     assert "1 machine" in text_of(answer)
     assert (await pages.get("/e/machine?q=%00")).status_code == 400
@@ -152,8 +220,16 @@ async def test_only_the_part_is_sent_where_htmx_asks_for_it(pages):
 
 async def test_what_the_policy_withholds_is_not_there(pages):
     machine = await pages.make("machine", name="A", margin="77.77", place="Hall 7")
-    for path in ("/e/machine", "/e/machine?cols=margin", "/e/machine?sort=margin", "/e/machine?filter=margin+>+0",
-                 f"/e/machine/{machine['id']}", f"/e/machine/{machine['id']}/edit", "/e/machine/new", "/e/machine?f.margin.from=1"):
+    for path in (
+        "/e/machine",
+        "/e/machine?cols=margin",
+        "/e/machine?sort=margin",
+        "/e/machine?filter=margin+>+0",
+        f"/e/machine/{machine['id']}",
+        f"/e/machine/{machine['id']}/edit",
+        "/e/machine/new",
+        "/e/machine?f.margin.from=1",
+    ):
         answer = await pages.get(path)
         assert "77.77" not in answer.text, path
         assert "Margin" not in answer.text, path

@@ -292,12 +292,13 @@ class Selector:
         if not TYPES[path.field.type].ordered:
             raise Invalid("The list cannot be sorted so", [Issue("sort", "not_sortable", f"{name!r} has no order.")])
         if path.field.type == "relation" and not path.field.polymorphic and not path.part:
-            parts, path = (*parts, "label"), resolve(self.live.model, self.entity, (*parts, "label")) or path
-            if not readable(self.live, self.actor, self.entity, path):
+            parts = (*parts, "label")
+            path = resolve(self.live.model, self.entity, parts)
+            if path is None or not readable(self.live, self.actor, self.entity, path):
                 raise Invalid(
                     "The list cannot be sorted so", [Issue("sort", "unknown_field", f"There is no field {name!r}.")]
                 )
-        sql = self.visible.path(self.entity, "t", parts)
+        sql = self.visible.value(self.entity, "t", parts)
         kind = TEXT if path.part else columns(path.field)[0].type
         nullable = sql != 't."id"'
         return Key(kind, self.select(sql), descending, nullable), sql

@@ -24,6 +24,7 @@ from xrm.metadata.model import Entity, Field
 
 UUID_TYPE = ColumnType("uuid")
 ID = Var("id", UUID_TYPE)
+MAX_IDS = 100  # records asked for at once
 
 
 def demand(live: Live, actor: Actor, entity: str, action: str) -> Access:
@@ -100,7 +101,7 @@ class Reading:
             Malformed: limit, offset or cursor out of range.
         """
         live = self._running.live
-        action = "restore" if query.trash == "deleted" else query.action
+        action = _action(query)
         access = demand(live, actor, entity, "read")
         granted = demand(live, actor, entity, action)
         _bounds(query)
@@ -130,10 +131,12 @@ class Reading:
     async def count(self, actor: Actor, entity: str, query: Query) -> Count:
         """Return how many records a query finds, counted up to 10,000."""
         live = self._running.live
+        action = _action(query)
         access = demand(live, actor, entity, "read")
+        granted = demand(live, actor, entity, action)
         words = q.search_words(query.search)
-        key = ("count", entity, roles_key(actor), query.filter, query.trash, len(words))
-        statement = live.cached(key, lambda: _count_statement(live, actor, access, query, len(words)))
+        key = ("count", action, entity, roles_key(actor), query.filter, len(words))
+        statement = live.cached(key, lambda: _count_statement(live, actor, access, granted, query, len(words)))
         rows = await self._fetch(
             live, actor, statement, {f"word.{n}": f"%{live.dialect.like_escape(w)}%" for n, w in enumerate(words)}
         )
@@ -163,7 +166,7 @@ class Reading:
         rows = await self._running.store.fetch(self._history_text(), [live.dialect.encode(UUID_TYPE, id), entity])
         decode = live.dialect.jsonable
         moment, key, data = decode(ColumnType("datetime")), decode(UUID_TYPE), decode(ColumnType("json"))
-        return [
+        changes: builtins.list[dict[str, Any]] = [
             {
                 "id": _show(key, row[0]),
                 "changeset": _show(key, row[1]),
@@ -179,6 +182,8 @@ class Reading:
             }
             for row in rows
         ]
+        await self._withhold(actor, access.entity, [c[side] for c in changes for side in ("before", "after")])
+        return changes
 
     async def visible_ids(self, actor: Actor, entity: str, ids: Sequence[UUID]) -> Mapping[str, str]:
         """Return id → label of those of `ids` the actor may read; both as text."""
@@ -230,6 +235,35 @@ class Reading:
                     label = labels[pointer["entity"] or ""].get(pointer["id"])
                     record[name] = q.RESTRICTED if label is None else {**pointer, "label": label}
 
+    async def _withhold(self, actor: Actor, entity: Entity, states: Sequence[dict[str, Any]]) -> None:
+        """Take the ids of records that the actor may not read out of past values, as out of present ones."""
+        relations = [field for field in entity.fields.values() if field.type == "relation"]
+        past = [(s, f.name, p) for s in states for f in relations if (p := _pointed(f, s.get(f.name))) is not None]
+        wanted: dict[str, set[UUID]] = {}
+        for _, _, (target, id) in past:
+            wanted.setdefault(target, set()).add(id)
+        seen = {target: await self._readable_ids(actor, target, sorted(ids)) for target, ids in wanted.items()}
+        for state, name, (target, id) in past:
+            if str(id) not in seen[target]:
+                state[name] = q.RESTRICTED
+
+    async def _readable_ids(self, actor: Actor, entity: str, ids: Sequence[UUID]) -> frozenset[str]:
+        """Return those of `ids`, as text, that are not of records withheld from the actor; also in the trash."""
+        live = self._running.live
+        access = live.policy.access(actor, entity, "read")
+        if access is None:
+            return frozenset()
+        if access.unconditional:
+            return frozenset(map(str, ids))
+        statement = live.cached(("readable", entity, roles_key(actor)), lambda: _ids_statement(live, actor, access))
+        found: set[str] = set()
+        for start in range(0, len(ids), MAX_IDS):
+            part = ids[start : start + MAX_IDS]
+            padded = [*part, *([part[0]] * (MAX_IDS - len(part)))]
+            rows = await self._fetch(live, actor, statement, {f"id.{n}": id for n, id in enumerate(padded)})
+            found.update(str(row[0]) for row in rows)
+        return frozenset(found)
+
     def _cursor(self, live: Live, actor: Actor, access: Access, query: Query) -> builtins.list[Any]:
         if not query.after:
             return []
@@ -269,6 +303,11 @@ def _only(values: Any, names: frozenset[str]) -> dict[str, Any]:
     return {n: v for n, v in (values or {}).items() if n in names}
 
 
+def _action(query: Query) -> str:
+    """Return the action whose grants say which of the readable rows a query finds."""
+    return "restore" if query.trash == "deleted" else query.action
+
+
 def _bounds(query: Query) -> None:
     if not 1 <= query.limit <= q.MAX_PAGE:
         raise Malformed(f"`limit` must be from 1 to {q.MAX_PAGE}")
@@ -297,9 +336,7 @@ def _list_selection(
     slots = selector.slots(query.fields)
     masks = selector.masks(slots)
     keys = selector.keys(query.sort)
-    where = selector.conditions(query, words)
-    if granted is not access and (rows := selector.visible.rows(granted.rules, access.entity, "t")):
-        where.append(rows)  # to restore or export: those of the readable rows that the grants of that action cover
+    where = _conditions(selector, granted, query, words)
     if nulls:
         where.append(q.beyond(keys, nulls, selector.binder))
     limit = selector.binder.bind(Var("limit", q.INT), q.INT)
@@ -308,9 +345,17 @@ def _list_selection(
     return Selection(selector.statement(where, tail), slots, tuple(key for key, _ in keys), masks)
 
 
-def _count_statement(live: Live, actor: Actor, access: Access, query: Query, words: int) -> Statement:
+def _conditions(selector: Selector, granted: Access, query: Query, words: int) -> list[str]:
+    """Return what must hold for a row to be found; to restore or export, the grants of that action cover it too."""
+    where = selector.conditions(query, words)
+    if granted is not selector.access and (rows := selector.visible.rows(granted.rules, selector.entity, "t")):
+        where.append(rows)
+    return where
+
+
+def _count_statement(live: Live, actor: Actor, access: Access, granted: Access, query: Query, words: int) -> Statement:
     selector = Selector(live, actor, access)
-    where = " AND ".join(selector.conditions(query, words))
+    where = " AND ".join(_conditions(selector, granted, query, words))
     inner = f"SELECT 1 FROM {quote(access.entity.name)} t WHERE {where} LIMIT {q.MAX_COUNT + 1}"
     return selector.binder.statement(f"SELECT count(*) FROM ({inner}) counted")
 
@@ -325,6 +370,22 @@ def _labels_statement(live: Live, actor: Actor, access: Access, size: int) -> St
         f'SELECT t."id", {shown} FROM {quote(access.entity.name)} t WHERE t."id" IN ({ids}) AND t."deleted_at" IS NULL'
     )
     return binder.statement(text + (f" AND {rows}" if rows else ""))
+
+
+def _ids_statement(live: Live, actor: Actor, access: Access) -> Statement:
+    binder = Binder(live.dialect)
+    ids = ", ".join(binder.bind(Var(f"id.{n}", UUID_TYPE), UUID_TYPE) for n in range(MAX_IDS))
+    rows = Visible(live, actor, binder).rows(access.rules, access.entity, "t")
+    return binder.statement(f'SELECT t."id" FROM {quote(access.entity.name)} t WHERE t."id" IN ({ids}) AND {rows}')
+
+
+def _pointed(field: Field, value: Any) -> tuple[str, UUID] | None:
+    """Return the entity and id of the record a past value of a relation names; None for what is none."""
+    target, id = (value.get("entity"), value.get("id")) if isinstance(value, Mapping) else (field.to[0], value)
+    try:
+        return str(target), UUID(str(id))
+    except ValueError:
+        return None
 
 
 def lookup_statement(live: Live, actor: Actor, target: Entity, field: Field) -> Statement:

@@ -14,6 +14,7 @@ from xrm.kernel.visible import readable
 from xrm.metadata.model import Field
 
 _VALUE = re.compile(r"(count)|(sum|avg|min|max)\(([a-z_][a-z0-9_.]*)\)")
+UNORDERED = frozenset({"uuid", "bool", "json", "texts"})  # kinds of columns without a least and a greatest value
 _BUCKETS = {"year": ("%Y", "YYYY"), "month": ("%Y-%m", "YYYY-MM"), "day": ("%Y-%m-%d", "YYYY-MM-DD")}
 
 
@@ -99,6 +100,8 @@ def _value(selector: Selector, text: str) -> Slot:
         raise Invalid("The totals are not valid", [Issue("values", "not_a_number", f"{match[3]!r} is not a number.")])
     if match[2] == "avg":
         return Slot(text, selector.select(_average(selector, sql, kind)), lambda value: f"{value:.6f}")
+    if kind.name in UNORDERED:
+        raise Invalid("The totals are not valid", [Issue("values", "not_sortable", f"{match[3]!r} has no order.")])
     show = selector.live.dialect.jsonable(kind)
     if match[2] == "sum" and kind.name == "int":
         return Slot(text, selector.select(f"sum({sql})"), int)
@@ -116,4 +119,4 @@ def _aggregated(selector: Selector, name: str, where: str) -> tuple[Path, str]:
     path = resolve(selector.live.model, selector.entity, parts)
     if path is None or not readable(selector.live, selector.actor, selector.entity, path):
         raise Invalid("The totals are not valid", [Issue(where, "unknown_field", f"There is no field {name!r}.")])
-    return path, selector.visible.path(selector.entity, "t", parts)
+    return path, selector.visible.value(selector.entity, "t", parts)

@@ -15,11 +15,14 @@ from xrm.kernel.change import SYSTEM, Actor
 from xrm.kernel.expression.types import Type
 from xrm.kernel.paths import USER, Path, RecordScope, resolve
 from xrm.kernel.policy import USER_ID, Access, Rule, predicate, visibility
+from xrm.kernel.store.schema import ColumnType
 from xrm.kernel.store.sql import Binder, Var, quote
 from xrm.metadata.model import Entity
 
 if TYPE_CHECKING:
     from xrm.kernel.live import Live
+
+TEXT = ColumnType("text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +110,33 @@ class Visible:
         pointer = self.column(access, alias, relation.name, relation.name)
         shown = self.path(target, inner, path[1:])
         return f"(SELECT {shown} FROM {quote(target.name)} {inner} WHERE {self.joined(target, inner, pointer)})"
+
+    def value(self, entity: Entity, alias: str, path: tuple[str, ...]) -> str:
+        """Return the SQL of a field path as `path` does; of a relation only the id of a record the actor may read.
+
+        For what shows, orders or groups by the value itself: the id of a record that is withheld is withheld too.
+        """
+        raw, found = self.path(entity, alias, path), resolve(self.live.model, entity, path)
+        if found is None or found.part or found.field.type != "relation":
+            return raw
+        if not found.field.polymorphic:
+            return self._seen(self.live.model.entities[found.field.to[0]], raw)
+        kind = self.path(entity, alias, (*path, "entity"))
+        cases = (
+            f"WHEN {kind} = {self.binder.bind(target.name, TEXT)} THEN {self._seen(target, raw)}"
+            for target in self.live.policy.entities(self.actor)
+        )
+        return f"CASE {' '.join(cases)} END"
+
+    def _seen(self, target: Entity, pointer: str) -> str:
+        """Return `pointer`, or null where it names a record of `target` that the actor may not read."""
+        access = self.access(target)
+        if access is None:
+            return f"CASE WHEN 1 = 0 THEN {pointer} END"
+        if access.unconditional:
+            return pointer
+        inner = self.alias()
+        return f'(SELECT {inner}."id" FROM {quote(target.name)} {inner} WHERE {self.joined(target, inner, pointer)})'
 
     def joined(self, target: Entity, alias: str, pointer: str) -> str:
         """Return the condition that joins the record `pointer` names, if the actor may read it.

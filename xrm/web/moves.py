@@ -101,19 +101,21 @@ class Step:
 
     state: State
     place: str  # done | here | open
-    move: Move | None = None
 
 
-def path(prepared: LiveEntity, record: Record, possible: tuple[Move, ...]) -> tuple[Step, ...]:
-    """Return the states a record passes: those without a bad end, in order, and the one it is in."""
+def path(prepared: LiveEntity, record: Record) -> tuple[Step, ...]:
+    """Return the states a record passes on its way to the good end, and the one it is in.
+
+    Of a record that ended otherwise it is not said how far it had come.
+    """
     workflow = prepared.entity.workflow
     if workflow is None:
         return ()
     current = record.get(workflow.field) or workflow.initial
-    shown = [s for s in workflow.states if s.final != "lost" or s.name == current]
-    here = next((n for n, s in enumerate(shown) if s.name == current), 0)
-    by_target = {m.target: m for m in reversed(possible) if m.target}
-    return tuple(
-        Step(s, "here" if n == here else "done" if n < here else "open", by_target.get(s.name))
-        for n, s in enumerate(shown)
-    )
+    end = next((s for s in workflow.states if s.final in ("won", "done")), None)
+    way = [s for s in workflow.states if not s.final or s is end]
+    names = [s.name for s in way]
+    if current not in names:
+        return (*(Step(s, "open") for s in way), *(Step(s, "here") for s in workflow.states if s.name == current))
+    here = names.index(current)
+    return tuple(Step(s, "done" if n < here else "here" if n == here else "open") for n, s in enumerate(way))

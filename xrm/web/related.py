@@ -16,7 +16,7 @@ from xrm.web.timeline import ACTIVITY
 from xrm.web.visit import PageVisit, url
 
 SHOWN = 5  # records per list
-COLUMNS = 4
+FIRST, COLUMNS = 3, 5  # columns taken as they come, and in all: among the rest amounts go first
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ async def _list(visit: PageVisit, environment: Environment, entity: Entity, id: 
     other = visit.live.model.entities[inverse.entity]
     field = other.fields[inverse.field]
     view = next((v for v in other.views.values() if v.kind == "list"), None)
-    columns = tuple(c for c in default_columns(visit, other, view) if c.path != field.name)[:COLUMNS]
+    columns = _columns(tuple(c for c in default_columns(visit, other, view) if c.path != field.name))
     condition = f"{field.name} == {quoted(str(id))}"
     fields = tuple(dict.fromkeys([*(c.path for c in columns), *(["label"] if visit.reads(other, "label") else [])]))
     page = await visit.records.list(
@@ -92,6 +92,12 @@ async def _list(visit: PageVisit, environment: Environment, entity: Entity, id: 
         else url(f"/e/{other.name}", filter=condition),
         url(f"/e/{other.name}/new", **new) if visit.may(other.name, "create") else "",
     )
+
+
+def _columns(found: tuple[Column, ...]) -> tuple[Column, ...]:
+    rest = sorted(found[FIRST:], key=lambda c: c.field.type != "money")
+    chosen = (*found[:FIRST], *rest)[:COLUMNS]
+    return tuple(c for c in found if c in chosen)
 
 
 def _title(inverse: Inverse, other: Entity) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -26,6 +27,7 @@ STATIC = HERE / "static"
 NOTICE = "xrm_notice"
 NOTICE_SECONDS = 60
 MAX_NOTICE = 1_500  # characters; a cookie holds 4,096 bytes
+URL_SAFE = "/?#[]@!$&'()*+,;=:%"  # what has a meaning in a URL (RFC 3986 §2), and what is encoded already
 KINDS = frozenset({"success", "warning", "danger", "info"})
 
 
@@ -108,9 +110,10 @@ def html(text: str, status: int = 200, cookies: list[Cookie] | None = None, **he
 def go(visit: PageVisit, path: str, *notices: Notice) -> Response[str]:
     """Return the answer that leads to another page after a write, with what is to be said there."""
     cookies = [_notice_cookie(visit, notices)] if notices else []
+    target = quote(path, safe=URL_SAFE)  # a header holds no other letters and no ends of lines
     if visit.partial:
-        return html("", 200, cookies, hx_redirect=path)
-    return Response("", status_code=303, headers={"location": path, "cache-control": "no-store"}, cookies=cookies)
+        return html("", 200, cookies, hx_redirect=target)
+    return Response("", status_code=303, headers={"location": target, "cache-control": "no-store"}, cookies=cookies)
 
 
 def navigation(visit: PageVisit) -> Mapping[str, list[NavigationEntry]]:
@@ -127,12 +130,12 @@ def _navigation(visit: PageVisit) -> Mapping[str, list[NavigationEntry]]:
         if entity.group != "-" and not entity.removed:
             groups.setdefault(entity.group or "More", []).append(entity)
     ordered = sorted(
-        groups, key=lambda g: (min(map(_distance, groups[g])), -max(_weight(visit, e) for e in groups[g]), g)
+        groups, key=lambda g: (min(map(_distance, groups[g])), -max(weight(visit, e) for e in groups[g]), g)
     )
     return {
         group: [
             NavigationEntry(e, visit.may(e.name, "create"))
-            for e in sorted(groups[group], key=lambda e: (-_weight(visit, e), e.plural))
+            for e in sorted(groups[group], key=lambda e: (-weight(visit, e), e.plural))
         ]
         for group in ordered
     }
@@ -143,7 +146,7 @@ def _distance(entity: Entity) -> int:
     return 0 if layer == "site" else 2 if layer in ("people", "xrm.people") or layer.startswith("xrm") else 1
 
 
-def _weight(visit: PageVisit, entity: Entity) -> int:
+def weight(visit: PageVisit, entity: Entity) -> int:
     """Return how central an entity is: those with a history, a workflow and records pointing to them come first."""
     pointed = len([i for i in visit.live.model.inverses.get(entity.name, ()) if i.name])
     return 8 * entity.timeline + 4 * (entity.workflow is not None) + 2 * entity.owned + pointed

@@ -6,10 +6,13 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from litestar import HttpMethod, Request, Response, Router
+from litestar.exceptions import InternalServerException
 from litestar.handlers import HTTPRouteHandler
 from litestar.static_files import create_static_files_router
 
+from xrm.errors import NotFound
 from xrm.http.caller import caller
+from xrm.http.problems import handle
 from xrm.site import Site
 from xrm.web.pages import account, board, bulk, edit, errors, home, lists, record, search
 from xrm.web.render import STATIC, Renderer
@@ -61,7 +64,13 @@ def routes(site: Site) -> list[Any]:
 
     handlers = [_handler(method, path, page, render, make_visit) for method, path, page in PAGES]
     pages = Router("/", route_handlers=handlers, exception_handlers={Exception: errors.handler(render, make_visit)})
-    files = create_static_files_router("/static", [STATIC], cache_control=None, after_request=_keep)
+    files = create_static_files_router(
+        "/static",
+        [STATIC],
+        cache_control=None,
+        after_request=_keep,
+        exception_handlers={InternalServerException: _no_file, ValueError: _no_file},
+    )
     return [pages, files]
 
 
@@ -76,6 +85,11 @@ def _handler(
 
     methods = [HttpMethod.GET, HttpMethod.HEAD] if method == "GET" else [HttpMethod(method)]
     return HTTPRouteHandler(path, http_method=methods, name=f"{method} {path}", status_code=200)(answer)
+
+
+def _no_file(request: Request[Any, Any, Any], _: Exception) -> Any:
+    """Answer a name the file system does not take (too long, a NUL, below a file) as one that is not there."""
+    return handle(request, NotFound("There is nothing at this address."))
 
 
 async def _keep(response: Any) -> Any:

@@ -140,7 +140,7 @@ class Show:
         return {
             "money": lambda f, v: self.money(v),
             "percent": lambda f, v: f"{trimmed(v)} %",
-            "decimal": lambda f, v: grouped(v),
+            "decimal": lambda f, v: trimmed(v),
             "integer": lambda f, v: f"{v:,}" if abs(v) >= 10_000 else str(v),
             "duration": lambda f, v: duration(v),
             "boolean": lambda f, v: "Yes" if v else "No",

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from xrm.errors import XrmError
-from xrm.kernel.query import Query
+from xrm.kernel.query import RESTRICTED, Query
 from xrm.kernel.records import Record
 from xrm.metadata.model import Entity, Field
 from xrm.web.facets import quoted
@@ -112,7 +112,7 @@ async def _labels(
         for values in (change["before"] or {}, change["after"] or {}):
             for name, value in values.items():
                 field = entity.fields.get(name)
-                if field is not None and field.type == "relation" and value:
+                if field is not None and field.type == "relation" and value and value != RESTRICTED:
                     target, id = (value["entity"], value["id"]) if isinstance(value, Mapping) else (field.to[0], value)
                     wanted.setdefault(target, set()).add(UUID(id))
     return {
@@ -123,11 +123,11 @@ async def _labels(
 
 
 def _labelled(field: Field | None, value: Any, labels: Mapping[str, Mapping[str, str]]) -> Any:
-    if field is None or field.type != "relation" or not value:
+    if field is None or field.type != "relation" or not value or value == RESTRICTED:
         return value
     target, id = (value["entity"], value["id"]) if isinstance(value, Mapping) else (field.to[0], value)
     label = labels.get(target, {}).get(id)
-    return {"_restricted": True} if label is None else {"entity": target, "id": id, "label": label}
+    return RESTRICTED if label is None else {"entity": target, "id": id, "label": label}
 
 
 def _change(visit: PageVisit, entity: Entity, change: Mapping[str, Any]) -> Event:

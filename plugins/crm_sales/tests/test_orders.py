@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 
 from xrm import Invalid
-from xrm.kernel.change import SYSTEM
+from xrm.kernel.change import SYSTEM, Actor
 
 
 @pytest.fixture
@@ -67,3 +67,21 @@ async def test_a_person_is_named_by_first_and_last_name(site):
     assert (named["name"], named["label"]) == ("Ana Ruiz", "Ana Ruiz")
     known = await site.records.create(SYSTEM, "party", {"kind": "person", "name": "Anita", "first_name": "Ana"})
     assert known["name"] == "Anita"
+
+
+async def test_nobody_writes_the_subtotal(site, order):
+    await line(site, order, "10")
+    user = await site.records.create(SYSTEM, "user", {"name": "Boss", "email": "boss@example.com"})
+    boss = Actor(UUID(user["id"]), "Boss", frozenset({"admin"}))
+    forged = {"subtotal": {"amount": "1", "currency": "EUR"}}
+    for write in (
+        site.records.update(boss, "order", UUID(order["id"]), forged),
+        site.records.create(boss, "order", {"customer": order["customer"]["id"], **forged}),
+    ):
+        with pytest.raises(Invalid) as refused:
+            await write
+        assert [(issue.path, issue.code) for issue in refused.value.issues] == [("subtotal", "computed")]
+    same = {"subtotal": {"amount": "10.00", "currency": "EUR"}, "discount": "0"}  # as a form sends it along
+    await site.records.update(boss, "order", UUID(order["id"]), same)
+    await site.records.create(boss, "order_line", {"order": order["id"], "price": "5", "quantity": "1"})
+    assert await totals(site, order) == (("15.00", "EUR"), ("15.00", "EUR"))

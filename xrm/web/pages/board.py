@@ -242,8 +242,8 @@ async def _answer(visit: PageVisit, render: Renderer, origin: str, said: str) ->
 
 async def place(visit: PageVisit, render: Renderer) -> Response[Any]:
     """Give a record another choice: for boards whose lanes are no workflow."""
-    asked = read_board(visit)
     sent = Sent(await body(visit))
+    asked = read_board(visit.asking(sent.word("_from").partition("?")[2]))
     record = await visit.records.get(visit.actor, asked.entity.name, visit.id)
     if record.get(asked.field.name) != sent.word("_was"):
         raise Conflict(issues=[moved_meanwhile(visit, record, asked.field.name)])

@@ -201,6 +201,8 @@ def _form(
     record: Record | None = None,
 ) -> Response[Any]:
     fields = _all(groups)
+    order = {f.name: n for n, f in enumerate(fields)}
+    issues = sorted(issues, key=lambda issue: order.get(issue.path.split(".")[0], -1))
     suggestions = sent.suggestions if sent else {}
     shown = [Group(title, entries(visit, part, raw, issues, (), suggestions)) for title, part in groups]
     back = sent.word("_next") if sent else visit.parameter("_next")

@@ -77,13 +77,14 @@ async def home_page(visit: PageVisit, render: Renderer) -> Response[Any]:
     """Show the home page."""
     entities = visit.live.policy.entities(visit.actor)
     agendas = [await _agenda(visit, e) for e in entities if _has_agenda(visit, e)]
+    agendas.sort(key=lambda a: (a.total == 0, a.entity.name != "activity"))
     pipeline = await _pipeline(visit, entities)
     hour = visit.now.astimezone(visit.zone)
     return render.page(
         visit,
         "home.html",
         title="Home",
-        agendas=sorted(agendas, key=lambda a: (a.total == 0, a.entity.name != "activity")),
+        agendas=[a for n, a in enumerate(agendas) if a.total or n == 0],
         pipeline=pipeline,
         recent=await _recent(visit, entities),
         today=visit.show.day(hour.date().isoformat()),
@@ -213,10 +214,16 @@ def _chart(stages: Sequence[Stage], currency: str) -> str:
 
 
 async def _recent(visit: PageVisit, entities: Sequence[Entity]) -> list[tuple[Entity, Record]]:
-    """Return my records that changed last, whoever changed them."""
+    """Return my records that changed last, whoever changed them; for somebody without any the newest of all."""
+    kept = [e for e in entities if e.owned and e.timeline and visit.reads(e, "owner") and visit.reads(e, "label")]
+    mine = await _latest(visit, kept, MINE, "updated_at")
+    return mine or await _latest(visit, kept, "", "created_at")
+
+
+async def _latest(visit: PageVisit, entities: Sequence[Entity], condition: str, by: str) -> list[tuple[Entity, Record]]:
     found: list[tuple[Entity, Record]] = []
+    fields = ("label", "updated_at", "updated_by", "created_at")
     for entity in entities:
-        if entity.owned and entity.timeline and visit.reads(entity, "owner") and visit.reads(entity, "label"):
-            query = Query(MINE, ("-updated_at",), ("label", "updated_at", "updated_by"), limit=RECENT)
-            found.extend((entity, r) for r in (await visit.records.list(visit.actor, entity.name, query)).records)
-    return sorted(found, key=lambda er: er[1]["updated_at"], reverse=True)[:RECENT]
+        page = await visit.records.list(visit.actor, entity.name, Query(condition, (f"-{by}",), fields, limit=RECENT))
+        found.extend((entity, record) for record in page.records)
+    return sorted(found, key=lambda pair: str(pair[1][by]), reverse=True)[:RECENT]

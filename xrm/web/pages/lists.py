@@ -8,6 +8,7 @@ from litestar import Response
 
 from xrm.errors import Invalid, Issue, Malformed
 from xrm.kernel.query import Count, Page, Query
+from xrm.kernel.store.folding import fold
 from xrm.web import listing
 from xrm.web.columns import cells, choosable, rows_template
 from xrm.web.facets import chips, offers
@@ -17,6 +18,7 @@ from xrm.web.visit import PageVisit, url
 
 REMEMBER_SECONDS = 365 * 86_400
 SUGGESTIONS = 8
+CANDIDATES = 60  # found records from which the nearest are suggested
 
 
 async def list_page(visit: PageVisit, render: Renderer) -> Response[Any]:
@@ -32,10 +34,7 @@ async def list_page(visit: PageVisit, render: Renderer) -> Response[Any]:
         "first": (asked.page - 1) * asked.size + 1,
         "rows": _rows(visit, render, asked, page),
         "chips": await chips(visit, asked.facets),
-        "may": {
-            action: visit.may(asked.entity.name, action)
-            for action in ("create", "update", "delete", "restore", "export")
-        },
+        "may": {name for name in ("create", "update", "delete", "restore") if visit.may(asked.entity.name, name)},
         "export": _export(visit, asked) if visit.may(asked.entity.name, "export") else "",
     }
     status = 422 if issue else 200
@@ -89,15 +88,15 @@ async def lookup(visit: PageVisit, render: Renderer) -> Response[Any]:
     typed = visit.parameter("q").strip()[:200]
     fields = ("label", *(["email"] if "email" in entity.search and visit.reads(entity, "email") else []))
     sort = ("label",) if visit.reads(entity, "label") else ()
-    found = await visit.records.list(
-        visit.actor, entity.name, Query(search=typed, sort=sort, fields=fields if sort else (), limit=SUGGESTIONS)
-    )
-    text = render.part(
-        visit,
-        "lookup.html",
-        entity=entity,
-        records=found.records,
-        typed=typed,
-        may_create=visit.may(entity.name, "create"),
-    )
-    return html(text)
+    query = Query(search=typed, sort=sort, fields=fields if sort else (), limit=CANDIDATES)
+    found = (await visit.records.list(visit.actor, entity.name, query)).records
+    records = sorted(found, key=lambda r: _distance(str(r.get("label") or ""), typed))[:SUGGESTIONS]
+    return html(render.part(visit, "lookup.html", entity=entity, records=records, typed=typed))
+
+
+def _distance(label: str, typed: str) -> int:
+    """Return how far a title is from what was typed: 0 begins so, 1 a word of it does, 2 has it, 3 found otherwise."""
+    title, words = fold(label) or "", fold(typed) or ""
+    if title.startswith(words):
+        return 0
+    return 1 if f" {words}" in title else 2 if words in title else 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -49,7 +50,7 @@ async def record_page(visit: PageVisit, render: Renderer) -> Response[Any]:
         record=record,
         granted=granted,
         moves=possible,
-        path=path(visit.prepared, record, possible),
+        path=path(visit.prepared, record),
         sections=_sections(visit, entity, record),
         related=await related(visit, render.environment, entity, id),
         timeline=await timeline(visit, entity, id) if entity.timeline else (),
@@ -71,7 +72,7 @@ async def history_page(visit: PageVisit, render: Renderer) -> Response[Any]:
 def _sections(visit: PageVisit, entity: Entity, record: Record) -> list[Shown]:
     """Return the fields of a record in the sections of its form, those in none of them at the end."""
     state = entity.workflow.field if entity.workflow else ""
-    named = {state, _named_by(entity)}
+    named = {state, _named_by(entity, record)}
     fields = {f.name: f for f in visit.readable(entity) if not f.system and f.name not in named and f.name in record}
     view = next((v for v in entity.views.values() if v.kind == "form"), None)
     groups = [(s.title, [fields[n] for n in s.fields if n in fields]) for s in view.sections] if view else []
@@ -81,10 +82,12 @@ def _sections(visit: PageVisit, entity: Entity, record: Record) -> list[Shown]:
     return [_group(title, part, record) for title, part in groups if part]
 
 
-def _named_by(entity: Entity) -> str:
+def _named_by(entity: Entity, record: Record) -> str:
     """Return the text field that is the record's title as it stands, so that it need not be shown twice; or empty."""
-    name = entity.label[1:-1] if entity.label.startswith("{") and entity.label.endswith("}") else ""
-    return name if name in entity.fields and entity.fields[name].type in ("text", "auto_number") else ""
+    found = re.fullmatch(r"\{([a-z0-9_|]+)\}", entity.label)
+    name = found[1].split("|")[0] if found else ""
+    shown = name in entity.fields and entity.fields[name].type in ("text", "auto_number")
+    return name if shown and record.get(name) == record.get("label") else ""
 
 
 def _group(title: str, fields: Sequence[Field], record: Record) -> Shown:

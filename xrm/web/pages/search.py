@@ -10,7 +10,7 @@ from litestar import Response
 from xrm.kernel.query import Query, search_words
 from xrm.kernel.records import Record
 from xrm.metadata.model import Entity
-from xrm.web.render import Renderer, html
+from xrm.web.render import Renderer, html, weight
 from xrm.web.visit import PageVisit, url
 
 PER_ENTITY = 6
@@ -52,7 +52,7 @@ async def _search(visit: PageVisit, words: str, limit: int) -> list[Found]:
             if page.records:
                 everything = url(f"/e/{entity.name}", q=words)
                 found.append(Found(entity, tuple(page.records), page.next is not None, everything))
-    return sorted(found, key=lambda f: (not f.entity.timeline, f.entity.group == "-", f.entity.plural))
+    return sorted(found, key=lambda f: -weight(visit, f.entity))
 
 
 def _hint(visit: PageVisit, entity: Entity) -> tuple[str, ...]:

@@ -32,9 +32,15 @@
     const menu = event.target;
     if (!(menu instanceof HTMLElement) || !menu.matches("details.menu") || !menu.open) return;
     for (const other of $$("details.menu[open]")) if (other !== menu && !other.contains(menu)) other.open = false;
-    const list = $(".menu-list", menu);
-    list?.classList.toggle("flip", list.getBoundingClientRect().right > innerWidth - 8 && !list.classList.contains("menu-end"));
+    place(menu);
   }, true);
+  const place = (menu) => {
+    const list = $(".menu-list", menu);
+    if (!list || list.classList.contains("menu-end")) return;
+    list.classList.remove("flip");
+    list.classList.toggle("flip", list.getBoundingClientRect().right > innerWidth - 8);
+  };
+  $$("details.menu[open]").forEach(place);
 
   // --- the dialog: filled by htmx, shown when there is something in it
   const dialog = $("#dialog");
