@@ -35,9 +35,7 @@ class PostgresServer:
         self._numbers = count(1)
         self.run("ALTER SYSTEM SET fsync = off", "ALTER SYSTEM SET max_wal_size = '2GB'", "SELECT pg_reload_conf()")
         self.run(f"CREATE DATABASE {TEMPLATE} TEMPLATE template0 ENCODING 'UTF8'")
-        self.run(
-            fold_ddl(), f"COMMENT ON FUNCTION xrm_fold(text) IS '{fold_version()}'", database=TEMPLATE
-        )
+        self.run(fold_ddl(), f"COMMENT ON FUNCTION xrm_fold(text) IS '{fold_version()}'", database=TEMPLATE)
 
     def url(self, database: str) -> str:
         return str(self._server.get_uri(database))

@@ -157,7 +157,9 @@ def test_a_machine_is_added_planned_applied_and_used_without_a_restart(window, f
     expect(page.get_by_role("heading", name="The model of this site")).to_be_visible(timeout=SLOW)
     expect(field(page, "Party")).to_be_visible()
     page.get_by_role("tab", name="Diagram").click()
-    expect(page.locator("svg", has_text="Party").first).to_be_visible()
+    diagram = page.get_by_role("img", name="Entities and their relations")
+    expect(diagram).to_be_visible(timeout=SLOW)
+    assert diagram.evaluate("async image => { await image.decode(); return image.naturalWidth }") > 300
 
     page.get_by_role("tab", name="Entities").click()
     page.get_by_role("button", name="New entity").click()

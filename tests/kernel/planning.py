@@ -17,8 +17,15 @@ from xrm.metadata.model import Entity, Field, Model, Source
 _NUMBERS = count(1)  # ids in the order of insertion, also within a millisecond
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 _SYSTEM = {
-    "id": "uuid", "version": "integer", "created_at": "datetime", "created_by": "relation", "updated_at": "datetime",
-    "updated_by": "relation", "deleted_at": "datetime", "deleted_by": "relation", "label": "text",
+    "id": "uuid",
+    "version": "integer",
+    "created_at": "datetime",
+    "created_by": "relation",
+    "updated_at": "datetime",
+    "updated_by": "relation",
+    "deleted_at": "datetime",
+    "deleted_by": "relation",
+    "label": "text",
     "search": "long_text",
 }
 
@@ -129,7 +136,7 @@ async def _look_sqlite(store: Store) -> dict[str, Any]:
         ):
             parts = await store.fetch(f"SELECT name FROM pragma_index_info('{index}') ORDER BY seqno")
             indexes[index] = ([row[0] for row in parts], bool(unique), bool(partial))
-        keys = await store.fetch(f"SELECT \"from\", \"table\" FROM pragma_foreign_key_list('{table}')")
+        keys = await store.fetch(f'SELECT "from", "table" FROM pragma_foreign_key_list(\'{table}\')')
         found[table] = {"columns": columns, "indexes": indexes, "keys": {tuple(row) for row in keys}}
     return found
 

@@ -102,7 +102,8 @@ class TestFirst:
         note = Column("note", "note", ColumnType("text"))
         fewer = {id: table for id, table in KERNEL_SCHEMA.tables.items() if id != "xrm_idempotency"}
         newer = {
-            **fewer, "xrm_journal": dataclasses.replace(journal, columns=(note, *journal.columns)),
+            **fewer,
+            "xrm_journal": dataclasses.replace(journal, columns=(note, *journal.columns)),
             "xrm_new": Table("xrm_new", "xrm_new", (Column("id", "id", ColumnType("int"), null=False, primary=True),)),
         }
         monkeypatch.setattr("xrm.kernel.plan.SYSTEM", Schema(newer))
@@ -114,11 +115,14 @@ class TestFirst:
         assert (await current(store)) == applied.generation
 
     async def test_tables_with_hard_names_in_a_circle(self, store: Store):
-        found = await take(store, model(
-            entity("order", field("group", "relation", to="group"), field("select", "money")),
-            entity("group", field("order", "relation", to="order", required=True), field("from", unique=True)),
-            entity("e1_pkey"),
-        ))
+        found = await take(
+            store,
+            model(
+                entity("order", field("group", "relation", to="group"), field("select", "money")),
+                entity("group", field("order", "relation", to="order", required=True), field("from", unique=True)),
+                entity("e1_pkey"),
+            ),
+        )
         order = await put(store, found, "order")
         group = await put(store, found, "group", order=order)
         await store.execute(f"""UPDATE "order" SET "group" = '{group}'""")
@@ -127,19 +131,36 @@ class TestFirst:
 
 class TestRenames:
     async def test_keep_records_references_and_uniqueness(self, store: Store):
-        found = await take(store, model(
-            entity("deal", field("party", "relation", to="party"), field("price", "money"), field("name", unique=True)),
-            entity("party", field("name")),
-        ))
+        found = await take(
+            store,
+            model(
+                entity(
+                    "deal", field("party", "relation", to="party"), field("price", "money"), field("name", unique=True)
+                ),
+                entity("party", field("name")),
+            ),
+        )
         ann = await put(store, found, "party", name="Ann")
         await put(store, found, "deal", party=ann, price=Decimal("1.50"), price_currency="CHF", name="x")
-        found = await take(store, model(
-            entity("sale", field("customer", "relation", to="person", was="party"),
-                   field("amount", "money", was="price"), field("title", unique=True, was="name"), was="deal"),
-            entity("person", field("name"), was="party"),
-        ))
+        found = await take(
+            store,
+            model(
+                entity(
+                    "sale",
+                    field("customer", "relation", to="person", was="party"),
+                    field("amount", "money", was="price"),
+                    field("title", unique=True, was="name"),
+                    was="deal",
+                ),
+                entity("person", field("name"), was="party"),
+            ),
+        )
         assert [s["kind"] for s in found.steps] == [
-            "rename_table", "rename_field", "rename_field", "rename_field", "rename_table",
+            "rename_table",
+            "rename_field",
+            "rename_field",
+            "rename_field",
+            "rename_table",
         ]
         assert await cells(store, found, "sale", "customer", "amount", "amount_currency", "title") == [
             (ann, Decimal("1.50"), "CHF", "x")
@@ -191,17 +212,35 @@ class TestFields:
     async def test_new_ones_are_filled(self, store: Store):
         found = await take(store, one())
         await put(store, found, "thing")
-        found = await take(store, one(
-            field("plain"), field("name", required=True, default="O'Brien"),
-            field("due", "date", backfill="2026-01-31"), field("size", "integer", required=True, backfill=3),
-            field("tags", "tags", default=["a", "b's"]),
-            field("price", "money", default={"amount": "2", "currency": "CHF"}, backfill="1"),
-            field("active", "boolean", required=True, default=True, backfill=False),
-            field("parent", "relation", to="thing"), field("extra", "json", default={"a": "x'y"}),
-            field("unit", required=True, backfill="kg", unique=True),
-        ), parsing=Parsing("USD"))
+        found = await take(
+            store,
+            one(
+                field("plain"),
+                field("name", required=True, default="O'Brien"),
+                field("due", "date", backfill="2026-01-31"),
+                field("size", "integer", required=True, backfill=3),
+                field("tags", "tags", default=["a", "b's"]),
+                field("price", "money", default={"amount": "2", "currency": "CHF"}, backfill="1"),
+                field("active", "boolean", required=True, default=True, backfill=False),
+                field("parent", "relation", to="thing"),
+                field("extra", "json", default={"a": "x'y"}),
+                field("unit", required=True, backfill="kg", unique=True),
+            ),
+            parsing=Parsing("USD"),
+        )
         assert await cells(
-            store, found, "thing", "plain", "name", "size", "due", "tags", "price", "price_currency", "active", "extra",
+            store,
+            found,
+            "thing",
+            "plain",
+            "name",
+            "size",
+            "due",
+            "tags",
+            "price",
+            "price_currency",
+            "active",
+            "extra",
             "unit",
         ) == [(None, "O'Brien", 3, date(2026, 1, 31), ("a", "b's"), Decimal("1.00"), "USD", False, {"a": "x'y"}, "kg")]
         await put(store, found, "thing", size=1, unit="m")
@@ -227,14 +266,22 @@ class TestFields:
         error = await refused(store, one(field("a", required=True), field("price", "money", required=True)))
         assert codes(error) == [("thing.a", "needs_value"), ("thing.price", "needs_value")]
         assert "2 records" in error.issues[0].message
-        found = await take(store, one(
-            field("a", required=True, backfill="O'Brien"), field("price", "money", required=True, default="2"),
-        ))
+        found = await take(
+            store,
+            one(
+                field("a", required=True, backfill="O'Brien"),
+                field("price", "money", required=True, default="2"),
+            ),
+        )
         assert await cells(store, found, "thing", "a", "price", "price_currency") == [
-            ("x", Decimal(1), "CHF"), ("O'Brien", Decimal(2), "EUR"), ("O'Brien", Decimal(2), "EUR"),
+            ("x", Decimal(1), "CHF"),
+            ("O'Brien", Decimal(2), "EUR"),
+            ("O'Brien", Decimal(2), "EUR"),
         ]
         assert [(s["kind"], s["rows"], s["affected"]) for s in found.steps] == [
-            ("require", 3, 2), ("require", 3, 2), ("change_default", 3, 0),
+            ("require", 3, 2),
+            ("require", 3, 2),
+            ("change_default", 3, 0),
         ]
 
     async def test_becomes_optional_and_changes_its_default(self, store: Store):
@@ -314,10 +361,17 @@ class TestTypes:
     async def test_change_together_with_everything_else(self, store: Store):
         found = await take(store, one(field("a", index=True), field("b"), field("c"), field("d", unique=True)))
         await put(store, found, "thing", a="1", b="x", c="y", d="7")
-        found = await take(store, one(
-            field("n", "integer", required=True, default=5, unique=True, was="a"), field("b", removed=True),
-            field("a", was="c"), field("d", "integer", unique=True), field("e", required=True, backfill="z"),
-        ), consent=frozenset({"drop_field:e1.f3"}))
+        found = await take(
+            store,
+            one(
+                field("n", "integer", required=True, default=5, unique=True, was="a"),
+                field("b", removed=True),
+                field("a", was="c"),
+                field("d", "integer", unique=True),
+                field("e", required=True, backfill="z"),
+            ),
+            consent=frozenset({"drop_field:e1.f3"}),
+        )
         assert await cells(store, found, "thing", "n", "a", "d", "e") == [(1, "y", 7, "z")]
 
     async def test_more_than_one_page_of_values(self, store: Store, monkeypatch):
@@ -418,9 +472,14 @@ class TestKeys:
 
 class TestOmission:
     async def test_keeps_values_and_lets_records_be_made(self, store: Store):
-        found = await take(store, one(
-            field("a", required=True, unique=True), field("p", "relation", to="thing", required=True), field("b"),
-        ))
+        found = await take(
+            store,
+            one(
+                field("a", required=True, unique=True),
+                field("p", "relation", to="thing", required=True),
+                field("b"),
+            ),
+        )
         first = UUID(int=0)
         await put(store, found, "thing", id=first, a="x", p=first)
         found = await take(store, one(field("b")))
@@ -483,9 +542,14 @@ class TestLoss:
         await store.close()
 
     async def test_tables_that_point_to_each_other_can_go(self, store: Store):
-        found = await take(store, model(
-            entity("a", field("b", "relation", to="b")), entity("b", field("a", "relation", to="a")), entity("c"),
-        ))
+        found = await take(
+            store,
+            model(
+                entity("a", field("b", "relation", to="b")),
+                entity("b", field("a", "relation", to="a")),
+                entity("c"),
+            ),
+        )
         one_b = await put(store, found, "b")
         await put(store, found, "a", b=one_b)
         gone = model(entity("a", removed=True), entity("b", removed=True), entity("c"))
@@ -502,9 +566,11 @@ class TestAllOrNothing:
         found = await take(store, model(entity("thing", field("a"), field("b", unique=True)), entity("gone")))
         await put(store, found, "thing", a="1")
         aim = model(
-            entity("item", field("c", "integer", was="a"), field("b", required=True, backfill="x"), field("d"),
-                   was="thing"),
-            entity("gone", removed=True), entity("new", field("of", "relation", to="item")),
+            entity(
+                "item", field("c", "integer", was="a"), field("b", required=True, backfill="x"), field("d"), was="thing"
+            ),
+            entity("gone", removed=True),
+            entity("new", field("of", "relation", to="item")),
         )
         before, journal = await look(store), await history(store)
         for last in range(1, 200):
@@ -580,8 +646,12 @@ class TestSeal:
 
 FULL = model(
     entity(
-        "thing", field("a", required=True, default="O'Brien", unique=True), field("n", "decimal", scale=3, index=True),
-        field("who", "relation", to="party", required=True), field("tags", "tags", index=True), field("p", "money"),
+        "thing",
+        field("a", required=True, default="O'Brien", unique=True),
+        field("n", "decimal", scale=3, index=True),
+        field("who", "relation", to="party", required=True),
+        field("tags", "tags", index=True),
+        field("p", "money"),
         unique=(("n", "who"),),
     ),
     entity("party", field("at", "datetime", default="2026-01-01T00:00:00Z"), field("last", "relation", to="thing")),
@@ -590,15 +660,25 @@ FULL = model(
 BACK: dict[str, Model] = {
     "add": model(*FULL.entities.values(), entity("extra", field("of", "relation", to="thing"))),
     "fields": model(
-        entity("thing", *(f for f in FULL.entities["thing"].fields.values() if not f.system),
-               field("m", "integer", required=True, default=1, unique=True), field("q", "relation", to="gone"),
-               unique=(("n", "who"),)),
-        FULL.entities["party"], FULL.entities["gone"],
+        entity(
+            "thing",
+            *(f for f in FULL.entities["thing"].fields.values() if not f.system),
+            field("m", "integer", required=True, default=1, unique=True),
+            field("q", "relation", to="gone"),
+            unique=(("n", "who"),),
+        ),
+        FULL.entities["party"],
+        FULL.entities["gone"],
     ),
     "everything": model(
         entity(
-            "item", field("b", "long_text", was="a"), field("n", "decimal", scale=5), field("p", "decimal"),
-            field("who", "relation", to="*"), field("tags", "json", index=True), was="thing",
+            "item",
+            field("b", "long_text", was="a"),
+            field("n", "decimal", scale=5),
+            field("p", "decimal"),
+            field("who", "relation", to="*"),
+            field("tags", "json", index=True),
+            was="thing",
         ),
         entity("party", field("at"), field("last")),
         entity("gone", removed=True),

@@ -22,14 +22,22 @@ from xrm.metadata.model import Model
 ROOT = Path(__file__).parents[2]
 ROWS = 300
 
-MANY = model(*(
-    entity(f"thing_{n}", field("a", unique=True), field("next", "relation", to=f"thing_{(n + 1) % 20}"))
-    for n in range(20)
-))
+MANY = model(
+    *(
+        entity(f"thing_{n}", field("a", unique=True), field("next", "relation", to=f"thing_{(n + 1) % 20}"))
+        for n in range(20)
+    )
+)
 TEXT = one(field("a", index=True), field("b", unique=True), field("parent", "relation", to="thing"))
 NUMBER = model(
-    entity("item", field("n", "integer", required=True, was="a"), field("b", unique=True),
-           field("parent", "relation", to="item"), field("c", required=True, backfill="x"), was="thing"),
+    entity(
+        "item",
+        field("n", "integer", required=True, was="a"),
+        field("b", unique=True),
+        field("parent", "relation", to="item"),
+        field("c", required=True, backfill="x"),
+        was="thing",
+    ),
     entity("extra", field("of", "relation", to="item")),
 )
 MODELS = {"many": MANY, "number": NUMBER}
@@ -73,8 +81,15 @@ async def start(url: str, name: str, die_at: int = 0) -> asyncio.subprocess.Proc
         " asyncio.run(work(sys.argv[1], sys.argv[2], int(sys.argv[3])))"
     )
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", code, url, name, str(die_at), cwd=ROOT,
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+        sys.executable,
+        "-c",
+        code,
+        url,
+        name,
+        str(die_at),
+        cwd=ROOT,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
     )
     assert process.stdout is not None
     assert await process.stdout.readline() == b"ready\n"

@@ -37,8 +37,15 @@ def fields(ids: Ids, name: str = "thing") -> dict[str, str]:
 def after(plan: Plan) -> Generation:
     """The generation an applied plan leaves behind."""
     return Generation(
-        plan.base + 1, datetime(2026, 1, 1, tzinfo=UTC), None, "", sources_hash(plan.sources), plan.sources,
-        ids_from_json(ids_to_json(plan.ids)), schema_from_json(schema_to_json(plan.new)), (),
+        plan.base + 1,
+        datetime(2026, 1, 1, tzinfo=UTC),
+        None,
+        "",
+        sources_hash(plan.sources),
+        plan.sources,
+        ids_from_json(ids_to_json(plan.ids)),
+        schema_from_json(schema_to_json(plan.new)),
+        (),
     )
 
 
@@ -58,7 +65,8 @@ class TestIds:
     def test_are_counted_in_the_order_of_the_model(self):
         ids = identify(model(entity("deal", field("name"), field("amount", "money")), entity("party", field("name"))))
         assert ids.entities == {
-            "deal": EntityIds("e1", {"name": "f2", "amount": "f3"}), "party": EntityIds("e4", {"name": "f5"}),
+            "deal": EntityIds("e1", {"name": "f2", "amount": "f3"}),
+            "party": EntityIds("e4", {"name": "f5"}),
         }
         assert ids.last == 5
 
@@ -194,23 +202,38 @@ class TestPhysical:
     def test_indexes_of_fields_lists_workflow_and_order(self):
         states = tuple(State(n, n) for n in ("new", "won"))
         view = View("list", "list", sort=("-due", "-amount"))
-        found = table(one(
-            field("a", index=True), field("state", "choice", choices=(Choice("new", "New"), Choice("won", "Won"))),
-            field("due", "date"), field("amount", "money"), indexes=(("a", "due"),), views={"list": view},
-            workflow=Workflow("state", "new", states, ()),
-        ))
+        found = table(
+            one(
+                field("a", index=True),
+                field("state", "choice", choices=(Choice("new", "New"), Choice("won", "Won"))),
+                field("due", "date"),
+                field("amount", "money"),
+                indexes=(("a", "due"),),
+                views={"list": view},
+                workflow=Workflow("state", "new", states, ()),
+            )
+        )
         assert {i.id: (i.columns, i.unique, i.live) for i in found.indexes} == {
-            "ix_f2": (("f2",), False, True), "ix_f3": (("f3",), False, True), "ix_f2_f4": (("f2", "f4"), False, True),
-            "ix_created_at_id": (("created_at", "id"), False, True), "ix_f4_f5_id": (("f4", "f5", "id"), False, True),
+            "ix_f2": (("f2",), False, True),
+            "ix_f3": (("f3",), False, True),
+            "ix_f2_f4": (("f2", "f4"), False, True),
+            "ix_created_at_id": (("created_at", "id"), False, True),
+            "ix_f4_f5_id": (("f4", "f5", "id"), False, True),
         }
         assert next(c for c in found.columns if c.name == "state").default == "new"
 
     @pytest.mark.parametrize("sort", [("a", "-due"), ("party.name",), ("about",), ("tags",)])
     def test_no_index_where_it_could_not_serve_the_order(self, sort):
-        found = table(one(
-            field("a"), field("due", "date"), field("party", "relation", to="thing"), field("tags", "tags"),
-            field("about", "relation", to="*"), views={"list": View("list", "list", sort=sort)},
-        ))
+        found = table(
+            one(
+                field("a"),
+                field("due", "date"),
+                field("party", "relation", to="thing"),
+                field("tags", "tags"),
+                field("about", "relation", to="*"),
+                views={"list": View("list", "list", sort=sort)},
+            )
+        )
         assert [i.id for i in found.indexes if i.id.endswith("_id")] == ["ix_created_at_id"]
 
     @pytest.mark.parametrize("options", [{"formula": "1"}, {"kind": "auto_number", "number": "T-{000}"}])
@@ -226,7 +249,8 @@ class TestPhysical:
         with pytest.raises(ModelError) as refused:
             table(one(field("n", "integer", default="many"), field("d", "date", backfill="soon")))
         assert [(i.path, i.code) for i in refused.value.issues] == [
-            ("thing.n", "not_integer"), ("thing.d", "not_date"),
+            ("thing.n", "not_integer"),
+            ("thing.d", "not_date"),
         ]
 
     def test_two_fields_cannot_have_the_same_column(self):
@@ -242,9 +266,18 @@ class TestPhysical:
 
 
 TYPED = [
-    ("text", "O'Brien; DROP TABLE x"), ("integer", -3), ("decimal", "1.25"), ("percent", 10), ("boolean", False),
-    ("date", "2026-02-28"), ("time", "13:05"), ("datetime", "2026-02-28T13:05:00+01:00"), ("tags", ["a", "b"]),
-    ("json", {"a": [1, None]}), ("uuid", "018f3c4e-0000-7000-8000-000000000001"), ("money", "3.10"),
+    ("text", "O'Brien; DROP TABLE x"),
+    ("integer", -3),
+    ("decimal", "1.25"),
+    ("percent", 10),
+    ("boolean", False),
+    ("date", "2026-02-28"),
+    ("time", "13:05"),
+    ("datetime", "2026-02-28T13:05:00+01:00"),
+    ("tags", ["a", "b"]),
+    ("json", {"a": [1, None]}),
+    ("uuid", "018f3c4e-0000-7000-8000-000000000001"),
+    ("money", "3.10"),
 ]
 
 
@@ -280,40 +313,101 @@ class TestSteps:
         assert plan.steps == ()
         assert not plan.empty
 
-    @pytest.mark.parametrize(("before", "then", "step", "text"), [
-        ([], [field("a")], ("add_field", "thing.a", "safe"), "Add thing.a, text."),
-        ([], [field("a", default="x", required=True)], ("add_field", "thing.a", "safe"),
-         "Add thing.a, required text; existing records get 'x'."),
-        ([], [field("a", "money", backfill="2")], ("add_field", "thing.a", "slow"),
-         "Add thing.a, money; existing records get 2.00."),
-        ([], [field("a", "relation", to="thing", required=True)], ("add_field", "thing.a", "safe"),
-         "Add thing.a, required relation to thing."),
-        ([], [field("a", "relation", to="*")], ("add_field", "thing.a", "safe"), "Add thing.a, relation to any."),
-        ([field("a", "decimal")], [field("a", "money")], ("add_field", "thing.a", "slow"),
-         "Add thing.a_currency, text."),
-        ([field("a")], [field("b", was="a")], ("rename_field", "thing.b", "safe"),
-         "Rename thing.a to b; its values stay."),
-        ([field("a", "money")], [field("b", "money", was="a")], ("rename_field", "thing.b", "safe"),
-         "Rename thing.a to b; its values stay."),
-        ([field("a")], [field("a", "integer")], ("change_type", "thing.a", "slow"), "Change thing.a from text to int."),
-        ([field("a", "decimal")], [field("a", "decimal", scale=4)], ("change_type", "thing.a", "slow"),
-         "Change thing.a from decimal(18,2) to decimal(18,4)."),
-        ([field("a")], [field("a", required=True)], ("require", "thing.a", "slow"), "Make thing.a required."),
-        ([field("a")], [field("a", required=True, backfill="?")], ("require", "thing.a", "slow"),
-         "Make thing.a required; records without a value get '?'."),
-        ([field("a", required=True)], [field("a")], ("relax", "thing.a", "safe"), "thing.a is no longer required."),
-        ([field("a")], [field("a", default="x")], ("change_default", "thing.a", "safe"),
-         "Give thing.a the default 'x'; existing values stay."),
-        ([field("a", default="x")], [field("a")], ("change_default", "thing.a", "safe"),
-         "Give thing.a no default; existing values stay."),
-        ([field("a")], [field("a", index=True)], ("add_index", "thing.a", "slow"), "Index thing by a."),
-        ([field("a", index=True)], [field("a")], ("drop_index", "thing.a", "safe"), "Drop the index of thing by a."),
-        ([field("a")], [field("a", unique=True)], ("add_unique", "thing.a", "slow"), "Make a unique in thing."),
-        ([field("a", unique=True)], [field("a")], ("drop_unique", "thing.a", "safe"),
-         "a need no longer be unique in thing."),
-        ([field("a", "money")], [field("a", "money", removed=True)], ("drop_field", "thing.a", "destructive"),
-         "Drop thing.a with all its values."),
-    ])
+    @pytest.mark.parametrize(
+        ("before", "then", "step", "text"),
+        [
+            ([], [field("a")], ("add_field", "thing.a", "safe"), "Add thing.a, text."),
+            (
+                [],
+                [field("a", default="x", required=True)],
+                ("add_field", "thing.a", "safe"),
+                "Add thing.a, required text; existing records get 'x'.",
+            ),
+            (
+                [],
+                [field("a", "money", backfill="2")],
+                ("add_field", "thing.a", "slow"),
+                "Add thing.a, money; existing records get 2.00.",
+            ),
+            (
+                [],
+                [field("a", "relation", to="thing", required=True)],
+                ("add_field", "thing.a", "safe"),
+                "Add thing.a, required relation to thing.",
+            ),
+            ([], [field("a", "relation", to="*")], ("add_field", "thing.a", "safe"), "Add thing.a, relation to any."),
+            (
+                [field("a", "decimal")],
+                [field("a", "money")],
+                ("add_field", "thing.a", "slow"),
+                "Add thing.a_currency, text.",
+            ),
+            (
+                [field("a")],
+                [field("b", was="a")],
+                ("rename_field", "thing.b", "safe"),
+                "Rename thing.a to b; its values stay.",
+            ),
+            (
+                [field("a", "money")],
+                [field("b", "money", was="a")],
+                ("rename_field", "thing.b", "safe"),
+                "Rename thing.a to b; its values stay.",
+            ),
+            (
+                [field("a")],
+                [field("a", "integer")],
+                ("change_type", "thing.a", "slow"),
+                "Change thing.a from text to int.",
+            ),
+            (
+                [field("a", "decimal")],
+                [field("a", "decimal", scale=4)],
+                ("change_type", "thing.a", "slow"),
+                "Change thing.a from decimal(18,2) to decimal(18,4).",
+            ),
+            ([field("a")], [field("a", required=True)], ("require", "thing.a", "slow"), "Make thing.a required."),
+            (
+                [field("a")],
+                [field("a", required=True, backfill="?")],
+                ("require", "thing.a", "slow"),
+                "Make thing.a required; records without a value get '?'.",
+            ),
+            ([field("a", required=True)], [field("a")], ("relax", "thing.a", "safe"), "thing.a is no longer required."),
+            (
+                [field("a")],
+                [field("a", default="x")],
+                ("change_default", "thing.a", "safe"),
+                "Give thing.a the default 'x'; existing values stay.",
+            ),
+            (
+                [field("a", default="x")],
+                [field("a")],
+                ("change_default", "thing.a", "safe"),
+                "Give thing.a no default; existing values stay.",
+            ),
+            ([field("a")], [field("a", index=True)], ("add_index", "thing.a", "slow"), "Index thing by a."),
+            (
+                [field("a", index=True)],
+                [field("a")],
+                ("drop_index", "thing.a", "safe"),
+                "Drop the index of thing by a.",
+            ),
+            ([field("a")], [field("a", unique=True)], ("add_unique", "thing.a", "slow"), "Make a unique in thing."),
+            (
+                [field("a", unique=True)],
+                [field("a")],
+                ("drop_unique", "thing.a", "safe"),
+                "a need no longer be unique in thing.",
+            ),
+            (
+                [field("a", "money")],
+                [field("a", "money", removed=True)],
+                ("drop_field", "thing.a", "destructive"),
+                "Drop thing.a with all its values.",
+            ),
+        ],
+    )
     def test_of_a_field(self, before, then, step, text):
         plan = change(one(*before), one(*then))
         assert kinds(plan) == [step]
@@ -344,7 +438,8 @@ class TestSteps:
             return model(entity("thing", field("who", "relation", to=to)), entity("party"), entity("user"))
 
         assert kinds(change(pointing("party"), pointing("user"))) == [
-            ("add_key", "thing.who", "slow"), ("drop_key", "thing.who", "safe"),
+            ("add_key", "thing.who", "slow"),
+            ("drop_key", "thing.who", "safe"),
         ]
 
     def test_another_rule_on_delete_is_no_matter_of_tables(self):
@@ -361,11 +456,16 @@ class TestSteps:
         parent = field("a", "relation", to="thing", required=True, unique=True)
         plan = change(one(parent, field("b", required=True, default="x")), one())
         assert kinds(plan) == [
-            ("relax", "thing.a", "safe"), ("relax", "thing.b", "safe"), ("change_default", "thing.b", "safe"),
-            ("drop_index", "thing.a", "safe"), ("drop_unique", "thing.a", "safe"), ("drop_key", "thing.a", "safe"),
+            ("relax", "thing.a", "safe"),
+            ("relax", "thing.b", "safe"),
+            ("change_default", "thing.b", "safe"),
+            ("drop_index", "thing.a", "safe"),
+            ("drop_unique", "thing.a", "safe"),
+            ("drop_key", "thing.a", "safe"),
         ]
         assert [(i.path, i.code, i.severity) for i in plan.issues] == [
-            ("thing.a", "kept", "warning"), ("thing.b", "kept", "warning"),
+            ("thing.a", "kept", "warning"),
+            ("thing.b", "kept", "warning"),
         ]
         assert change(one(parent), one(), one(field("c"))).issues == ()
 
@@ -389,10 +489,19 @@ class TestSteps:
 def test_a_plan_is_json():
     plan = change(one(field("a")), one(field("a", removed=True)))
     assert json.loads(json.dumps(plan.to_dict())) == {
-        "base": 1, "hash": plan.hash, "issues": [], "steps": [{
-            "id": "drop_field:e1.f2", "kind": "drop_field", "entity": "thing", "field": "a",
-            "description": "Drop thing.a with all its values.", "severity": "destructive",
-        }],
+        "base": 1,
+        "hash": plan.hash,
+        "issues": [],
+        "steps": [
+            {
+                "id": "drop_field:e1.f2",
+                "kind": "drop_field",
+                "entity": "thing",
+                "field": "a",
+                "description": "Drop thing.a with all its values.",
+                "severity": "destructive",
+            }
+        ],
     }
 
 
@@ -402,42 +511,80 @@ class TestSeal:
 
     def test_tells_the_base_and_the_aim_apart(self):
         plans = [
-            change(one(field("a"))), change(one(field("b"))), change(one(field("a"), description="x")),
-            change(one(), one(field("a"))), change(one(field("b")), one(field("a"))),
+            change(one(field("a"))),
+            change(one(field("b"))),
+            change(one(field("a"), description="x")),
+            change(one(), one(field("a"))),
+            change(one(field("b")), one(field("a"))),
         ]
         assert len({p.hash for p in plans}) == len(plans)
 
 
 class TestConversion:
-    @pytest.mark.parametrize(("old", "new", "value", "result"), [
-        ("text", "int", " 42 ", 42), ("text", "int", "-7.00", -7), ("int", "text", 42, "42"),
-        ("text", "decimal", "1.5", Decimal("1.50")), ("decimal", "text", Decimal("1.50"), "1.50"),
-        ("int", "decimal", 3, Decimal("3.00")), ("decimal", "int", Decimal("3.00"), 3),
-        ("decimal", "decimal", Decimal("1.5000"), Decimal("1.50")),
-        ("text", "date", "2026-02-28", date(2026, 2, 28)), ("date", "text", date(2026, 2, 28), "2026-02-28"),
-        ("text", "time", "13:05", time(13, 5)), ("text", "bool", "True", True), ("bool", "text", False, "false"),
-        ("text", "datetime", "2026-01-01T01:00:00+01:00", datetime(2026, 1, 1, tzinfo=UTC)),
-        ("datetime", "text", datetime(2026, 1, 1, tzinfo=UTC), "2026-01-01T00:00:00Z"),
-        ("date", "datetime", date(2026, 1, 1), datetime(2026, 1, 1, tzinfo=UTC)),
-        ("datetime", "date", datetime(2026, 1, 1, tzinfo=UTC), date(2026, 1, 1)),
-        ("text", "texts", "a", ("a",)), ("texts", "text", ("a",), "a"), ("texts", "text", (), None),
-        ("texts", "json", ("a",), ["a"]), ("json", "texts", ["a"], ("a",)), ("json", "text", {"ä": 1}, '{"ä": 1}'),
-        ("text", "uuid", "018f3c4e-0000-7000-8000-000000000001", UUID("018f3c4e-0000-7000-8000-000000000001")),
-        ("int", "bool", 1, True), ("bool", "int", True, 1), ("text", "json", "a", "a"), ("int", "text", None, None),
-    ])
+    @pytest.mark.parametrize(
+        ("old", "new", "value", "result"),
+        [
+            ("text", "int", " 42 ", 42),
+            ("text", "int", "-7.00", -7),
+            ("int", "text", 42, "42"),
+            ("text", "decimal", "1.5", Decimal("1.50")),
+            ("decimal", "text", Decimal("1.50"), "1.50"),
+            ("int", "decimal", 3, Decimal("3.00")),
+            ("decimal", "int", Decimal("3.00"), 3),
+            ("decimal", "decimal", Decimal("1.5000"), Decimal("1.50")),
+            ("text", "date", "2026-02-28", date(2026, 2, 28)),
+            ("date", "text", date(2026, 2, 28), "2026-02-28"),
+            ("text", "time", "13:05", time(13, 5)),
+            ("text", "bool", "True", True),
+            ("bool", "text", False, "false"),
+            ("text", "datetime", "2026-01-01T01:00:00+01:00", datetime(2026, 1, 1, tzinfo=UTC)),
+            ("datetime", "text", datetime(2026, 1, 1, tzinfo=UTC), "2026-01-01T00:00:00Z"),
+            ("date", "datetime", date(2026, 1, 1), datetime(2026, 1, 1, tzinfo=UTC)),
+            ("datetime", "date", datetime(2026, 1, 1, tzinfo=UTC), date(2026, 1, 1)),
+            ("text", "texts", "a", ("a",)),
+            ("texts", "text", ("a",), "a"),
+            ("texts", "text", (), None),
+            ("texts", "json", ("a",), ["a"]),
+            ("json", "texts", ["a"], ("a",)),
+            ("json", "text", {"ä": 1}, '{"ä": 1}'),
+            ("text", "uuid", "018f3c4e-0000-7000-8000-000000000001", UUID("018f3c4e-0000-7000-8000-000000000001")),
+            ("int", "bool", 1, True),
+            ("bool", "int", True, 1),
+            ("text", "json", "a", "a"),
+            ("int", "text", None, None),
+        ],
+    )
     def test_is_exact(self, old, new, value, result):
         made = convert(value, ColumnType(old, 18, 2), ColumnType(new, 18, 2))
         assert (made, type(made)) == (result, type(result))
 
-    @pytest.mark.parametrize(("old", "new", "value"), [
-        ("text", "int", "many"), ("text", "int", "1.5"), ("text", "int", "1_000"), ("text", "int", "9" * 19),
-        ("text", "int", "nan"), ("text", "int", ""), ("text", "decimal", "1.555"), ("text", "decimal", "Infinity"),
-        ("text", "date", "20260228"), ("text", "date", "2026-02-30"), ("text", "bool", "yes"),
-        ("text", "datetime", "2026-01-01T00:00:00"), ("text", "time", "12:00+01:00"), ("text", "uuid", "1"),
-        ("decimal", "int", Decimal("1.50")), ("decimal", "decimal", Decimal("1.555")), ("int", "decimal", 10**17),
-        ("datetime", "date", datetime(2026, 1, 1, 1, tzinfo=UTC)), ("texts", "text", ("a", "b")), ("int", "bool", 2),
-        ("json", "texts", ["a", 1]), ("json", "texts", "a"),
-    ])
+    @pytest.mark.parametrize(
+        ("old", "new", "value"),
+        [
+            ("text", "int", "many"),
+            ("text", "int", "1.5"),
+            ("text", "int", "1_000"),
+            ("text", "int", "9" * 19),
+            ("text", "int", "nan"),
+            ("text", "int", ""),
+            ("text", "decimal", "1.555"),
+            ("text", "decimal", "Infinity"),
+            ("text", "date", "20260228"),
+            ("text", "date", "2026-02-30"),
+            ("text", "bool", "yes"),
+            ("text", "datetime", "2026-01-01T00:00:00"),
+            ("text", "time", "12:00+01:00"),
+            ("text", "uuid", "1"),
+            ("decimal", "int", Decimal("1.50")),
+            ("decimal", "decimal", Decimal("1.555")),
+            ("int", "decimal", 10**17),
+            ("datetime", "date", datetime(2026, 1, 1, 1, tzinfo=UTC)),
+            ("texts", "text", ("a", "b")),
+            ("int", "bool", 2),
+            ("json", "texts", ["a", 1]),
+            ("json", "texts", "a"),
+        ],
+    )
     def test_or_refused(self, old, new, value):
         with pytest.raises(Unconvertible):
             convert(value, ColumnType(old, 18, 3), ColumnType(new, 18, 2))
@@ -450,9 +597,15 @@ class TestConversion:
 
 
 class TestSql:
-    @pytest.mark.parametrize("pairs", [
-        {"a": "b"}, {"a": "b", "b": "c"}, {"a": "b", "b": "a"}, {"a": "b", "b": "c", "c": "a", "x": "y"},
-    ])
+    @pytest.mark.parametrize(
+        "pairs",
+        [
+            {"a": "b"},
+            {"a": "b", "b": "c"},
+            {"a": "b", "b": "a"},
+            {"a": "b", "b": "c", "c": "a", "x": "y"},
+        ],
+    )
     def test_renames_never_meet(self, pairs):
         there = {name: name for name in pairs}
         for old, new in in_order(pairs):

@@ -26,8 +26,12 @@ CASES: list[tuple[dict[str, Any], dict[str, Any], list[Any], list[str]]] = [
     ({"kind": "money"}, {"kind": "money", "max": 5}, [Decimal(5), Decimal("5.01")], ["5.01"]),
     ({"kind": "date"}, {"kind": "date", "min": "2026-01-01"}, [date(2025, 12, 31), date(2026, 1, 1)], ["2025-12-31"]),
     ({"kind": "choice", "choices": (A, B)}, {"kind": "choice", "choices": (A,)}, ["a", "b"], ["b"]),
-    ({"kind": "choices", "choices": (A, B)}, {"kind": "choices", "choices": (A,)}, [("a",), ("a", "b")],
-     ["('a', 'b')"]),
+    (
+        {"kind": "choices", "choices": (A, B)},
+        {"kind": "choices", "choices": (A,)},
+        [("a",), ("a", "b")],
+        ["('a', 'b')"],
+    ),
 ]
 
 

@@ -180,7 +180,9 @@ async def _follow_renames(store: Store, plan: Plan) -> None:
                 await _rename_values(store, table.name, column.name, entities)
     paths = {
         f"{c.old.name}.{old.name}": f"{c.new.name}.{new.name}"
-        for c in changed for new in c.new.columns for old in c.old.columns
+        for c in changed
+        for new in c.new.columns
+        for old in c.old.columns
         if old.id == new.id and (c.moved or old.name != new.name)
     }
     await _rename_values(store, "xrm_sequence", "name", paths)
@@ -196,6 +198,13 @@ async def _rename_values(store: Store, table: str, column: str, pairs: dict[str,
 
 def _generation(plan: Plan, actor: Actor, at: datetime) -> Generation:
     return Generation(
-        plan.base + 1, at, actor.id, actor.name, sources_hash(plan.sources), plan.sources, plan.ids, plan.new,
+        plan.base + 1,
+        at,
+        actor.id,
+        actor.name,
+        sources_hash(plan.sources),
+        plan.sources,
+        plan.ids,
+        plan.new,
         tuple(step.to_dict() for step in plan.shown),
     )

@@ -88,6 +88,9 @@ def _issue(path: str, count: int, samples: list[str]) -> Issue:
     shown = ", ".join(repr(s if len(s) <= 40 else s[:39] + "…") for s in samples)
     records = "1 record does" if count == 1 else f"{count} records do"
     return Issue(
-        path, "breaks_rule", f"{records} not meet the new rules of {path}: {shown}.",
-        "they stay, and must be corrected when they are next changed", "warning",
+        path,
+        "breaks_rule",
+        f"{records} not meet the new rules of {path}: {shown}.",
+        "they stay, and must be corrected when they are next changed",
+        "warning",
     )

@@ -365,7 +365,11 @@ class _Sqlite(_Writer):
 def _needs_rebuild(change: TableChange) -> bool:
     added = {c.id for c in change.added}
     return bool(
-        change.retyped or change.tightened or change.relaxed or change.redefaulted or change.keys_dropped
+        change.retyped
+        or change.tightened
+        or change.relaxed
+        or change.redefaulted
+        or change.keys_dropped
         or any(k.column not in added for k in change.keys_added)
         or any(not c.null and c.default is None for c in change.added)
         or any(c.primary for c in change.dropped)

@@ -38,9 +38,18 @@ class TableChange:
     def empty(self) -> bool:
         """Whether nothing is different."""
         return not (
-            self.moved or self.added or self.dropped or self.renamed or self.retyped or self.tightened
-            or self.relaxed or self.redefaulted or self.indexes_added or self.indexes_dropped
-            or self.keys_added or self.keys_dropped
+            self.moved
+            or self.added
+            or self.dropped
+            or self.renamed
+            or self.retyped
+            or self.tightened
+            or self.relaxed
+            or self.redefaulted
+            or self.indexes_added
+            or self.indexes_dropped
+            or self.keys_added
+            or self.keys_dropped
         )
 
 
@@ -68,7 +77,8 @@ def _compare_tables(old: Table, new: Table) -> TableChange:
     after = {c.id: c for c in new.columns}
     pairs = [(before[id], column) for id, column in after.items() if id in before]
     return TableChange(
-        old, new,
+        old,
+        new,
         added=tuple(c for id, c in after.items() if id not in before),
         dropped=tuple(c for id, c in before.items() if id not in after),
         renamed=_where(pairs, lambda a, b: a.name != b.name),

@@ -39,7 +39,8 @@ async def scan(store: Store, table: str, key: Column, column: str, type: ColumnT
     while True:
         rows = await store.fetch(
             f"SELECT {quote(key.name)}, {quote(column)} FROM {quote(table)} WHERE {quote(column)} IS NOT NULL{after}"
-            f" ORDER BY {quote(key.name)} LIMIT {PAGE}", known,
+            f" ORDER BY {quote(key.name)} LIMIT {PAGE}",
+            known,
         )
         if rows:
             yield [(row[0], row[1], decode(row[1])) for row in rows]
@@ -68,8 +69,12 @@ class _Assessor:
         if step.kind == "rename_table":
             self._refuse_foreign(step)
         counted = {
-            "add_field": self._added, "require": self._required, "change_type": self._retyped,
-            "add_unique": self._unique, "add_key": self._key, "drop_field": self._lost,
+            "add_field": self._added,
+            "require": self._required,
+            "change_type": self._retyped,
+            "add_unique": self._unique,
+            "add_key": self._key,
+            "drop_field": self._lost,
         }.get(step.kind)
         if step.kind == "drop_table":
             return dataclasses.replace(step, rows=rows, affected=rows)
@@ -82,7 +87,9 @@ class _Assessor:
         ours = {table.name for table in self.plan.old.tables.values()}
         if step.entity in self.names - ours:
             self._block(
-                step, "table_exists", f"The database has a table {step.entity} that xrm did not make.",
+                step,
+                "table_exists",
+                f"The database has a table {step.entity} that xrm did not make.",
                 "use a database, or a PostgreSQL schema, of its own",
             )
 
@@ -125,7 +132,9 @@ class _Assessor:
         if bad:
             shown = ", ".join(repr(_short(sample)) for sample in samples)
             self._block(
-                step, "cannot_convert", f"{_records(bad)} cannot be converted, like {shown}.",
+                step,
+                "cannot_convert",
+                f"{_records(bad)} cannot be converted, like {shown}.",
                 "correct these values first, or give the new field another name",
             )
         return values, samples
@@ -150,7 +159,9 @@ class _Assessor:
         samples = [", ".join(str(cell) for cell in row[:-1]) for row in rows]
         shown = "; ".join(_short(sample) for sample in samples)
         self._block(
-            step, "not_unique", f"{_records(twins)} share their value with another, like {shown}.",
+            step,
+            "not_unique",
+            f"{_records(twins)} share their value with another, like {shown}.",
             "correct or merge them first",
         )
         return twins, samples
@@ -186,7 +197,9 @@ class _Assessor:
         if lost:
             name = self.plan.new.tables[key.table].name
             self._block(
-                step, "dangling", f"{_records(lost)} point to a {name} that does not exist.",
+                step,
+                "dangling",
+                f"{_records(lost)} point to a {name} that does not exist.",
                 "correct or empty these values first",
             )
         return lost, []

@@ -126,9 +126,15 @@ def _generation(store: Store, row: Sequence[Any]) -> Generation:
         decode = store.dialect.decode(column.type)
         cells[column.name] = decode(stored) if decode else stored
     return Generation(
-        cells["generation"], cells["at"], cells["actor"], cells["actor_name"] or "", cells["hash"],
-        tuple(Source(*parts) for parts in cells["sources"]), ids_from_json(cells["ids"]),
-        schema_from_json(cells["schema"]), tuple(cells["steps"]),
+        cells["generation"],
+        cells["at"],
+        cells["actor"],
+        cells["actor_name"] or "",
+        cells["hash"],
+        tuple(Source(*parts) for parts in cells["sources"]),
+        ids_from_json(cells["ids"]),
+        schema_from_json(cells["schema"]),
+        tuple(cells["steps"]),
     )
 
 
@@ -184,7 +190,8 @@ def _table_to_json(table: Table) -> dict[str, Any]:
 
 def _table_from_json(id: str, data: Mapping[str, Any]) -> Table:
     return Table(
-        id, data["name"],
+        id,
+        data["name"],
         tuple(_column_from_json(c) for c in data["columns"]),
         tuple(Index(i["id"], tuple(i["columns"]), i["unique"], i["live"]) for i in data["indexes"]),
         tuple(ForeignKey(k["id"], k["column"], k["table"], k["on_delete"]) for k in data["keys"]),
@@ -216,14 +223,16 @@ def _value_to_json(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-_READERS: Mapping[str, Any] = MappingProxyType({
-    "decimal": Decimal,
-    "date": date.fromisoformat,
-    "time": time.fromisoformat,
-    "datetime": lambda text: datetime.fromisoformat(text).astimezone(UTC),
-    "uuid": UUID,
-    "texts": tuple,
-})
+_READERS: Mapping[str, Any] = MappingProxyType(
+    {
+        "decimal": Decimal,
+        "date": date.fromisoformat,
+        "time": time.fromisoformat,
+        "datetime": lambda text: datetime.fromisoformat(text).astimezone(UTC),
+        "uuid": UUID,
+        "texts": tuple,
+    }
+)
 
 
 def _value_from_json(value: Any, type: ColumnType) -> Any:

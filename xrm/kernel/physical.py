@@ -124,7 +124,9 @@ def _left_over(known: Mapping[str, str], matched: Mapping[str, str]) -> list[str
 
 def _taken(path: str) -> Issue:
     return Issue(
-        path, "name_kept", "This name still holds the data of something that is no longer defined.",
+        path,
+        "name_kept",
+        "This name still holds the data of something that is no longer defined.",
         "define it again, or apply `removed: true` for it first",
     )
 
@@ -141,7 +143,8 @@ def physical(model: Model, ids: Ids, parsing: Parsing | None = None) -> Schema:
     issues: list[Issue] = []
     tables = [
         _Mapping(entity, ids, parsing or Parsing(), issues).table()
-        for entity in model.entities.values() if not entity.removed
+        for entity in model.entities.values()
+        if not entity.removed
     ]
     if issues:
         raise ModelError(issues=issues)
@@ -171,9 +174,13 @@ class _Mapping:
         defaults, backfills = self._cells(field, self._default(field)), self._backfills(field)
         for spec, default, backfill in zip(values.columns(field), defaults, backfills, strict=True):
             yield Column(
-                column_id(self.field_id(field), field.name, spec.name), spec.name, spec.type,
-                null=_nullable(field), primary=field.system and field.name == "id",
-                default=default, backfill=backfill,
+                column_id(self.field_id(field), field.name, spec.name),
+                spec.name,
+                spec.type,
+                null=_nullable(field),
+                primary=field.system and field.name == "id",
+                default=default,
+                backfill=backfill,
             )
 
     def _default(self, field: Field) -> Any:
@@ -263,6 +270,7 @@ class _Mapping:
 def _index_id(prefix: str, columns: Iterable[str]) -> str:
     return "_".join((prefix, *map(plain, columns)))
 
+
 def _nullable(field: Field) -> bool:
     if field.system:
         return field.name not in _NEVER_NULL
@@ -317,7 +325,8 @@ def _settle_table(table: Table, old: Schema, ids: EntityIds | None) -> Table:
     kept = {ids.fields[name] for name in ids.kept} if ids else {c.id for c in before.columns}
     stay = [
         wanted.get(c.id) or dataclasses.replace(c, null=True, default=None, backfill=None)
-        for c in before.columns if c.id in wanted or base_id(c.id) in kept
+        for c in before.columns
+        if c.id in wanted or base_id(c.id) in kept
     ]
     there = {c.id for c in stay}
     new = [_with_target(c, before, old) for c in table.columns if c.id not in there]

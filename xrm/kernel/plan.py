@@ -76,8 +76,12 @@ class Step:
     def to_dict(self) -> dict[str, Any]:
         """Return the step as JSON data, for the journal and the edges."""
         shown: dict[str, Any] = {
-            "id": self.id, "kind": self.kind, "entity": self.entity, "field": self.field,
-            "description": self.description, "severity": self.severity,
+            "id": self.id,
+            "kind": self.kind,
+            "entity": self.entity,
+            "field": self.field,
+            "description": self.description,
+            "severity": self.severity,
         }
         numbers = {"rows": self.rows, "affected": self.affected, "samples": list(self.samples) or None}
         return shown | {name: value for name, value in numbers.items() if value is not None}
@@ -120,8 +124,12 @@ class Plan:
     def hash(self) -> str:
         """The seal: changes when the generation it starts from, the definitions or the steps change."""
         parts = [
-            self.base, sources_hash(self.sources), schema_to_json(self.old), schema_to_json(self.new),
-            ids_to_json(self.ids), [step.id for step in self.steps],
+            self.base,
+            sources_hash(self.sources),
+            schema_to_json(self.old),
+            schema_to_json(self.new),
+            ids_to_json(self.ids),
+            [step.id for step in self.steps],
         ]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
@@ -148,8 +156,14 @@ def propose(model: Model, current: Generation | None, parsing: Parsing | None = 
     made = plan(old, new)
     same = current is not None and current.hash == sources_hash(model.sources) and current.ids == ids
     return Plan(
-        old, new, made.steps, (*made.issues, *_omitted(ids, current)), current.number if current else 0,
-        ids, model.sources, same,
+        old,
+        new,
+        made.steps,
+        (*made.issues, *_omitted(ids, current)),
+        current.number if current else 0,
+        ids,
+        model.sources,
+        same,
     )
 
 
@@ -292,7 +306,9 @@ def _twins(table: Table) -> Iterator[Issue]:
     names = [c.name for c in table.columns]
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield Issue(
-            f"{table.name}.{name}", "name_kept", "This name still holds the data of a field that is no longer defined.",
+            f"{table.name}.{name}",
+            "name_kept",
+            "This name still holds the data of a field that is no longer defined.",
             "define that field again, or apply `removed: true` for it first",
         )
 
@@ -301,7 +317,8 @@ def _impossible(change: TableChange) -> Iterator[Issue]:
     for old, new in change.retyped:
         if not convertible(old.type, new.type):
             yield Issue(
-                f"{change.new.name}.{new.name}", "no_conversion",
+                f"{change.new.name}.{new.name}",
+                "no_conversion",
                 f"Values of type {_words(old.type)} cannot become {_words(new.type)}.",
                 "give the new field another name, and drop the old one with `removed: true` when it is empty",
             )
@@ -321,8 +338,9 @@ def _omitted(ids: Ids, current: Generation | None) -> Iterator[Issue]:
 
 def _kept(path: str, stays: str) -> Issue:
     return Issue(
-        path, "kept", f"{path} is no longer defined. {stays}",
-        "define it again to get it back; to drop it, define it with `removed: true`", "warning",
+        path,
+        "kept",
+        f"{path} is no longer defined. {stays}",
+        "define it again to get it back; to drop it, define it with `removed: true`",
+        "warning",
     )
-
-

@@ -119,23 +119,25 @@ def _same(value: Any) -> Any:
 
 
 _NUMBERS = frozenset({"text", "int", "decimal"})  # what may become a decimal
-_CONVERSIONS: Mapping[tuple[str, str], Callable[[Any], Any]] = MappingProxyType({
-    **{(name, "text"): _text for name in ("int", "decimal", "bool", "date", "time", "datetime", "uuid")},
-    ("json", "text"): _json_text,
-    ("texts", "text"): _only,
-    ("text", "int"): _whole_text,
-    ("text", "bool"): _bool,
-    ("text", "date"): _date,
-    ("text", "time"): _clock,
-    ("text", "datetime"): _moment,
-    ("text", "uuid"): UUID,
-    ("text", "texts"): lambda text: (text,),
-    ("text", "json"): _same,
-    ("decimal", "int"): _whole,
-    ("int", "bool"): _truth,
-    ("bool", "int"): int,
-    ("date", "datetime"): _midnight,
-    ("datetime", "date"): _day,
-    ("texts", "json"): list,
-    ("json", "texts"): _list,
-})
+_CONVERSIONS: Mapping[tuple[str, str], Callable[[Any], Any]] = MappingProxyType(
+    {
+        **{(name, "text"): _text for name in ("int", "decimal", "bool", "date", "time", "datetime", "uuid")},
+        ("json", "text"): _json_text,
+        ("texts", "text"): _only,
+        ("text", "int"): _whole_text,
+        ("text", "bool"): _bool,
+        ("text", "date"): _date,
+        ("text", "time"): _clock,
+        ("text", "datetime"): _moment,
+        ("text", "uuid"): UUID,
+        ("text", "texts"): lambda text: (text,),
+        ("text", "json"): _same,
+        ("decimal", "int"): _whole,
+        ("int", "bool"): _truth,
+        ("bool", "int"): int,
+        ("date", "datetime"): _midnight,
+        ("datetime", "date"): _day,
+        ("texts", "json"): list,
+        ("json", "texts"): _list,
+    }
+)

@@ -32,8 +32,11 @@ class Generator:
             return self.leaf(type)
         if type == "bool" and self.draw.random() < 0.85:
             return self.condition(depth - 1)
-        return self.pick(lambda: self.chosen(type, depth - 1), lambda: self.computed(type, depth - 1),
-                         lambda: self.computed(type, depth - 1))
+        return self.pick(
+            lambda: self.chosen(type, depth - 1),
+            lambda: self.computed(type, depth - 1),
+            lambda: self.computed(type, depth - 1),
+        )
 
     def leaf(self, type: str) -> str:
         if type in ("uuid", "texts", "json") or self.draw.random() < 0.6:
@@ -64,8 +67,13 @@ class Generator:
         return f"coalesce({self.of(type, depth)}, {second}, {self.of(type, depth)})"
 
     def computed(self, type: str, depth: int) -> str:
-        maker = {"int": self.whole, "decimal": self.decimal, "text": self.text, "date": self.date,
-                 "datetime": self.moment}.get(type)
+        maker = {
+            "int": self.whole,
+            "decimal": self.decimal,
+            "text": self.text,
+            "date": self.date,
+            "datetime": self.moment,
+        }.get(type)
         return maker(depth) if maker else self.chosen(type, depth)
 
     def number(self, depth: int) -> str:
@@ -74,11 +82,17 @@ class Generator:
     def whole(self, depth: int) -> str:
         a, b = self.of("int", depth), self.of("int", depth)
         return self.pick(
-            lambda: f"({a} {self.draw.choice('+-*%')} {b})", lambda: f"-{self.of('int', 0)}", lambda: f"abs({a})",
-            lambda: f"round({self.of('decimal', depth)})", lambda: f"size({self.of('text', depth)})",
-            lambda: f"size({self.draw.choice(_PATHS['texts'])})", lambda: f"min({a}, {b})",
-            lambda: f"days({self.day(depth)}, {self.day(depth)})", lambda: f"year({self.day(depth)})",
-            lambda: f"month({self.day(depth)})", lambda: f"({self.of('date', depth)} - {self.of('date', depth)})",
+            lambda: f"({a} {self.draw.choice('+-*%')} {b})",
+            lambda: f"-{self.of('int', 0)}",
+            lambda: f"abs({a})",
+            lambda: f"round({self.of('decimal', depth)})",
+            lambda: f"size({self.of('text', depth)})",
+            lambda: f"size({self.draw.choice(_PATHS['texts'])})",
+            lambda: f"min({a}, {b})",
+            lambda: f"days({self.day(depth)}, {self.day(depth)})",
+            lambda: f"year({self.day(depth)})",
+            lambda: f"month({self.day(depth)})",
+            lambda: f"({self.of('date', depth)} - {self.of('date', depth)})",
         )
 
     def day(self, depth: int) -> str:
@@ -87,8 +101,10 @@ class Generator:
     def decimal(self, depth: int) -> str:
         a, b = self.number(depth), self.number(depth)
         return self.pick(
-            lambda: f"({self.of('decimal', depth)} {self.draw.choice('+-*%')} {b})", lambda: f"({a} / {b})",
-            lambda: f"({a} / {b})", lambda: f"-({self.of('decimal', depth)})",
+            lambda: f"({self.of('decimal', depth)} {self.draw.choice('+-*%')} {b})",
+            lambda: f"({a} / {b})",
+            lambda: f"({a} / {b})",
+            lambda: f"-({self.of('decimal', depth)})",
             lambda: f"abs({self.of('decimal', depth)})",
             lambda: f"round({self.of('decimal', depth)}, {self.draw.randint(0, 12)})",
             lambda: f"max({self.of('decimal', depth)}, {b}, {a})",
@@ -96,28 +112,40 @@ class Generator:
 
     def text(self, depth: int) -> str:
         a = self.of("text", depth)
-        return self.pick(lambda: f"({a} + {self.of('text', depth)})", lambda: f"lower({a})",
-                         lambda: f"{self.leaf('text')}.upper()")
+        return self.pick(
+            lambda: f"({a} + {self.of('text', depth)})", lambda: f"lower({a})", lambda: f"{self.leaf('text')}.upper()"
+        )
 
     def date(self, depth: int) -> str:
         a = self.of("date", depth)
-        return self.pick(lambda: f"({a} {self.draw.choice('+-')} {self.of('int', depth)})",
-                         lambda: f"max({a}, {self.of('date', depth)})")
+        return self.pick(
+            lambda: f"({a} {self.draw.choice('+-')} {self.of('int', depth)})",
+            lambda: f"max({a}, {self.of('date', depth)})",
+        )
 
     def moment(self, depth: int) -> str:
         a = self.of("datetime", depth)
-        return self.pick(lambda: f"({a} {self.draw.choice('+-')} {self.of('int', depth)})",
-                         lambda: f"min({a}, {self.of('date', depth)})")
+        return self.pick(
+            lambda: f"({a} {self.draw.choice('+-')} {self.of('int', depth)})",
+            lambda: f"min({a}, {self.of('date', depth)})",
+        )
 
     # --- conditions
 
     def condition(self, depth: int) -> str:
         return self.pick(
-            lambda: self.ordered(depth), lambda: self.ordered(depth),
-            lambda: self.equal(depth), lambda: self.equal(depth),
-            lambda: self.null_test(depth), lambda: self.joined(depth), lambda: self.joined(depth),
-            lambda: f"!({self.of('bool', depth)})", lambda: self.one_of(depth), lambda: self.within(depth),
-            lambda: self.text_test(depth), lambda: self.mixed(depth),
+            lambda: self.ordered(depth),
+            lambda: self.ordered(depth),
+            lambda: self.equal(depth),
+            lambda: self.equal(depth),
+            lambda: self.null_test(depth),
+            lambda: self.joined(depth),
+            lambda: self.joined(depth),
+            lambda: f"!({self.of('bool', depth)})",
+            lambda: self.one_of(depth),
+            lambda: self.within(depth),
+            lambda: self.text_test(depth),
+            lambda: self.mixed(depth),
             lambda: f"isEmpty({self.of(self.draw.choice((*_EQUAL, 'texts')), depth)})",
         )
 
@@ -138,11 +166,13 @@ class Generator:
     def mixed(self, depth: int) -> str:
         """Compare a date with a time, or a date with a text that stands for one."""
         sign = self.draw.choice(("==", "!=", "<", ">="))
-        return self.pick(lambda: f"({self.of('datetime', depth)} {sign} {self.of('date', depth)})",
-                         lambda: f"({self.of('date', depth)} {sign} '{self.draw.choice(DATES)}')",
-                         lambda: f"({self.of('datetime', depth)} {sign} '2026-03-05T14:30:00+02:00')",
-                         lambda: f"({self.of('time', depth)} {sign} '08:30')",
-                         lambda: f"(owner {self.draw.choice(('==', '!='))} '{self.draw.choice(IDS)}')")
+        return self.pick(
+            lambda: f"({self.of('datetime', depth)} {sign} {self.of('date', depth)})",
+            lambda: f"({self.of('date', depth)} {sign} '{self.draw.choice(DATES)}')",
+            lambda: f"({self.of('datetime', depth)} {sign} '2026-03-05T14:30:00+02:00')",
+            lambda: f"({self.of('time', depth)} {sign} '08:30')",
+            lambda: f"(owner {self.draw.choice(('==', '!='))} '{self.draw.choice(IDS)}')",
+        )
 
     def null_test(self, depth: int) -> str:
         type = self.draw.choice((*_EQUAL, "texts", "json"))
@@ -158,8 +188,10 @@ class Generator:
         return f"({self.of(type, depth)} in [{choices}])"
 
     def within(self, depth: int) -> str:
-        return self.pick(lambda: f"({self.of('text', depth)} in {self.draw.choice(_PATHS['texts'])})",
-                         lambda: f"({self.of('uuid', depth)} in user.teams)")
+        return self.pick(
+            lambda: f"({self.of('text', depth)} in {self.draw.choice(_PATHS['texts'])})",
+            lambda: f"({self.of('uuid', depth)} in user.teams)",
+        )
 
     def text_test(self, depth: int) -> str:
         name = self.draw.choice(("startsWith", "endsWith", "contains"))

@@ -21,11 +21,23 @@ from xrm.kernel.expression.letters import LOWER, UPPER, lower, upper
 from xrm.kernel.store.codec import SQLITE
 from xrm.kernel.store.sql import Binder, quote
 
-INITIAL = Function("initial", "The first character.", (("text",),), lambda args: TEXT, lambda text: text[:1],
-                   lambda call, args, bind: f"left({args[0]}, 1)")
-LENGTH = Function("length", "As size.", (("text",),), lambda args: INT, len,
-                  lambda call, args, bind: f"char_length({args[0]})",
-                  Native(lambda call, args, bind: f"length({args[0]})"))
+INITIAL = Function(
+    "initial",
+    "The first character.",
+    (("text",),),
+    lambda args: TEXT,
+    lambda text: text[:1],
+    lambda call, args, bind: f"left({args[0]}, 1)",
+)
+LENGTH = Function(
+    "length",
+    "As size.",
+    (("text",),),
+    lambda args: INT,
+    len,
+    lambda call, args, bind: f"char_length({args[0]})",
+    Native(lambda call, args, bind: f"length({args[0]})"),
+)
 ADDED = with_functions(FUNCTIONS, [INITIAL, LENGTH])
 
 
@@ -61,10 +73,18 @@ def test_every_function_says_what_it_does() -> None:
         assert function.summary.endswith(".")
 
 
-@pytest.mark.parametrize(("change", "text", "changed"), [
-    (lower, "ÅNGSTRÖM Éa", "ångström éa"), (upper, "ångström Éa", "ÅNGSTRÖM ÉA"), (lower, "ASCII Z", "ascii z"),
-    (upper, "straße", "STRAßE"), (lower, "İ ẞ", "İ ẞ"), (upper, "ŉ ǰ", "ŉ ǰ"), (lower, "ЁЖ ΆΩ Ệ", "ёж άω ệ"),
-])
+@pytest.mark.parametrize(
+    ("change", "text", "changed"),
+    [
+        (lower, "ÅNGSTRÖM Éa", "ångström éa"),
+        (upper, "ångström Éa", "ÅNGSTRÖM ÉA"),
+        (lower, "ASCII Z", "ascii z"),
+        (upper, "straße", "STRAßE"),
+        (lower, "İ ẞ", "İ ẞ"),
+        (upper, "ŉ ǰ", "ŉ ǰ"),
+        (lower, "ЁЖ ΆΩ Ệ", "ёж άω ệ"),
+    ],
+)
 def test_letters(change, text: str, changed: str) -> None:
     assert change(text) == changed
 
@@ -79,7 +99,5 @@ async def test_all_letters_are_changed_alike(world: World) -> None:
     blocks = (range(1, 0x3000), range(0xA640, 0xAB70), range(0xFB00, 0xFF60), range(0x10400, 0x10450))
     text = "".join(chr(n) for block in blocks for n in block)
     for source, wanted in (("lower(name)", lower(text)), ("upper(name)", upper(text))):
-        await world.store.execute(
-            f'UPDATE "t" SET "name" = {world.store.dialect.placeholder(1, TEXT.column)}', [text]
-        )
+        await world.store.execute(f'UPDATE "t" SET "name" = {world.store.dialect.placeholder(1, TEXT.column)}', [text])
         assert await world.values(compile(source, SCOPE), SOMEBODY) == [wanted] * 3

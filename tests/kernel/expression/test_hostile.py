@@ -19,12 +19,57 @@ from xrm.kernel.store.sql import Binder, quote
 
 SOON = 0.5  # seconds; a correct expression of that size takes some milliseconds
 WORDS = (
-    "amount", "name", "active", "tags", "due", "at", "owner", "user.teams", "user.id", "details", "null", "true",
-    "'a'", "1",
-    "2.5", "'2026-01-31'", "(", ")", "[", "]", ",", ".", "?", ":", "&&", "||", "!", "==", "!=", "<", ">=", "in",
-    "+", "-",
-    "*", "/", "%", "lower", "max", "coalesce", "round", "today()", "isEmpty", "days", "'", '"', "\\", "\n", "é",
-    "=", "and",
+    "amount",
+    "name",
+    "active",
+    "tags",
+    "due",
+    "at",
+    "owner",
+    "user.teams",
+    "user.id",
+    "details",
+    "null",
+    "true",
+    "'a'",
+    "1",
+    "2.5",
+    "'2026-01-31'",
+    "(",
+    ")",
+    "[",
+    "]",
+    ",",
+    ".",
+    "?",
+    ":",
+    "&&",
+    "||",
+    "!",
+    "==",
+    "!=",
+    "<",
+    ">=",
+    "in",
+    "+",
+    "-",
+    "*",
+    "/",
+    "%",
+    "lower",
+    "max",
+    "coalesce",
+    "round",
+    "today()",
+    "isEmpty",
+    "days",
+    "'",
+    '"',
+    "\\",
+    "\n",
+    "é",
+    "=",
+    "and",
 )
 
 
@@ -76,9 +121,12 @@ def test_a_good_expression_damaged(seed: int, place: int, word: str) -> None:
 
 FORMS = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.just({"field": "amount"}),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["op", "args", "call", "field"]), inner)
-    | st.fixed_dictionaries({"op": st.sampled_from(["==", "in", "&&", "-", "?:"]), "args": st.lists(inner)})
-    | st.fixed_dictionaries({"call": st.sampled_from(["max", "lower"]), "args": st.lists(inner)}),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["op", "args", "call", "field"]), inner)
+        | st.fixed_dictionaries({"op": st.sampled_from(["==", "in", "&&", "-", "?:"]), "args": st.lists(inner)})
+        | st.fixed_dictionaries({"call": st.sampled_from(["max", "lower"]), "args": st.lists(inner)})
+    ),
     max_leaves=10,
 )
 
@@ -89,15 +137,44 @@ def test_any_form(form: object) -> None:
     attempt(lambda: from_json(form, SCOPE))
 
 
-@pytest.mark.parametrize("source", [
-    "(" * 4000, "[" * 4000, "!" * 4000, "-" * 4000, "'" * 4000, "'" + "\\" * 3998, "a." * 2000, "a" * 4000,
-    "1" * 4000,
-    "1." * 2000, "&&" * 2000, "a(" * 2000, "a?" * 2000, "a?b:" * 1000, "a," * 2000, " " * 4000, "\n" * 4000,
-    "0." + "1" * 3998,
-    "'" + "a" * 3998 + "'", "amount" + "+1" * 1997, "amount==" * 500, "tags[" * 800, "max(" + "amount," * 570,
-    "'a'" + "+'a'" * 999, "a" + ".b" * 1999, "today()" * 571, "x" * 3990 + "(", "due > '" + "9" * 3000 + "'",
-    "true" + "&&true" * 666, "lower(" * 666, "1==" * 1333, "\u0660" * 4000, "\u00a0" * 4000,
-])
+@pytest.mark.parametrize(
+    "source",
+    [
+        "(" * 4000,
+        "[" * 4000,
+        "!" * 4000,
+        "-" * 4000,
+        "'" * 4000,
+        "'" + "\\" * 3998,
+        "a." * 2000,
+        "a" * 4000,
+        "1" * 4000,
+        "1." * 2000,
+        "&&" * 2000,
+        "a(" * 2000,
+        "a?" * 2000,
+        "a?b:" * 1000,
+        "a," * 2000,
+        " " * 4000,
+        "\n" * 4000,
+        "0." + "1" * 3998,
+        "'" + "a" * 3998 + "'",
+        "amount" + "+1" * 1997,
+        "amount==" * 500,
+        "tags[" * 800,
+        "max(" + "amount," * 570,
+        "'a'" + "+'a'" * 999,
+        "a" + ".b" * 1999,
+        "today()" * 571,
+        "x" * 3990 + "(",
+        "due > '" + "9" * 3000 + "'",
+        "true" + "&&true" * 666,
+        "lower(" * 666,
+        "1==" * 1333,
+        "\u0660" * 4000,
+        "\u00a0" * 4000,
+    ],
+)
 def test_long_and_repetitive(source: str) -> None:
     assert len(source) <= 4000
     attempt(lambda: compile(source, SCOPE))

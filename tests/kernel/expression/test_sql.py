@@ -26,16 +26,36 @@ def sql(source: str, dialect: Dialect = SQLITE) -> tuple[str, list[object]]:
 # --- indexes
 
 
-@pytest.mark.parametrize("source", [
-    "amount > 100", "amount > 1.005", "100 <= amount", "amount == 2 * 50", "qty > 2.5", "qty in [1, 2.5, 3]",
-    "name == 'Acme AG'",
-    "state in ['open', 'won']", "due < today() + 30", "due >= '2026-01-01'", "at > today() - 7", "at > now()",
-    "at >= today()",
-    f"owner == '{IDS[0]}'", "owner == user.id", "owner in user.teams", "owner in [user.id]", "name.startsWith('Ac')",
-    "name == user.name", "active == true", "amount > user.limit", "state == null",
-    "state == 'open' && size(name) > 3",
-    "state == 'open' || qty == 3", "state in ['open', user.name]",
-])
+@pytest.mark.parametrize(
+    "source",
+    [
+        "amount > 100",
+        "amount > 1.005",
+        "100 <= amount",
+        "amount == 2 * 50",
+        "qty > 2.5",
+        "qty in [1, 2.5, 3]",
+        "name == 'Acme AG'",
+        "state in ['open', 'won']",
+        "due < today() + 30",
+        "due >= '2026-01-01'",
+        "at > today() - 7",
+        "at > now()",
+        "at >= today()",
+        f"owner == '{IDS[0]}'",
+        "owner == user.id",
+        "owner in user.teams",
+        "owner in [user.id]",
+        "name.startsWith('Ac')",
+        "name == user.name",
+        "active == true",
+        "amount > user.limit",
+        "state == null",
+        "state == 'open' && size(name) > 3",
+        "state == 'open' || qty == 3",
+        "state in ['open', user.name]",
+    ],
+)
 async def test_a_comparison_of_a_column_uses_its_index(lite_world: World, far_world: World, source: str) -> None:
     expression = compile(source, SCOPE)
     column = next(iter(path[0] for path in expression.paths if path[0] in INDEXED))
@@ -80,8 +100,10 @@ def test_the_moment_is_a_parameter_unless_it_is_given(dialect: Dialect) -> None:
     assert [param.name for param in binder.params if isinstance(param, Var)] == ["today", "now"]
     given = Binder(dialect)
     expression.sql(given, lambda path: quote(path[0]), NOW)
-    encoded = [dialect.encode(type.column, value) for type, value in ((compile("today()", SCOPE).type, NOW.date()),
-                                                                      (compile("now()", SCOPE).type, NOW))]
+    encoded = [
+        dialect.encode(type.column, value)
+        for type, value in ((compile("today()", SCOPE).type, NOW.date()), (compile("now()", SCOPE).type, NOW))
+    ]
     assert given.params == encoded
 
 
@@ -93,11 +115,22 @@ def test_all_that_is_bound_is_used(dialect: Dialect) -> None:
     assert all(f"{mark}{number}" in text for number in range(1, len(params) + 1))
 
 
-@pytest.mark.parametrize(("source", "stored"), [
-    ("amount > 1.005", [100]), ("amount < 1.005", [101]), ("amount >= 1.005", [101]), ("amount <= 1.005", [100]),
-    ("amount == 1.50", [150]), ("qty > 2.5", [2]), ("qty <= -2.5", [-3]), ("amount in [1, 1.005, 2.5]", [100, 250]),
-    ("amount < 99999999999999999", [10**18 - 1]), ("amount == 1.005", []), ("amount in [1.005]", []),
-])
+@pytest.mark.parametrize(
+    ("source", "stored"),
+    [
+        ("amount > 1.005", [100]),
+        ("amount < 1.005", [101]),
+        ("amount >= 1.005", [101]),
+        ("amount <= 1.005", [100]),
+        ("amount == 1.50", [150]),
+        ("qty > 2.5", [2]),
+        ("qty <= -2.5", [-3]),
+        ("amount in [1, 1.005, 2.5]", [100, 250]),
+        ("amount < 99999999999999999", [10**18 - 1]),
+        ("amount == 1.005", []),
+        ("amount in [1.005]", []),
+    ],
+)
 def test_a_constant_is_bound_as_the_column_is_stored(source: str, stored: list[int]) -> None:
     text, params = sql(source)
     assert params == stored
@@ -115,31 +148,57 @@ def test_the_sql_of_a_path_is_asked_for_once() -> None:
 # --- what is computed
 
 
-@pytest.mark.parametrize("source", [
-    "amount > 100", "amount == total", "name < state", "state in ['a', 'b']", "name.startsWith('a')",
-    "name.contains(state)",
-    "name.endsWith('x')", "size(name) > 3", "isEmpty(name)", "isEmpty(amount)", "active && !done",
-    "active ? done : qty == 1",
-    "coalesce(name, 'a') == 'a'", "coalesce(amount, total) > 3", "owner in user.teams", "due == null",
-    "active == done",
-])
+@pytest.mark.parametrize(
+    "source",
+    [
+        "amount > 100",
+        "amount == total",
+        "name < state",
+        "state in ['a', 'b']",
+        "name.startsWith('a')",
+        "name.contains(state)",
+        "name.endsWith('x')",
+        "size(name) > 3",
+        "isEmpty(name)",
+        "isEmpty(amount)",
+        "active && !done",
+        "active ? done : qty == 1",
+        "coalesce(name, 'a') == 'a'",
+        "coalesce(amount, total) > 3",
+        "owner in user.teams",
+        "due == null",
+        "active == done",
+    ],
+)
 def test_sqlite_computes_only_what_it_must(source: str) -> None:
     assert "xrm_value" not in sql(source)[0]
 
 
-@pytest.mark.parametrize(("source", "calls"), [
-    ("amount * price / 100 + qty > 1000", 1), ("lower(name) == 'a' && state == 'open'", 1), ("amount > price", 1),
-    ("'a' in tags", 1), ("amount + 1 == null", 1), ("(amount + 1) * 2 > 3 || amount - 1 < 3", 2),
-])
+@pytest.mark.parametrize(
+    ("source", "calls"),
+    [
+        ("amount * price / 100 + qty > 1000", 1),
+        ("lower(name) == 'a' && state == 'open'", 1),
+        ("amount > price", 1),
+        ("'a' in tags", 1),
+        ("amount + 1 == null", 1),
+        ("(amount + 1) * 2 > 3 || amount - 1 < 3", 2),
+    ],
+)
 def test_sqlite_computes_a_part_in_one_call(source: str, calls: int) -> None:
     assert sql(source)[0].count("xrm_value(") == calls
 
 
-@pytest.mark.parametrize("nested", [
-    lambda inner: f"({inner} / 3 + 1)", lambda inner: f"max({inner}, 1, qty)", lambda inner: f"abs(-({inner}))",
-    lambda inner: f"(amount > 1 ? {inner} : coalesce(qty, 1))",
-    lambda inner: f"round({inner} % 7, 2)",
-])
+@pytest.mark.parametrize(
+    "nested",
+    [
+        lambda inner: f"({inner} / 3 + 1)",
+        lambda inner: f"max({inner}, 1, qty)",
+        lambda inner: f"abs(-({inner}))",
+        lambda inner: f"(amount > 1 ? {inner} : coalesce(qty, 1))",
+        lambda inner: f"round({inner} % 7, 2)",
+    ],
+)
 def test_the_sql_grows_with_the_expression_and_no_faster(nested) -> None:
     lengths = []
     source = "amount"
@@ -166,13 +225,27 @@ def deep() -> list[str]:
     for _ in range(28):
         text = f"lower(coalesce({text}, state))"
     return [
-        alternating, chosen, f"{number} > 1", f"{text}.contains('a')", f"({number} + 1) * 2 == null",
-        "!" * 57 + "active", "-" * 57 + "qty > 0", "qty" + " + 1" * 56 + " > 0", "due" + " + 1" * 56 + " > since",
-        "at" + " - 1" * 56 + " > seen", "name" + " + state" * 56 + " == name", "qty" + ".abs()" * 57 + " > 1",
-        " || ".join(["qty == 1"] * 330), " && ".join(["name != 'a'"] * 260), " || ".join(["owner in user.teams"] * 98),
-        f"qty in [{', '.join(['1'] * 1300)}]", f"qty + 1 in [{', '.join(['stock'] * 450)}]",
-        f"name in [{', '.join(['state'] * 450)}]", f"max({', '.join(['qty'] * 100)}) > 1",
-        f"coalesce({', '.join(['name'] * 100)}) == name", f"({' ? 1 : '.join(['active'] * 40)} ? 1 : 2) == 1",
+        alternating,
+        chosen,
+        f"{number} > 1",
+        f"{text}.contains('a')",
+        f"({number} + 1) * 2 == null",
+        "!" * 57 + "active",
+        "-" * 57 + "qty > 0",
+        "qty" + " + 1" * 56 + " > 0",
+        "due" + " + 1" * 56 + " > since",
+        "at" + " - 1" * 56 + " > seen",
+        "name" + " + state" * 56 + " == name",
+        "qty" + ".abs()" * 57 + " > 1",
+        " || ".join(["qty == 1"] * 330),
+        " && ".join(["name != 'a'"] * 260),
+        " || ".join(["owner in user.teams"] * 98),
+        f"qty in [{', '.join(['1'] * 1300)}]",
+        f"qty + 1 in [{', '.join(['stock'] * 450)}]",
+        f"name in [{', '.join(['state'] * 450)}]",
+        f"max({', '.join(['qty'] * 100)}) > 1",
+        f"coalesce({', '.join(['name'] * 100)}) == name",
+        f"({' ? 1 : '.join(['active'] * 40)} ? 1 : 2) == 1",
     ]
 
 

@@ -37,15 +37,35 @@ Row = Mapping[str, Any]
 NOW = datetime(2026, 3, 5, 14, 30, 15, 123456, tzinfo=UTC)
 
 FIELDS: Mapping[str, Type] = {
-    "amount": decimal(2), "price": decimal(4), "total": decimal(2), "tiny": decimal(12), "units": decimal(0),
-    "qty": INT, "stock": INT,
-    "name": TEXT, "state": TEXT,
-    "active": BOOL, "done": BOOL,
-    "since": DATE, "due": DATE, "at": DATETIME, "seen": DATETIME, "opens": TIME, "closes": TIME,
-    "owner": UUID, "buyer": UUID, "tags": TEXTS, "value": TEXTS, "details": JSON,
+    "amount": decimal(2),
+    "price": decimal(4),
+    "total": decimal(2),
+    "tiny": decimal(12),
+    "units": decimal(0),
+    "qty": INT,
+    "stock": INT,
+    "name": TEXT,
+    "state": TEXT,
+    "active": BOOL,
+    "done": BOOL,
+    "since": DATE,
+    "due": DATE,
+    "at": DATETIME,
+    "seen": DATETIME,
+    "opens": TIME,
+    "closes": TIME,
+    "owner": UUID,
+    "buyer": UUID,
+    "tags": TEXTS,
+    "value": TEXTS,
+    "details": JSON,
 }
 USER: Mapping[str, Type] = {
-    "user.id": UUID, "user.teams": list_of(UUID), "user.limit": decimal(2), "user.since": DATE, "user.name": TEXT,
+    "user.id": UUID,
+    "user.teams": list_of(UUID),
+    "user.limit": decimal(2),
+    "user.since": DATE,
+    "user.name": TEXT,
 }
 FAR: Mapping[str, Type] = {"partner.country": TEXT, "partner.rating": decimal(3)}  # across a relation
 SCOPE = Names({**FIELDS, **USER, **FAR})
@@ -53,7 +73,9 @@ SCOPE = Names({**FIELDS, **USER, **FAR})
 SOMEBODY: Row = {
     "id": uuid.UUID("00000000-0000-7000-8000-000000000001"),
     "teams": (uuid.UUID("00000000-0000-7000-8000-000000000002"), uuid.UUID("00000000-0000-7000-8000-000000000003")),
-    "limit": Decimal("10.00"), "since": NOW.date(), "name": "Ab",
+    "limit": Decimal("10.00"),
+    "since": NOW.date(),
+    "name": "Ab",
 }
 NOBODY: Row = {"id": None, "teams": (), "limit": None, "since": None, "name": None}
 

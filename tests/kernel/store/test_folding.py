@@ -12,14 +12,41 @@ from tests.kernel.store.support import TEXT, sql
 from xrm.kernel.store.folding import fold, fold_cell, fold_ddl
 
 WORDS = {
-    "Ångström": "angstrom", "STRASSE": "strasse", "Straße": "strasse", "GROẞ": "gross", "İstanbul": "istanbul",
-    "Łódź": "łodz", "Øre": "øre", "Æsir": "æsir", "Dvořák": "dvorak", "Nguyễn": "nguyen", "ﬁn": "fin", "Ⅷ": "viii",
-    "\uff21\uff22\uff23": "abc", "Ǆ": "dz", "ΑΘΉΝΑ": "αθηνα", "Москва́": "москва", "Йод": "иод", "東京": "東京", "": "",
+    "Ångström": "angstrom",
+    "STRASSE": "strasse",
+    "Straße": "strasse",
+    "GROẞ": "gross",
+    "İstanbul": "istanbul",
+    "Łódź": "łodz",
+    "Øre": "øre",
+    "Æsir": "æsir",
+    "Dvořák": "dvorak",
+    "Nguyễn": "nguyen",
+    "ﬁn": "fin",
+    "Ⅷ": "viii",
+    "\uff21\uff22\uff23": "abc",
+    "Ǆ": "dz",
+    "ΑΘΉΝΑ": "αθηνα",
+    "Москва́": "москва",
+    "Йод": "иод",
+    "東京": "東京",
+    "": "",
     "a\u0301": "a",
-    "हिन्दी": "हिन्दी", "O'Brien": "o'brien", "Ⱥ": "ⱥ", "½": "1\u20442",
+    "हिन्दी": "हिन्दी",
+    "O'Brien": "o'brien",
+    "Ⱥ": "ⱥ",
+    "½": "1\u20442",
 }
-SCRIPTS = [(0x0020, 0x024F), (0x0250, 0x052F), (0x1D00, 0x1FFF), (0x2000, 0x218F), (0x2C60, 0x2C7F), (0xA640, 0xA7FF),
-           (0xFB00, 0xFB06), (0xFF01, 0xFF5E)]
+SCRIPTS = [
+    (0x0020, 0x024F),
+    (0x0250, 0x052F),
+    (0x1D00, 0x1FFF),
+    (0x2000, 0x218F),
+    (0x2C60, 0x2C7F),
+    (0xA640, 0xA7FF),
+    (0xFB00, 0xFB06),
+    (0xFF01, 0xFF5E),
+]
 
 
 @pytest.mark.parametrize(("text", "folded"), WORDS.items())

@@ -98,7 +98,9 @@ async def test_a_connection_that_is_killed_is_replaced(counter):
     pid = (await counter.fetch("SELECT pg_backend_pid()"))[0][0]
     with pytest.raises(Unavailable):
         await together(
-            counter, "UPDATE counter SET n = 8", "SELECT pg_terminate_backend(pg_backend_pid())",
+            counter,
+            "UPDATE counter SET n = 8",
+            "SELECT pg_terminate_backend(pg_backend_pid())",
             "UPDATE counter SET n = 9",
         )
     new = (await counter.fetch("SELECT pg_backend_pid(), n FROM counter"))[0]
@@ -117,7 +119,8 @@ async def test_a_server_that_is_not_there_is_unavailable():
 @pytest.mark.parametrize(
     "url",
     [
-        "postgresql://me:hidden-word@host:port/db", "postgresql://me:hidden-word@[host/db",
+        "postgresql://me:hidden-word@host:port/db",
+        "postgresql://me:hidden-word@[host/db",
         "postgresql://me:hidden-word@host/db?sslmode=hidden-word",
     ],
 )

@@ -334,7 +334,10 @@ async def test_a_unique_violation_names_its_index(counter):
     await counter.execute(f"CREATE UNIQUE INDEX uq_fold ON counter ({counter.dialect.fold('name')}) WHERE n > 100")
     await counter.execute("INSERT INTO counter VALUES (2, 101, 'Ä')")
     for row, index in (
-        ("1, 5, 'y'", "counter_pkey"), ("3, 0, 'one'", None), ("3, 5, 'one'", "uq_name"), ("3, 102, 'a'", "uq_fold"),
+        ("1, 5, 'y'", "counter_pkey"),
+        ("3, 0, 'one'", None),
+        ("3, 5, 'one'", "uq_name"),
+        ("3, 102, 'a'", "uq_fold"),
     ):
         with pytest.raises(UniqueViolation) as caught:
             await counter.execute(f"INSERT INTO counter VALUES ({row})")

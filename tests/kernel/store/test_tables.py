@@ -40,13 +40,30 @@ PARTY = Table("party", "party", PARTY.columns, (), (ForeignKey("k0", "boss", "us
 USER = table("user", id=UUID_TYPE, name=TEXT, party=UUID_TYPE)
 USER = Table("user", "user", USER.columns, (), (ForeignKey("k2", "party", "party"),))
 DEAL = table(
-    "deal", id=UUID_TYPE, select=TEXT, amount=MONEY, count=INT, won=BOOL, day=DATE, hour=TIME, at=DATETIME, tags=TEXTS,
-    extra=JSON, party=UUID_TYPE,
+    "deal",
+    id=UUID_TYPE,
+    select=TEXT,
+    amount=MONEY,
+    count=INT,
+    won=BOOL,
+    day=DATE,
+    hour=TIME,
+    at=DATETIME,
+    tags=TEXTS,
+    extra=JSON,
+    party=UUID_TYPE,
 )
 DEAL = Table("deal", "deal", DEAL.columns, (), (ForeignKey("k1", "party", "party"),))
 VALUES = {
-    "c_select": "Größe", "c_amount": Decimal("12.30"), "c_count": 7, "c_won": True, "c_day": date(2026, 1, 31),
-    "c_hour": time(13, 5), "c_at": AT, "c_tags": ["a", "machinery"], "c_extra": {"a": [1, None]},
+    "c_select": "Größe",
+    "c_amount": Decimal("12.30"),
+    "c_count": 7,
+    "c_won": True,
+    "c_day": date(2026, 1, 31),
+    "c_hour": time(13, 5),
+    "c_at": AT,
+    "c_tags": ["a", "machinery"],
+    "c_extra": {"a": [1, None]},
 }
 
 
@@ -88,14 +105,24 @@ async def test_objects_change_and_save(tables, deal):
 async def test_conditions_are_encoded(tables, deal):
     Deal = tables["deal"]  # noqa: N806 - a class
     for condition in (
-        Deal.c_amount > Decimal("12.29"), Deal.c_amount.is_in([Decimal("12.3")]), Deal.c_at <= AT, Deal.c_won == True,  # noqa: E712
-        Deal.c_day != date(2000, 1, 1), Deal.c_hour == time(13, 5), Deal.id == deal.id, Deal.c_select.like("Gr%"),
-        Deal.c_tags.any("machinery"), Deal.c_tags.not_any("mach"), Deal.c_party == deal.c_party,
+        Deal.c_amount > Decimal("12.29"),
+        Deal.c_amount.is_in([Decimal("12.3")]),
+        Deal.c_at <= AT,
+        Deal.c_won == True,  # noqa: E712
+        Deal.c_day != date(2000, 1, 1),
+        Deal.c_hour == time(13, 5),
+        Deal.id == deal.id,
+        Deal.c_select.like("Gr%"),
+        Deal.c_tags.any("machinery"),
+        Deal.c_tags.not_any("mach"),
+        Deal.c_party == deal.c_party,
         (Deal.c_count >= 7) & (Deal.c_count < 8),
     ):
         assert await Deal.exists().where(condition), str(condition)
     for condition in (
-        Deal.c_amount > Decimal("12.30"), Deal.c_tags.any("mach"), Deal.c_amount.not_in([Decimal("12.3")]),
+        Deal.c_amount > Decimal("12.30"),
+        Deal.c_tags.any("mach"),
+        Deal.c_amount.not_in([Decimal("12.3")]),
     ):
         assert not await Deal.exists().where(condition), str(condition)
 
@@ -112,9 +139,11 @@ async def test_a_value_of_another_type_is_refused(tables, deal):
 
 async def test_update_and_delete_return_typed_values(tables, deal):
     Deal = tables["deal"]  # noqa: N806
-    changed = await Deal.update({Deal.c_amount: Decimal("1.5"), Deal.c_count: Deal.c_count + 1}).where(
-        Deal.id == deal.id
-    ).returning(Deal.c_amount, Deal.c_count, Deal.id.as_alias("key"))
+    changed = (
+        await Deal.update({Deal.c_amount: Decimal("1.5"), Deal.c_count: Deal.c_count + 1})
+        .where(Deal.id == deal.id)
+        .returning(Deal.c_amount, Deal.c_count, Deal.id.as_alias("key"))
+    )
     assert changed == [{"amount": Decimal("1.50"), "count": 8, "key": deal.id}]
     assert await Deal.delete().where(Deal.c_won == True).returning(Deal.c_at) == [{"at": AT}]  # noqa: E712
     assert await Deal.count() == 0
@@ -122,9 +151,13 @@ async def test_update_and_delete_return_typed_values(tables, deal):
 
 async def test_joins_are_typed_and_may_go_in_circles(tables, deal):
     Deal = tables["deal"]  # noqa: N806
-    row = await Deal.select(
-        Deal.c_party.c_limit, Deal.c_party.c_boss.c_name, Deal.c_party.c_boss.c_party.c_limit.as_alias("again")
-    ).where(Deal.c_party.c_boss.c_name == "Ada").first()
+    row = (
+        await Deal.select(
+            Deal.c_party.c_limit, Deal.c_party.c_boss.c_name, Deal.c_party.c_boss.c_party.c_limit.as_alias("again")
+        )
+        .where(Deal.c_party.c_boss.c_name == "Ada")
+        .first()
+    )
     assert row == {"party.limit": Decimal("5.00"), "party.boss.name": "Ada", "again": Decimal("5.00")}
     with_party = await Deal.objects(Deal.c_party).first()
     assert with_party.c_party.c_limit == Decimal("5.00")
@@ -135,15 +168,25 @@ async def test_joins_over_long_names_stay_apart(store):
     long = "a_rather_long_name_of_a_table_and_field"
     other = f"{long[:-1]}x"
     far = table("far", id=INT, name=TEXT)
-    middle = Table(long, long, table(long, id=INT, **{long: INT, other: INT}).columns, (), (
-        ForeignKey("k1", long, "far"), ForeignKey("k2", other, "far"),
-    ))
+    middle = Table(
+        long,
+        long,
+        table(long, id=INT, **{long: INT, other: INT}).columns,
+        (),
+        (
+            ForeignKey("k1", long, "far"),
+            ForeignKey("k2", other, "far"),
+        ),
+    )
     near = Table("near", "near", table("near", id=INT, **{long: INT}).columns, (), (ForeignKey("k3", long, long),))
     await make(store, far, middle, near)
-    await store.batch([
-        ("INSERT INTO far VALUES (1, 'one'), (2, 'two')", ()), (f"INSERT INTO {long} VALUES (1, 1, 2)", ()),
-        ("INSERT INTO near VALUES (1, 1)", ()),
-    ])
+    await store.batch(
+        [
+            ("INSERT INTO far VALUES (1, 'one'), (2, 'two')", ()),
+            (f"INSERT INTO {long} VALUES (1, 1, 2)", ()),
+            ("INSERT INTO near VALUES (1, 1)", ()),
+        ]
+    )
     Near = piccolo_tables(schema(far, middle, near), store.engine)["near"]  # noqa: N806
     way = getattr(Near, f"c_{long}")
     row = await Near.select(
@@ -219,9 +262,14 @@ async def test_classes_leave_nothing_behind(store):
 
 
 async def test_defaults_of_the_schema_are_used(store):
-    things = Table("thing", "thing", (
-        Column("id", "id", INT, null=False, primary=True), Column("n", "n", TEXT, default="O'Brien"),
-    ))
+    things = Table(
+        "thing",
+        "thing",
+        (
+            Column("id", "id", INT, null=False, primary=True),
+            Column("n", "n", TEXT, default="O'Brien"),
+        ),
+    )
     await make(store, things)
     Thing = piccolo_tables(schema(things), store.engine)["thing"]  # noqa: N806
     await Thing.insert(Thing(id=1))

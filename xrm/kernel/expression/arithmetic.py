@@ -114,12 +114,14 @@ def _int_remainder(a: int, b: int) -> int | None:
     return -rest if a < 0 else rest
 
 
-_INT_OPERATIONS: Mapping[str, Operation] = MappingProxyType({
-    "+": lambda a, b: bounded_int(a + b),
-    "-": lambda a, b: bounded_int(a - b),
-    "*": lambda a, b: bounded_int(a * b),
-    "%": _int_remainder,
-})
+_INT_OPERATIONS: Mapping[str, Operation] = MappingProxyType(
+    {
+        "+": lambda a, b: bounded_int(a + b),
+        "-": lambda a, b: bounded_int(a - b),
+        "*": lambda a, b: bounded_int(a * b),
+        "%": _int_remainder,
+    }
+)
 
 
 # --- decimals; operands may be int

@@ -162,8 +162,11 @@ class Checker:
     def _within(self, tree: Syntax) -> Node:
         container = self._node(tree.args[1])
         if not isinstance(container, Field) or (container.type != TEXTS and container.type.item is None):
-            self._refuse(tree.args[1].position, f"'in' needs a list or a set of texts, found {container.type}",
-                         hint="contains() looks into a text" if container.type == TEXT else "")
+            self._refuse(
+                tree.args[1].position,
+                f"'in' needs a list or a set of texts, found {container.type}",
+                hint="contains() looks into a text" if container.type == TEXT else "",
+            )
         wanted = container.type.item or TEXT
         item = self._converted(self._node(tree.args[0]), wanted)
         if item.type != wanted:
@@ -182,8 +185,11 @@ class Checker:
             left, right = self._dates(left, right)
         type = arithmetic.result_type(sign, left.type, right.type)
         if type is None:
-            self._refuse(tree.position, f"'{sign}' is not possible with {left.type} and {right.type}",
-                         hint=_arithmetic_hint(left.type, right.type))
+            self._refuse(
+                tree.position,
+                f"'{sign}' is not possible with {left.type} and {right.type}",
+                hint=_arithmetic_hint(left.type, right.type),
+            )
         return Arithmetic(type, sign, left, right, tree.position)
 
     def _dates(self, left: Node, right: Node) -> tuple[Node, Node]:
@@ -206,9 +212,7 @@ class Checker:
             hint = _did_you_mean(str(tree.value), self._functions)
             self._refuse(tree.position, f"unknown function {tree.value!r}", "unknown_function", hint)
         self._count(tree, function)
-        args = tuple(
-            self._argument(function, index, self._node(arg)) for index, arg in enumerate(tree.args)
-        )
+        args = tuple(self._argument(function, index, self._node(arg)) for index, arg in enumerate(tree.args))
         if function.repeated:
             _, args = self._agree(tree, args, f"use {function.name}() with")
         try:
@@ -272,10 +276,22 @@ class Checker:
             hint = f"write it as '{constants.example(type.name)}'"
             self._refuse(node.position, f"{node.value[:40]!r} is not {type}", hint=hint)
 
-    _CHECKS = MappingProxyType[str, Callable[["Checker", Syntax], Node]]({
-        "literal": _literal, "name": _name, "&&": _join, "||": _join, "not": _not, "if": _if, "compare": _compare,
-        "in": _in, "list": _list, "arithmetic": _arithmetic, "negate": _negate, "call": _call,
-    })
+    _CHECKS = MappingProxyType[str, Callable[["Checker", Syntax], Node]](
+        {
+            "literal": _literal,
+            "name": _name,
+            "&&": _join,
+            "||": _join,
+            "not": _not,
+            "if": _if,
+            "compare": _compare,
+            "in": _in,
+            "list": _list,
+            "arithmetic": _arithmetic,
+            "negate": _negate,
+            "call": _call,
+        }
+    )
 
 
 def _path(tree: Syntax) -> Path:
@@ -345,4 +361,3 @@ def _arithmetic_hint(left: Type, right: Type) -> str:
     if {left.name, right.name} <= {"date", "datetime"}:
         return "days(a, b) counts the days between two dates"
     return ""
-

@@ -25,12 +25,14 @@ def _moment(text: str) -> datetime:
     return moment
 
 
-_READERS: Mapping[str, tuple[str, str, Callable[[str], Any]]] = MappingProxyType({
-    "date": (_DATE.pattern, "2026-01-31", date.fromisoformat),
-    "time": (_TIME.pattern, "13:05", time.fromisoformat),
-    "datetime": (f"{_DATETIME.pattern}|{_DATE.pattern}", "2026-01-31T13:05:00Z", _moment),
-    "uuid": (_UUID.pattern, "0196f0c4-7d5e-7000-8000-000000000000", UUID),
-})
+_READERS: Mapping[str, tuple[str, str, Callable[[str], Any]]] = MappingProxyType(
+    {
+        "date": (_DATE.pattern, "2026-01-31", date.fromisoformat),
+        "time": (_TIME.pattern, "13:05", time.fromisoformat),
+        "datetime": (f"{_DATETIME.pattern}|{_DATE.pattern}", "2026-01-31T13:05:00Z", _moment),
+        "uuid": (_UUID.pattern, "0196f0c4-7d5e-7000-8000-000000000000", UUID),
+    }
+)
 
 
 def readable(type_name: str) -> bool:

@@ -43,10 +43,16 @@ Replace = Callable[[Node], Json]  # what to write instead of a node, or None
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PATH = re.compile(rf"{_NAME.pattern}(\.{_NAME.pattern})*")
-_ARITY: Mapping[str, tuple[int, int]] = MappingProxyType({
-    **dict.fromkeys(("==", "!=", "<", "<=", ">", ">=", "in", "+", "*", "/", "%"), (2, 2)),
-    "-": (1, 2), "!": (1, 1), "?:": (3, 3), "&&": (2, 4000), "||": (2, 4000),
-})
+_ARITY: Mapping[str, tuple[int, int]] = MappingProxyType(
+    {
+        **dict.fromkeys(("==", "!=", "<", "<=", ">", ">=", "in", "+", "*", "/", "%"), (2, 2)),
+        "-": (1, 2),
+        "!": (1, 1),
+        "?:": (3, 3),
+        "&&": (2, 4000),
+        "||": (2, 4000),
+    }
+)
 
 
 # --- tree → JSON
@@ -156,8 +162,10 @@ def _construct(form: Mapping[str, Json], depth: int) -> str:
     keys = frozenset(form)
     writer = _WRITERS.get(keys)
     if writer is None:
-        _refuse(f"unknown form with the keys {', '.join(sorted(map(str, keys)))[:80] or '(none)'}; "
-                "known are field, decimal, op with args, call with args")
+        _refuse(
+            f"unknown form with the keys {', '.join(sorted(map(str, keys)))[:80] or '(none)'}; "
+            "known are field, decimal, op with args, call with args"
+        )
     return writer(form, depth)
 
 
@@ -203,7 +211,11 @@ def _arguments(form: Mapping[str, Json], depth: int) -> list[str]:
     return [_text(arg, depth + 1) for arg in args]
 
 
-_WRITERS = MappingProxyType[frozenset[str], Callable[[Mapping[str, Json], int], str]]({
-    frozenset({"field"}): _field, frozenset({"decimal"}): _decimal, frozenset({"op", "args"}): _operation,
-    frozenset({"call", "args"}): _call,
-})
+_WRITERS = MappingProxyType[frozenset[str], Callable[[Mapping[str, Json], int], str]](
+    {
+        frozenset({"field"}): _field,
+        frozenset({"decimal"}): _decimal,
+        frozenset({"op", "args"}): _operation,
+        frozenset({"call", "args"}): _call,
+    }
+)

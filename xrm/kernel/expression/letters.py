@@ -23,7 +23,9 @@ def _pairs() -> tuple[str, str]:
         (upper, lower)
         for block in _BLOCKS
         for upper in map(chr, block)
-        if (lower := upper.lower()) != upper and len(lower) == 1 and lower.upper() == upper
+        if (lower := upper.lower()) != upper
+        and len(lower) == 1
+        and lower.upper() == upper
         and any(ord(lower) in other for other in _BLOCKS)
     ]
     return "".join(upper for upper, _ in found), "".join(lower for _, lower in found)

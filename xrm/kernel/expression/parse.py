@@ -47,18 +47,36 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
-_ESCAPES: Mapping[str, str] = MappingProxyType({
-    "n": "\n", "r": "\r", "t": "\t", "\\": "\\", "'": "'", '"': '"',
-})
+_ESCAPES: Mapping[str, str] = MappingProxyType(
+    {
+        "n": "\n",
+        "r": "\r",
+        "t": "\t",
+        "\\": "\\",
+        "'": "'",
+        '"': '"',
+    }
+)
 _WORDS: Mapping[str, str] = MappingProxyType({"and": "&&", "or": "||", "not": "!"})
 _CONSTANTS: Mapping[str, bool | None] = MappingProxyType({"true": True, "false": False, "null": None})
 
 _CONDITIONAL, _OR, _AND, _COMPARE, _SUM, _PRODUCT, _PREFIX, _DOT = range(1, 9)
-_BINDING: Mapping[str, int] = MappingProxyType({
-    "?": _CONDITIONAL, "||": _OR, "&&": _AND,
-    **dict.fromkeys(("==", "!=", "<", "<=", ">", ">=", "in"), _COMPARE),
-    "+": _SUM, "-": _SUM, "*": _PRODUCT, "/": _PRODUCT, "%": _PRODUCT, ".": _DOT, "(": _DOT, "[": _DOT,
-})
+_BINDING: Mapping[str, int] = MappingProxyType(
+    {
+        "?": _CONDITIONAL,
+        "||": _OR,
+        "&&": _AND,
+        **dict.fromkeys(("==", "!=", "<", "<=", ">", ">=", "in"), _COMPARE),
+        "+": _SUM,
+        "-": _SUM,
+        "*": _PRODUCT,
+        "/": _PRODUCT,
+        "%": _PRODUCT,
+        ".": _DOT,
+        "(": _DOT,
+        "[": _DOT,
+    }
+)
 
 
 def parse(source: str) -> Syntax:
@@ -254,8 +272,13 @@ class _Parser:
             return self.joined(token, left, right)
         if binding == _COMPARE and self.binding() == _COMPARE:
             self.refuse(self.peek(), "comparisons do not chain", "join two of them with &&")
-        return self.node("in" if token.text == "in" else "compare" if binding == _COMPARE else "arithmetic",
-                         token, left, right, value=token.text)
+        return self.node(
+            "in" if token.text == "in" else "compare" if binding == _COMPARE else "arithmetic",
+            token,
+            left,
+            right,
+            value=token.text,
+        )
 
     def joined(self, token: Token, left: Syntax, right: Syntax) -> Syntax:
         terms = left.args if left.kind == token.text else (left,)
@@ -286,12 +309,24 @@ class _Parser:
     def subscript(self, token: Token, left: Syntax) -> NoReturn:
         self.refuse(token, "values cannot be picked by their place", "ask with 'x in list'")
 
-    _TERMS = MappingProxyType[str, Callable[["_Parser", Token], Syntax]]({
-        "number": number, "text": text, "name": name, "-": prefixed, "!": prefixed, "(": group, "[": list,
-    })
-    _POSTFIX = MappingProxyType[str, Callable[["_Parser", Token, Syntax], Syntax]]({
-        ".": dot, "(": call, "[": subscript,
-    })
+    _TERMS = MappingProxyType[str, Callable[["_Parser", Token], Syntax]](
+        {
+            "number": number,
+            "text": text,
+            "name": name,
+            "-": prefixed,
+            "!": prefixed,
+            "(": group,
+            "[": list,
+        }
+    )
+    _POSTFIX = MappingProxyType[str, Callable[["_Parser", Token, Syntax], Syntax]](
+        {
+            ".": dot,
+            "(": call,
+            "[": subscript,
+        }
+    )
 
 
 def _shown(token: Token) -> str:

@@ -10,10 +10,21 @@ from xrm.kernel.expression.sql import Writer
 from xrm.kernel.expression.tree import Arithmetic, Call, Compare, Field, If, Literal, Negate, Node, Within
 from xrm.kernel.expression.types import INT, MAX_DIGITS, NULL, TEXT, TEXTS, Type
 
-_NULLS: Mapping[str, str] = MappingProxyType({
-    "text": "text", "int": "bigint", "decimal": "numeric", "bool": "boolean", "date": "date", "time": "time",
-    "datetime": "timestamptz", "uuid": "uuid", "json": "jsonb", "texts": "text[]", "null": "text",
-})
+_NULLS: Mapping[str, str] = MappingProxyType(
+    {
+        "text": "text",
+        "int": "bigint",
+        "decimal": "numeric",
+        "bool": "boolean",
+        "date": "date",
+        "time": "time",
+        "datetime": "timestamptz",
+        "uuid": "uuid",
+        "json": "jsonb",
+        "texts": "text[]",
+        "null": "text",
+    }
+)
 
 
 class PostgresWriter(Writer):

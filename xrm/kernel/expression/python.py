@@ -91,9 +91,16 @@ def _if(node: If) -> Compiled:
     return _decimal(node, lambda read, now: then(read, now) if condition(read, now) else other(read, now))
 
 
-_ORDER: Mapping[str, Callable[[Any, Any], Any]] = MappingProxyType({
-    "==": operator.eq, "!=": operator.eq, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
-})
+_ORDER: Mapping[str, Callable[[Any, Any], Any]] = MappingProxyType(
+    {
+        "==": operator.eq,
+        "!=": operator.eq,
+        "<": operator.lt,
+        "<=": operator.le,
+        ">": operator.gt,
+        ">=": operator.ge,
+    }
+)
 
 
 def _compare(node: Compare) -> Compiled:
@@ -244,7 +251,18 @@ def _today(read: Read, now: datetime) -> date:
 
 
 _MOMENTS: Mapping[str, Compiled] = MappingProxyType({"now": _now, "today": _today})
-_MAKERS: Mapping[type, Callable[[Any], Compiled]] = MappingProxyType({
-    Literal: _literal, Field: _field, Join: _join, Not: _not, Compare: _compare, OneOf: _one_of, Within: _within,
-    If: _if, Arithmetic: _arithmetic, Negate: _negate, Call: _call,
-})
+_MAKERS: Mapping[type, Callable[[Any], Compiled]] = MappingProxyType(
+    {
+        Literal: _literal,
+        Field: _field,
+        Join: _join,
+        Not: _not,
+        Compare: _compare,
+        OneOf: _one_of,
+        Within: _within,
+        If: _if,
+        Arithmetic: _arithmetic,
+        Negate: _negate,
+        Call: _call,
+    }
+)

@@ -1,18 +1,18 @@
 """The types of expressions, and the scope that says which names there are.
 
-    name      Python                 what it is
-    text      str                    text, and choices
-    int       int                    whole number of 64 bits
-    decimal   Decimal                exact number with `scale` digits after the point
-    bool      bool                   yes or no
-    date      date
-    time      time, naive
-    datetime  datetime, aware, UTC
-    uuid      UUID                   a relation, an id
-    texts     tuple[str, ...]        a set of texts: tags, several choices
-    json      any JSON value         can only be compared with null
-    null      None                   the literal null
-    list      collection             only to the right of `in`; `item` is the type of what is in it
+name      Python                 what it is
+text      str                    text, and choices
+int       int                    whole number of 64 bits
+decimal   Decimal                exact number with `scale` digits after the point
+bool      bool                   yes or no
+date      date
+time      time, naive
+datetime  datetime, aware, UTC
+uuid      UUID                   a relation, an id
+texts     tuple[str, ...]        a set of texts: tags, several choices
+json      any JSON value         can only be compared with null
+null      None                   the literal null
+list      collection             only to the right of `in`; `item` is the type of what is in it
 """
 
 from __future__ import annotations
@@ -124,12 +124,30 @@ def common(a: Type, b: Type) -> Type | None:
     return None
 
 
-_TITLES: Mapping[str, str] = MappingProxyType({
-    "text": "a text", "int": "a whole number", "decimal": "a decimal number", "bool": "a condition", "date": "a date",
-    "time": "a time of day", "datetime": "a date and time", "uuid": "a record", "texts": "a set of texts",
-    "json": "structured data", "null": "null",
-})
-_PLURALS: Mapping[str, str] = MappingProxyType({
-    "text": "texts", "int": "whole numbers", "decimal": "decimal numbers", "bool": "conditions", "date": "dates",
-    "time": "times of day", "datetime": "dates and times", "uuid": "records",
-})
+_TITLES: Mapping[str, str] = MappingProxyType(
+    {
+        "text": "a text",
+        "int": "a whole number",
+        "decimal": "a decimal number",
+        "bool": "a condition",
+        "date": "a date",
+        "time": "a time of day",
+        "datetime": "a date and time",
+        "uuid": "a record",
+        "texts": "a set of texts",
+        "json": "structured data",
+        "null": "null",
+    }
+)
+_PLURALS: Mapping[str, str] = MappingProxyType(
+    {
+        "text": "texts",
+        "int": "whole numbers",
+        "decimal": "decimal numbers",
+        "bool": "conditions",
+        "date": "dates",
+        "time": "times of day",
+        "datetime": "dates and times",
+        "uuid": "records",
+    }
+)

@@ -51,7 +51,6 @@ from xrm.kernel.store.schema import ColumnType
 Converter = Callable[[Any], Any]
 
 
-
 # --- from the stored form; each takes None and gives None
 
 
@@ -198,35 +197,41 @@ class Dialect(ABC):
         return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
-_SQLITE_STORE: Mapping[str, Converter] = MappingProxyType({
-    "text": checked_text,
-    "int": checked_int,
-    "bool": lambda value: int(checked_bool(value)),
-    "date": lambda value: checked_date(value).isoformat(),
-    "time": lambda value: checked_time(value).isoformat(timespec="microseconds"),
-    "datetime": lambda value: _utc_text(checked_datetime(value)),
-    "uuid": lambda value: str(checked_uuid(value)),
-    "json": json_text,
-    "texts": lambda value: JSON.encode(checked_texts(value)),
-})
-_SQLITE_READ: Mapping[str, Converter] = MappingProxyType({
-    "text": _read_text,
-    "int": _read_int,
-    "bool": _read_bool,
-    "date": _reader(date.fromisoformat),
-    "time": _reader(time.fromisoformat),
-    "datetime": _reader(_zoned),
-    "uuid": _reader(UUID),
-    "json": _read_json,
-    "texts": _read_tuple,
-})
+_SQLITE_STORE: Mapping[str, Converter] = MappingProxyType(
+    {
+        "text": checked_text,
+        "int": checked_int,
+        "bool": lambda value: int(checked_bool(value)),
+        "date": lambda value: checked_date(value).isoformat(),
+        "time": lambda value: checked_time(value).isoformat(timespec="microseconds"),
+        "datetime": lambda value: _utc_text(checked_datetime(value)),
+        "uuid": lambda value: str(checked_uuid(value)),
+        "json": json_text,
+        "texts": lambda value: JSON.encode(checked_texts(value)),
+    }
+)
+_SQLITE_READ: Mapping[str, Converter] = MappingProxyType(
+    {
+        "text": _read_text,
+        "int": _read_int,
+        "bool": _read_bool,
+        "date": _reader(date.fromisoformat),
+        "time": _reader(time.fromisoformat),
+        "datetime": _reader(_zoned),
+        "uuid": _reader(UUID),
+        "json": _read_json,
+        "texts": _read_tuple,
+    }
+)
 # Tables are STRICT: what SQLite gives for these is text or a whole number, and that is what the API shows.
-_SQLITE_SHOW: Mapping[str, Converter] = MappingProxyType({
-    "bool": _read_bool,
-    "time": _reader(_short_time),
-    "json": _read_json,
-    "texts": _read_texts,
-})
+_SQLITE_SHOW: Mapping[str, Converter] = MappingProxyType(
+    {
+        "bool": _read_bool,
+        "time": _reader(_short_time),
+        "json": _read_json,
+        "texts": _read_texts,
+    }
+)
 _SQLITE_INTEGERS = frozenset({"int", "bool", "decimal"})
 
 
@@ -261,24 +266,44 @@ class _Sqlite(Dialect):
         return f"fold({sql})"
 
 
-_POSTGRES_TYPES: Mapping[str, str] = MappingProxyType({
-    "text": "text", "int": "bigint", "decimal": "numeric", "bool": "boolean", "date": "date", "time": "time",
-    "datetime": "timestamptz", "uuid": "uuid", "json": "jsonb", "texts": "text[]",
-})
-_POSTGRES_STORE: Mapping[str, Converter] = MappingProxyType({
-    "text": checked_text, "int": checked_int, "bool": checked_bool, "date": checked_date, "time": checked_time,
-    "datetime": checked_datetime, "uuid": checked_uuid,
-    "json": json_text, "texts": checked_texts,
-})
+_POSTGRES_TYPES: Mapping[str, str] = MappingProxyType(
+    {
+        "text": "text",
+        "int": "bigint",
+        "decimal": "numeric",
+        "bool": "boolean",
+        "date": "date",
+        "time": "time",
+        "datetime": "timestamptz",
+        "uuid": "uuid",
+        "json": "jsonb",
+        "texts": "text[]",
+    }
+)
+_POSTGRES_STORE: Mapping[str, Converter] = MappingProxyType(
+    {
+        "text": checked_text,
+        "int": checked_int,
+        "bool": checked_bool,
+        "date": checked_date,
+        "time": checked_time,
+        "datetime": checked_datetime,
+        "uuid": checked_uuid,
+        "json": json_text,
+        "texts": checked_texts,
+    }
+)
 _POSTGRES_READ: Mapping[str, Converter] = MappingProxyType({"json": _read_json, "texts": _shown(tuple)})
-_POSTGRES_SHOW: Mapping[str, Converter] = MappingProxyType({
-    "decimal": "{:f}".format,
-    "date": date.isoformat,
-    "time": time.isoformat,
-    "datetime": _utc_text,
-    "uuid": str,
-    "json": _read_json,
-})
+_POSTGRES_SHOW: Mapping[str, Converter] = MappingProxyType(
+    {
+        "decimal": "{:f}".format,
+        "date": date.isoformat,
+        "time": time.isoformat,
+        "datetime": _utc_text,
+        "uuid": str,
+        "json": _read_json,
+    }
+)
 
 
 @dataclass(frozen=True)

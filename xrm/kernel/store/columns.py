@@ -147,7 +147,13 @@ class Relation(Typed, piccolo_types.ForeignKey[Any]):
 
 
 _CLASSES: Mapping[str, type[Typed]] = {
-    "text": Text, "int": Int, "bool": Bool, "date": Date, "time": Time, "datetime": Datetime, "uuid": Uuid,
+    "text": Text,
+    "int": Int,
+    "bool": Bool,
+    "date": Date,
+    "time": Time,
+    "datetime": Datetime,
+    "uuid": Uuid,
     "json": Json,
 }
 
@@ -155,7 +161,10 @@ _CLASSES: Mapping[str, type[Typed]] = {
 def make_column(column: schema.Column, points: bool) -> Typed:  # noqa: FBT001 - a fact about the column
     """Return the Piccolo column for `column`; `points` if it is a foreign key."""
     options: dict[str, Any] = {
-        "null": column.null, "primary_key": column.primary, "db_column_name": column.name, "default": column.default,
+        "null": column.null,
+        "primary_key": column.primary,
+        "db_column_name": column.name,
+        "default": column.default,
     }
     made = _make(column.type, points, options)
     made._kind = column.type
@@ -259,9 +268,11 @@ class _MarkedReturning(Returning):
         marks = [
             Marked(
                 f'{name.template} AS "{column._alias}"' if column._alias else name.template,
-                key=column._alias or column._meta.db_column_name, kind=column._kind,
+                key=column._alias or column._meta.db_column_name,
+                kind=column._kind,
             )
-            if isinstance(column, Typed) else name
+            if isinstance(column, Typed)
+            else name
             for name, column in zip(names, self.columns, strict=True)
         ]
         return _MarkedList(" RETURNING " + ", ".join("{}" for _ in marks), *marks)

@@ -28,9 +28,14 @@ if TYPE_CHECKING:
     from xrm.kernel.store.store import Store
 
 # What a plugin may put into raw SQL of Piccolo without saying the column: its type tells how it is stored.
-_BY_TYPE = MappingProxyType({
-    UUID: ColumnType("uuid"), datetime: ColumnType("datetime"), date: ColumnType("date"), time: ColumnType("time"),
-})
+_BY_TYPE = MappingProxyType(
+    {
+        UUID: ColumnType("uuid"),
+        datetime: ColumnType("datetime"),
+        date: ColumnType("date"),
+        time: ColumnType("time"),
+    }
+)
 
 
 class StoreTransaction(BaseTransaction):

@@ -52,9 +52,13 @@ _AWAY = {
     sqlite3.SQLITE_PROTOCOL: "The database is locked",
     sqlite3.SQLITE_NOMEM: "The database ran out of memory",
 }
-_UNIQUE = frozenset({
-    sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_ROWID,
-})
+_UNIQUE = frozenset(
+    {
+        sqlite3.SQLITE_CONSTRAINT_UNIQUE,
+        sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY,
+        sqlite3.SQLITE_CONSTRAINT_ROWID,
+    }
+)
 _REFERENCE = frozenset({sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY, sqlite3.SQLITE_CONSTRAINT_TRIGGER})  # last: RESTRICT
 _NAMED_INDEX = re.compile(r"index '(.+)'")
 _COLUMNS = re.compile(r"failed: (.+)")

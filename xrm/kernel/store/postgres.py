@@ -143,12 +143,22 @@ class PostgresStore(Store):
         options = self._options
         with _translated(), _without_the_url():
             pool = await asyncpg.create_pool(
-                self._url, min_size=0, max_size=options.connections, max_queries=2**31, init=_prepare,
-                reset=_leave_as_it_is, timeout=_CONNECT_WAIT, statement_cache_size=_STATEMENTS_KEPT,
-                max_cached_statement_lifetime=0, max_cacheable_statement_size=2**16,
+                self._url,
+                min_size=0,
+                max_size=options.connections,
+                max_queries=2**31,
+                init=_prepare,
+                reset=_leave_as_it_is,
+                timeout=_CONNECT_WAIT,
+                statement_cache_size=_STATEMENTS_KEPT,
+                max_cached_statement_lifetime=0,
+                max_cacheable_statement_size=2**16,
                 server_settings={
-                    "application_name": "xrm", "timezone": "UTC", "jit": "off",
-                    "lock_timeout": f"{options.wait:g}s", "idle_in_transaction_session_timeout": "10min",
+                    "application_name": "xrm",
+                    "timezone": "UTC",
+                    "jit": "off",
+                    "lock_timeout": f"{options.wait:g}s",
+                    "idle_in_transaction_session_timeout": "10min",
                 },
             )
             await pool.release(await pool.acquire(timeout=_CONNECT_WAIT))  # only now is the URL read

@@ -46,9 +46,7 @@ class Statement:
 
     def arguments(self, dialect: Dialect, variables: Mapping[str, Any]) -> list[Any]:
         """Return the parameters for one execution, each Var replaced by its encoded value."""
-        return [
-            dialect.encode(p.type, variables.get(p.name)) if type(p) is Var else p for p in self.params
-        ]
+        return [dialect.encode(p.type, variables.get(p.name)) if type(p) is Var else p for p in self.params]
 
 
 class Binder:

@@ -33,74 +33,103 @@ def _needed(name: str, type: ColumnType) -> Column:
 
 
 TABLES = (
-    _table("xrm_journal", {  # one row per generation of the model
-        "generation": _key("generation", INT),
-        "at": _needed("at", DATETIME),
-        "actor": UUID,  # user id; null = system
-        "actor_name": TEXT,
-        "hash": _needed("hash", TEXT),  # of the sources
-        "sources": _needed("sources", JSON),  # [[layer, file, text], …]: what the model is rebuilt from
-        "ids": _needed("ids", JSON),  # {entity: {"id": …, "fields": {field: id}}}
-        "schema": _needed("schema", JSON),  # the physical Schema
-        "steps": _needed("steps", JSON),  # what was done, as people read it
-    }),
-    _table("xrm_changeset", {  # one row per act
-        "id": _key("id", UUID),
-        "at": _needed("at", DATETIME),
-        "actor": UUID,
-        "actor_name": TEXT,
-        "source": _needed("source", TEXT),  # api | form | import | cli | studio | system | plugin:<name>
-        "reason": TEXT,
-        "idempotency_key": TEXT,
-        "generation": _needed("generation", INT),
-    }, (Index("ix_at", ("at",)),)),
-    _table("xrm_change", {  # one row per record written in the act
-        "id": _key("id", UUID),
-        "changeset": _needed("changeset", UUID),
-        "entity": _needed("entity", TEXT),
-        "record": _needed("record", UUID),
-        "version": _needed("version", INT),  # the record's version after it
-        "kind": _needed("kind", TEXT),  # create | update | delete | restore
-        "action": TEXT,  # the transition or action, if one was named
-        "before": JSON,  # {field: stored JSON value} of what changed
-        "after": JSON,
-    }, (Index("ix_record", ("record", "version")), Index("ix_changeset", ("changeset",)))),
-    _table("xrm_sequence", {  # counters of auto_number fields
-        "name": _key("name", TEXT),  # "<entity>.<field>"
-        "value": _needed("value", INT),
-    }),
-    _table("xrm_credential", {
-        "user": _key("user", UUID),
-        "password_hash": _needed("password_hash", TEXT),  # argon2id, PHC string
-        "changed_at": _needed("changed_at", DATETIME),
-    }),
-    _table("xrm_session", {
-        "id": _key("id", UUID),
-        "token_hash": _needed("token_hash", TEXT),  # SHA-256 of the cookie's value
-        "user": _needed("user", UUID),
-        "created_at": _needed("created_at", DATETIME),
-        "seen_at": _needed("seen_at", DATETIME),
-        "expires_at": _needed("expires_at", DATETIME),
-        "client": TEXT,  # User-Agent, shortened
-    }, (Index("uq_token", ("token_hash",), unique=True), Index("ix_user", ("user",)))),
-    _table("xrm_api_key", {
-        "id": _key("id", UUID),
-        "prefix": _needed("prefix", TEXT),  # shown in lists
-        "key_hash": _needed("key_hash", TEXT),  # SHA-256
-        "user": _needed("user", UUID),
-        "title": _needed("title", TEXT),
-        "created_at": _needed("created_at", DATETIME),
-        "expires_at": DATETIME,
-        "seen_at": DATETIME,
-    }, (Index("uq_key", ("key_hash",), unique=True), Index("ix_user", ("user",)))),
-    _table("xrm_idempotency", {
-        "key": _key("key", TEXT),  # "<actor id>:<Idempotency-Key>"
-        "request_hash": _needed("request_hash", TEXT),
-        "status": _needed("status", INT),
-        "etag": TEXT,
-        "body": _needed("body", TEXT),
-        "at": _needed("at", DATETIME),
-    }, (Index("ix_at", ("at",)),)),
+    _table(
+        "xrm_journal",
+        {  # one row per generation of the model
+            "generation": _key("generation", INT),
+            "at": _needed("at", DATETIME),
+            "actor": UUID,  # user id; null = system
+            "actor_name": TEXT,
+            "hash": _needed("hash", TEXT),  # of the sources
+            "sources": _needed("sources", JSON),  # [[layer, file, text], …]: what the model is rebuilt from
+            "ids": _needed("ids", JSON),  # {entity: {"id": …, "fields": {field: id}}}
+            "schema": _needed("schema", JSON),  # the physical Schema
+            "steps": _needed("steps", JSON),  # what was done, as people read it
+        },
+    ),
+    _table(
+        "xrm_changeset",
+        {  # one row per act
+            "id": _key("id", UUID),
+            "at": _needed("at", DATETIME),
+            "actor": UUID,
+            "actor_name": TEXT,
+            "source": _needed("source", TEXT),  # api | form | import | cli | studio | system | plugin:<name>
+            "reason": TEXT,
+            "idempotency_key": TEXT,
+            "generation": _needed("generation", INT),
+        },
+        (Index("ix_at", ("at",)),),
+    ),
+    _table(
+        "xrm_change",
+        {  # one row per record written in the act
+            "id": _key("id", UUID),
+            "changeset": _needed("changeset", UUID),
+            "entity": _needed("entity", TEXT),
+            "record": _needed("record", UUID),
+            "version": _needed("version", INT),  # the record's version after it
+            "kind": _needed("kind", TEXT),  # create | update | delete | restore
+            "action": TEXT,  # the transition or action, if one was named
+            "before": JSON,  # {field: stored JSON value} of what changed
+            "after": JSON,
+        },
+        (Index("ix_record", ("record", "version")), Index("ix_changeset", ("changeset",))),
+    ),
+    _table(
+        "xrm_sequence",
+        {  # counters of auto_number fields
+            "name": _key("name", TEXT),  # "<entity>.<field>"
+            "value": _needed("value", INT),
+        },
+    ),
+    _table(
+        "xrm_credential",
+        {
+            "user": _key("user", UUID),
+            "password_hash": _needed("password_hash", TEXT),  # argon2id, PHC string
+            "changed_at": _needed("changed_at", DATETIME),
+        },
+    ),
+    _table(
+        "xrm_session",
+        {
+            "id": _key("id", UUID),
+            "token_hash": _needed("token_hash", TEXT),  # SHA-256 of the cookie's value
+            "user": _needed("user", UUID),
+            "created_at": _needed("created_at", DATETIME),
+            "seen_at": _needed("seen_at", DATETIME),
+            "expires_at": _needed("expires_at", DATETIME),
+            "client": TEXT,  # User-Agent, shortened
+        },
+        (Index("uq_token", ("token_hash",), unique=True), Index("ix_user", ("user",))),
+    ),
+    _table(
+        "xrm_api_key",
+        {
+            "id": _key("id", UUID),
+            "prefix": _needed("prefix", TEXT),  # shown in lists
+            "key_hash": _needed("key_hash", TEXT),  # SHA-256
+            "user": _needed("user", UUID),
+            "title": _needed("title", TEXT),
+            "created_at": _needed("created_at", DATETIME),
+            "expires_at": DATETIME,
+            "seen_at": DATETIME,
+        },
+        (Index("uq_key", ("key_hash",), unique=True), Index("ix_user", ("user",))),
+    ),
+    _table(
+        "xrm_idempotency",
+        {
+            "key": _key("key", TEXT),  # "<actor id>:<Idempotency-Key>"
+            "request_hash": _needed("request_hash", TEXT),
+            "status": _needed("status", INT),
+            "etag": TEXT,
+            "body": _needed("body", TEXT),
+            "at": _needed("at", DATETIME),
+        },
+        (Index("ix_at", ("at",)),),
+    ),
 )
 
 SYSTEM = Schema(MappingProxyType({table.id: table for table in TABLES}))

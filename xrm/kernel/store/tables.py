@@ -83,7 +83,9 @@ def _make_class(table: Table, engine: Any) -> type[PiccoloTable]:
     members = {member(column.name): make_column(column, column.id in pointing) for column in table.columns}
     name = "".join(word.capitalize() for word in table.name.split("_"))
     made = create_table_class(
-        name, bases=(_StoreTable,), class_kwargs={"tablename": f"xrm_{table.name}", "db": engine},
+        name,
+        bases=(_StoreTable,),
+        class_kwargs={"tablename": f"xrm_{table.name}", "db": engine},
         class_members=members,
     )
     made._meta.tablename = table.name  # only now: Piccolo warns of names like "user", which it quotes anyway
