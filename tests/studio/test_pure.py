@@ -9,7 +9,7 @@ import pytest
 
 from studio import diagrams, words
 from studio.client import Client, Problem
-from studio.designer.field import changed_choices, written_choices
+from studio.designer.choices import changed_choices, written_choices
 from studio.designer.fields import choices_of
 from studio.designer.text import readable
 from studio.designer.workflow import TEMPLATES, state_data, state_row
