@@ -87,7 +87,7 @@ def _wait(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
     pytest.fail(f"The site did not start:\n{log.read_text()}", pytrace=False)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # it runs an event loop in this thread, which asyncio tests after it could not bear
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=program(playwright), args=list(FLAGS))
@@ -95,7 +95,7 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cookies(browser: Browser, base_url: str) -> Callable[[str], list[Any]]:
     """Return the cookies of somebody signed in; each person signs in once for the whole run."""
     known: dict[str, list[Any]] = {}

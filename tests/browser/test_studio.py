@@ -248,7 +248,7 @@ def test_the_designer_is_usable_on_a_phone(window):
     expect(field(page, "Country")).to_be_visible(timeout=SLOW)
     field(page, "Country").click()
     settled(page)
-    expect(page.get_by_role("textbox", name="Title", exact=True)).to_be_in_viewport()
+    expect(page.get_by_role("textbox", name="Title", exact=True)).to_be_in_viewport(timeout=SLOW)
     assert page.evaluate("document.documentElement.scrollWidth") <= SIZES["phone"]["width"]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 from xrm.errors import Conflict, Invalid, Issue, Precondition
 from xrm.kernel.acts import Act
@@ -199,8 +198,3 @@ def python_values(visit: PageVisit, entity: Entity, record: Record) -> dict[str,
         except Refused:
             found[field.name] = None
     return found
-
-
-def record_id(record: Record) -> UUID:
-    """Return a record's id."""
-    return UUID(record["id"])

@@ -66,13 +66,6 @@ async def body(visit: PageVisit) -> Any:
         raise Malformed("The form cannot be read.") from error
 
 
-async def read_form(visit: PageVisit, fields: Sequence[Field]) -> Sent:
-    """Return what a form says about those of `fields` that it showed."""
-    sent = Sent(await body(visit))
-    await read_values(visit, sent, fields)
-    return sent
-
-
 async def read_values(visit: PageVisit, sent: Sent, fields: Sequence[Field]) -> None:
     """Add the values of those of `fields` that the form showed."""
     names = set(sent.word(FIELDS).split(","))
