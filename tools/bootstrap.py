@@ -39,7 +39,6 @@ FRONT_END: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         "bootstrap": {
             "dist/css/bootstrap.min.css": "bootstrap.min.css",
-            "dist/js/bootstrap.bundle.min.js": "bootstrap.bundle.min.js",
             "LICENSE": "licenses/bootstrap.txt",
         },
         "bootstrap-icons": {

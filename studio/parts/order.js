@@ -32,13 +32,27 @@ const restore = (root, place) => {
   ;(target ?? owner?.querySelector("button"))?.focus()
 }
 
+// On a phone the panel stands below the list and is drawn a moment after it: follow it until it stands still or
+// the visitor scrolls.
+const reveal = () => {
+  let left = 12
+  const follow = () => {
+    if (left-- <= 0) return
+    document.querySelector("[class*='-panel']")?.scrollIntoView({ block: "start" })
+    setTimeout(follow, 250)
+  }
+  const stop = () => { left = 0 }
+  for (const sign of ["touchstart", "wheel", "keydown"]) window.addEventListener(sign, stop, { once: true, passive: true })
+  follow()
+}
+
 export default function (component) {
   const { parentElement: root, data, setTriggerValue } = component
   const place = remember(root)
   root.innerHTML = `<ul class="xs-list" aria-label="${escape(data.label)}">${data.items.map((item) => row(item, data)).join("")}</ul>`
   restore(root, place)
   if (root._selected !== undefined && data.selected && root._selected !== data.selected && window.innerWidth <= 640) {
-    document.querySelector("[class*='-panel']")?.scrollIntoView({ block: "start" })
+    reveal()
   }
   root._selected = data.selected
   const list = root.querySelector(".xs-list")
