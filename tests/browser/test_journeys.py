@@ -88,6 +88,8 @@ def test_a_list_is_filtered_by_facets_and_by_an_expression(page):
 def test_a_list_is_sorted_and_paged(page):
     page.goto("/e/party?size=25")
     page.get_by_role("link", name="Name", exact=True).click()
+    expect(page.get_by_role("columnheader", name="Name")).to_have_attribute("aria-sort", "ascending")
+    page.get_by_role("link", name="Name", exact=True).click()
     expect(page.locator("tbody .first").first).to_have_text("Company 69")
     page.get_by_role("link", name="Next").click()
     expect(page.locator(".pager-place")).to_have_text("26–50")
