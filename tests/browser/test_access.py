@@ -22,6 +22,7 @@ def record(page: Page) -> None:
     page.goto("/e/deal?q=Deal+02")
     page.get_by_role("link", name="Deal 02", exact=True).click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Deal 02")
+    page.wait_for_load_state()  # the heading is there before the page has its width
 
 
 @pytest.mark.parametrize(("theme", "size"), [("light", "desktop"), ("dark", "phone")])
