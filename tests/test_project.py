@@ -75,6 +75,7 @@ def test_what_is_declared_is_imported() -> None:
         ("requirements.lock", RUN + EXTRAS + GROUPS["build"]),
         ("requirements-dev.lock", RUN + EXTRAS + GROUPS["build"] + GROUPS["dev"]),
         ("requirements-node.lock", GROUPS["frontend"]),
+        ("requirements-uv.lock", GROUPS["installer"]),
     ],
 )
 def test_a_lock_satisfies_the_project(lock: str, requirements: list[Requirement]) -> None:
@@ -90,7 +91,10 @@ def test_the_tools_run_on_what_the_product_runs_on() -> None:
     assert locked("requirements.lock").items() <= development.items()
 
 
-@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock", "requirements-node.lock"])
+LOCKS = ["requirements.lock", "requirements-dev.lock", "requirements-node.lock", "requirements-uv.lock"]
+
+
+@pytest.mark.parametrize("lock", LOCKS)
 def test_every_locked_package_has_hashes(lock: str) -> None:
     blocks = re.split(r"\n(?=\S)", (ROOT / lock).read_text(encoding="utf-8").strip())
     assert blocks

@@ -7,7 +7,8 @@ last act, made from what it was built from: an interrupted step starts again, a 
 needs no network.
 
     step        makes                        from
-    packages    .venv                        requirements*.lock (hashes are checked), pyproject.toml
+    packages    .venv                        requirements*.lock (hashes are checked), pyproject.toml; by uv, which
+                                             is installed there first on a machine that has none
     front end   xrm/web/static/vendor        package-lock.json, FRONT_END below
     browser     nothing when one is found    Playwright's Chromium, the system's, or the system's package
 """
@@ -33,6 +34,7 @@ VENDOR = ROOT / "xrm" / "web" / "static" / "vendor"
 RUN_LOCK = "requirements.lock"
 DEV_LOCK = "requirements-dev.lock"
 NODE_LOCK = "requirements-node.lock"
+UV_LOCK = "requirements-uv.lock"
 
 # npm package → its files the pages use → their place below VENDOR. Licences come along for whoever ships a wheel.
 FRONT_END: Mapping[str, Mapping[str, str]] = MappingProxyType(
@@ -148,13 +150,21 @@ def environment() -> None:
 
 
 def install(*arguments: str | Path) -> None:
-    """Install into the environment, with uv when it is there, else with pip."""
+    """Install into the environment with uv, the machine's or one of its own."""
+    run(installer(), "pip", "install", "--quiet", "--python", PYTHON, *arguments)
+
+
+def installer() -> str | Path:
+    """Return uv; pip only fetches it. (The pip of Python 3.11 refuses locks in which a package has an extra.)"""
     if uv := shutil.which("uv"):
-        run(uv, "pip", "install", "--quiet", "--python", PYTHON, *arguments)
-        return
-    if not run_quietly(PYTHON, "-m", "pip", "--version"):
-        run(PYTHON, "-m", "ensurepip", "--upgrade")
-    run(PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *arguments)
+        return uv
+    own = VENV / "bin" / "uv"
+    if not run_quietly(own, "--version"):
+        if not run_quietly(PYTHON, "-m", "pip", "--version"):
+            run(PYTHON, "-m", "ensurepip", "--upgrade")
+        quiet = ("--quiet", "--disable-pip-version-check")
+        run(PYTHON, "-m", "pip", "install", *quiet, "--require-hashes", "-r", ROOT / UV_LOCK)
+    return own
 
 
 # ------------------------------------------------------------------------------------------------------ front end

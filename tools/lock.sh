@@ -17,4 +17,5 @@ lock requirements.lock $product "$@"
 # shellcheck disable=SC2086
 lock requirements-dev.lock $product --group dev --constraint requirements.lock "$@"
 lock requirements-node.lock --group frontend "$@"
+lock requirements-uv.lock --group installer "$@"
 npm install --package-lock-only --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund

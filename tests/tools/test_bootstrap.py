@@ -119,6 +119,17 @@ def test_an_installation_that_was_cut_off_starts_from_nothing(environment, monke
     assert environment == ["made", bootstrap.ROOT / bootstrap.RUN_LOCK, bootstrap.ROOT]
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_a_machine_without_uv_gets_one_of_the_project(tmp_path, monkeypatch, there):
+    ran = []
+    monkeypatch.setattr(bootstrap, "VENV", tmp_path)
+    monkeypatch.setattr(bootstrap.shutil, "which", lambda name: None)
+    monkeypatch.setattr(bootstrap, "run_quietly", lambda program, *rest: there or program == bootstrap.PYTHON)
+    monkeypatch.setattr(bootstrap, "run", lambda *command: ran.append(command))
+    assert bootstrap.installer() == tmp_path / "bin" / "uv"
+    assert [command[-1] for command in ran] == ([] if there else [bootstrap.ROOT / bootstrap.UV_LOCK])
+
+
 def test_without_a_browser_it_says_how_to_get_one(monkeypatch, capsys):
     monkeypatch.setattr(bootstrap, "system_browser", lambda: False)
     monkeypatch.setattr(bootstrap, "playwright_browser", lambda: False)
