@@ -155,7 +155,7 @@ def install(*arguments: str | Path) -> None:
 
 
 def installer() -> str | Path:
-    """Return uv; pip only fetches it. (The pip of Python 3.11 refuses locks in which a package has an extra.)"""
+    """Return uv; pip only fetches it, since that of Python 3.11 refuses locks in which a package has an extra."""
     if uv := shutil.which("uv"):
         return uv
     own = VENV / "bin" / "uv"
