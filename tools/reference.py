@@ -40,6 +40,7 @@ from xrm.kernel.plugins import load_plugins
 from xrm.metadata import grammar
 from xrm.metadata.codes import CODES
 from xrm.metadata.model import Choice, Entity, Field, Model
+from xrm.metadata.types import RULES
 from xrm.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -82,31 +83,6 @@ def write(pages: Mapping[str, str], strays: Iterable[str]) -> None:
 def read(file: Path) -> str:
     """Return a page as it stands, empty when there is none."""
     return file.read_text(encoding="utf-8") if file.exists() else ""
-
-
-HOLDS: Mapping[str, str] = MappingProxyType({
-    "text": "one line of text",
-    "long_text": "text of several lines",
-    "integer": "a whole number of 64 bits",
-    "decimal": "an exact number, with `precision` digits of which `scale` after the point",
-    "money": "an amount and its currency",
-    "percent": "a number of hundredths",
-    "boolean": "yes or no",
-    "date": "a day",
-    "time": "a time of day",
-    "datetime": "a moment, kept in UTC",
-    "choice": "one of the field's choices",
-    "choices": "several of the field's choices",
-    "relation": "a record of another entity",
-    "email": "an e-mail address",
-    "phone": "a telephone number",
-    "url": "a web address",
-    "tags": "words anyone may add",
-    "json": "any JSON value",
-    "uuid": "a UUID",
-    "auto_number": "a number the platform gives, after the field's pattern",
-    "duration": "a length of time in minutes",
-})  # fmt: skip
 
 
 CHOICES = (Choice("a", "A"), Choice("b", "B"))
@@ -197,14 +173,16 @@ def field_types() -> str:
     rows = []
     for name, kind in values.TYPES.items():
         sample = Field(name="x", type=name, title="X", choices=CHOICES, to=("party",))
-        column = kind.column(sample).name
-        rows.append((code(name), HOLDS[name], json_form(kind.schema(sample)), code(kind.expression), code(column)))
+        columns = ", ".join(f"{code(spec.name)} {spec.type.name}" for spec in values.columns(sample))
+        options = ", ".join(code(option) for option in sorted(RULES[name].options))
+        rows.append((code(name), kind.holds, json_form(kind.schema(sample)), code(kind.expression), options, columns))
     return page(
         "# Field types",
         """The `type` of a field decides what it holds, how it is shown and checked, and how it is kept. Options of each
         are in [the grammar](grammar.md#field).""",
-        table(("type", "holds", "in the API", "in expressions", "column"), rows),
-        "Money has a second column for its currency, a relation to several entities one for the entity.",
+        table(("type", "holds", "in the API", "in expressions", "own options", "columns of a field x"), rows),
+        """A type of several columns is one value: `amount` in an expression is its first column, `amount.currency` a
+        further one. A relation to several entities also keeps which, as `entity`.""",
     )
 
 

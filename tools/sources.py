@@ -8,6 +8,7 @@ import inspect
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -73,7 +74,8 @@ def is_error(thing: object) -> bool:
 def value_codes() -> Mapping[str, str]:
     """Return the codes a record's values are refused with, each with the first message it is raised with."""
     found: dict[str, str] = {}
-    for file in sorted((ROOT / "xrm" / "kernel").glob("*.py")):
+    kernel = ROOT / "xrm" / "kernel"
+    for file in sorted(chain(kernel.glob("*.py"), (kernel / "fieldtypes").glob("*.py"))):
         for call in (n for n in ast.walk(ast.parse(file.read_text(encoding="utf-8"))) if isinstance(n, ast.Call)):
             words = call.args[{"Refused": 0, "Issue": 1}.get(name_of(call), len(call.args)) :]
             if len(words) > 1 and isinstance(words[0], ast.Constant) and (message := literal(words[1])):

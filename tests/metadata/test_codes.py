@@ -12,10 +12,10 @@ import pytest
 
 import xrm.metadata
 from xrm.metadata import CODES, WARNINGS, grammar
-from xrm.metadata.check_fields import OPTIONS
 from xrm.metadata.check_roles import CLASSES
 from xrm.metadata.codes import found
 from xrm.metadata.definitions import VIEW_KINDS
+from xrm.metadata.types import RULES
 
 FOLDER = Path(xrm.metadata.__file__).parent
 
@@ -75,6 +75,6 @@ def test_extensions_have_the_keys_of_entities() -> None:
 
 def test_code_and_schemas_know_the_same_words() -> None:
     defs = grammar.schema("entity")["$defs"]
-    assert set(defs["type"]["enum"]) == set(OPTIONS)
+    assert set(defs["type"]["enum"]) == set(RULES)
     assert tuple(defs["field"]["properties"]["class"]["enum"]) == CLASSES
     assert tuple(defs["view"]["properties"]["kind"]["enum"]) == VIEW_KINDS

@@ -13,7 +13,7 @@ from uuid import UUID
 from xrm.kernel.change import Actor
 from xrm.kernel.expression import Expression
 from xrm.kernel.store.folding import fold
-from xrm.kernel.values import Money, Parsing, Ref, parse
+from xrm.kernel.values import Compound, Money, Parsing, Ref, parse
 from xrm.metadata.model import Entity, Field
 
 MAX_LABEL = 300  # characters
@@ -29,10 +29,8 @@ def reader(values: Mapping[str, Any], actor: Actor) -> Read:
         if path[0] == "user" and "user" not in values:
             return _user(actor, path[1])
         value = values.get(path[0])
-        if isinstance(value, Money):
-            return value.currency if len(path) == 2 else value.amount
-        if isinstance(value, Ref):
-            return value.entity if len(path) == 2 else value.id
+        if isinstance(value, tuple) and isinstance(value, Compound):
+            return getattr(value, path[1], None) if len(path) == 2 else value.leading
         return value
 
     return read
@@ -95,9 +93,17 @@ def _shown(entity: Entity, values: Mapping[str, Any], labels: Mapping[str, str],
         return next((c.title for c in field.choices if c.name == value), str(value))
     if isinstance(value, (UUID, Ref)) and field.type == "relation":
         return labels.get(name, "")
-    if isinstance(value, Money):
-        return f"{value.amount} {value.currency}"
+    if isinstance(value, tuple):
+        return _words(value)
     return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def _words(value: Any) -> str:
+    """Return a value as plain text; the parts of a compound and the members of a set one after the other."""
+    if not isinstance(value, tuple):
+        return str(value)
+    parts = value._asdict().values() if isinstance(value, Compound) else value
+    return " ".join(str(part) for part in parts if part is not None)
 
 
 def search_text(entity: Entity, values: Mapping[str, Any]) -> str | None:
@@ -107,7 +113,7 @@ def search_text(entity: Entity, values: Mapping[str, Any]) -> str | None:
         value = values.get(name)
         if value is None:
             continue
-        words.append(" ".join(value) if isinstance(value, tuple) else str(value))
+        words.append(_words(value))
         if entity.fields[name].type == "phone":
             words.append(re.sub(r"\D", "", str(value)))
     return (fold("\n".join(words)) or "")[:MAX_SEARCH] or None

@@ -19,6 +19,7 @@ import pluggy
 from xrm.kernel.change import Actor, Change
 
 if TYPE_CHECKING:
+    from xrm.kernel.fieldtypes.base import FieldType
     from xrm.kernel.kernel import Kernel
     from xrm.kernel.records import Bound
     from xrm.metadata.model import Field, Model
@@ -161,6 +162,10 @@ class ImportReport:
 
 class Specs:
     """The registration hooks."""
+
+    @hookspec
+    def field_types(self) -> Sequence[FieldType]:  # type: ignore[empty-body]  # a hookspec has no body
+        """Return types of fields. Called once, when the plugin is loaded: they hold for the whole process."""
 
     @hookspec
     def actions(self) -> Sequence[Action]:  # type: ignore[empty-body]  # a hookspec has no body

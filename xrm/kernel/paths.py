@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from xrm.kernel.expression import types
 from xrm.kernel.expression.types import Type
-from xrm.kernel.values import TYPES
+from xrm.kernel.store.schema import ColumnType
+from xrm.kernel.values import TYPES, column_at, columns, parts
 from xrm.metadata.model import Entity, Field, Model
 
 MAX_HOPS = 3  # relations one path may cross
@@ -29,7 +30,7 @@ class Path:
         hops: Relation fields crossed, in order, each with the entity it leads to.
         entity: The entity of the last field.
         field: The last field.
-        part: "currency" or "entity" for the second column of money and polymorphic relations, else empty.
+        part: The further column of a compound field (``amount.currency``), else empty.
     """
 
     hops: tuple[tuple[Field, Entity], ...]
@@ -42,6 +43,11 @@ class Path:
         """Name of the column at the end."""
         return f"{self.field.name}_{self.part}" if self.part else self.field.name
 
+    @property
+    def kind(self) -> ColumnType:
+        """Type of the column at the end."""
+        return column_at(self.field, self.part)
+
 
 def resolve(model: Model, entity: Entity, path: tuple[str, ...]) -> Path | None:
     """Return what `path` means from `entity`, or None when there is no such field."""
@@ -52,8 +58,8 @@ def resolve(model: Model, entity: Entity, path: tuple[str, ...]) -> Path | None:
             return None
         rest = path[position + 1 :]
         if not rest:
-            return Path(tuple(hops), entity, field)
-        if (field.type == "money" and rest == ("currency",)) or (field.polymorphic and rest == ("entity",)):
+            return Path(tuple(hops), entity, field) if columns(field) else None
+        if len(rest) == 1 and any(part.name == rest[0] for part in parts(field)):
             return Path(tuple(hops), entity, field, rest[0])
         target = model.entity(field.to[0]) if field.type == "relation" and not field.polymorphic else None
         if target is None or len(hops) == MAX_HOPS:
@@ -66,9 +72,10 @@ def resolve(model: Model, entity: Entity, path: tuple[str, ...]) -> Path | None:
 def type_of(field: Field, part: str = "") -> Type:
     """Return a field's type in the expression language."""
     if part:
-        return types.TEXT
+        kind = column_at(field, part)
+        return types.decimal(kind.scale) if kind.name == "decimal" else Type(kind.name)
     name = TYPES[field.type].expression
-    return types.decimal(field.scale) if name == "decimal" else Type(name)
+    return types.decimal(column_at(field).scale) if name == "decimal" else Type(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,5 +105,6 @@ class OwnScope(RecordScope):
         """Return the type of what `path` names, or None."""
         found = RecordScope.type_of(self, path)
         is_user = path[0] == "user" and "user" not in self.entity.fields
-        own = len(path) == 1 or is_user or (len(path) == 2 and path[1] in ("currency", "entity"))
-        return found if own else None
+        field = self.entity.fields.get(path[0])
+        a_part = len(path) == 2 and field is not None and any(part.name == path[1] for part in parts(field))
+        return found if len(path) == 1 or is_user or a_part else None

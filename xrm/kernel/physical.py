@@ -172,7 +172,7 @@ class _Mapping:
 
     def _columns(self, field: Field) -> Iterator[Column]:
         defaults, backfills = self._cells(field, self._default(field)), self._backfills(field)
-        for spec, default, backfill in zip(values.columns(field), defaults, backfills, strict=True):
+        for spec, default, backfill in zip(values.columns(field), defaults, backfills, strict=False):
             yield Column(
                 column_id(self.field_id(field), field.name, spec.name),
                 spec.name,
@@ -192,10 +192,10 @@ class _Mapping:
         return field.default
 
     def _backfills(self, field: Field) -> tuple[Any, ...]:
-        cells = self._cells(field, field.backfill)
-        if field.type == "money" and cells[1] is None:  # a number that becomes money needs a currency
-            return (cells[0], self.parsing.currency)
-        return cells
+        first, *further = self._cells(field, field.backfill) or (None,)
+        fills = [part.fill for part in values.parts(field)]  # a number that becomes money needs a currency
+        cells = zip(further, fills, strict=True)
+        return (first, *(fill(self.parsing) if cell is None and fill else cell for cell, fill in cells))
 
     def _cells(self, field: Field, value: Any) -> tuple[Any, ...]:
         """Return the column values of a JSON value; "$user.id" and the like are known only at each write."""
@@ -275,7 +275,7 @@ def _nullable(field: Field) -> bool:
     if field.system:
         return field.name not in _NEVER_NULL
     computed = bool(field.formula) or field.type == "auto_number"  # filled in after the row exists, or never
-    return computed or not field.required
+    return computed or not field.required or not values.TYPES[field.type].whole
 
 
 def _sort_names(view: View) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ import yaml
 
 from xrm.errors import Issue
 from xrm.kernel.hooks import Specs
+from xrm.kernel.values import register
 from xrm.metadata.load import read_layer
 from xrm.metadata.model import Source
 
@@ -162,6 +163,8 @@ def _register(
         module = importlib.import_module(manifest.module) if manifest.module else _import(manifest)
         manager.register(module, manifest.name)
         manager.check_pending()
+        if callable(types_of := getattr(module, "field_types", None)):
+            register(*types_of())
     except Exception as error:  # noqa: BLE001  # whatever a plugin's own code raises must not stop the site
         if manager.get_plugin(manifest.name) is not None:
             manager.unregister(name=manifest.name)

@@ -23,7 +23,8 @@ from xrm.kernel.policy import Access, Rule, visibility
 from xrm.kernel.store.folding import fold
 from xrm.kernel.store.schema import ColumnType
 from xrm.kernel.store.sql import Binder, Statement, Var, quote
-from xrm.kernel.values import TYPES, columns
+from xrm.kernel.values import TYPES, Part
+from xrm.kernel.values import parts as field_parts
 from xrm.kernel.visible import ReadableScope, Visible, readable
 from xrm.metadata.model import Entity
 
@@ -90,8 +91,10 @@ class Slot:
     name: str
     index: int
     show: Callable[[Any], Any] | None
-    kind: str = "plain"  # plain | money | relation | restricted | pointer
-    label: int = 0  # index of the label, the currency or the entity
+    kind: str = "plain"  # plain | compound | relation | restricted | pointer
+    label: int = 0  # index of the label
+    parts: tuple[tuple[str, int, Callable[[Any], Any] | None], ...] = ()  # of a compound: JSON name, index, how shown
+    whole: bool = True  # a compound is nothing unless all its parts are there
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,24 +129,32 @@ class Selection:
         pick, names, changed = self._shown
         shown = dict(zip(names, pick(row), strict=True))
         for slot in changed:
+            if slot.parts:
+                shown[slot.name] = _compound(slot, row)
+                continue
             value = shown[slot.name]
             if value is not None:
                 if slot.show is not None:
                     value = slot.show(value)
-                shown[slot.name] = value if slot.kind == "plain" else _compound(slot, value, row)
+                shown[slot.name] = value if slot.kind == "plain" else _labelled(slot, value, row[slot.label])
         for index, withheld in self.masks:
             if not row[index]:
                 shown.setdefault("_masked", []).extend(name for name in withheld if name in shown)
         return shown
 
 
-def _compound(slot: Slot, value: Any, row: Any) -> Any:
-    other = row[slot.label]
-    if slot.kind == "money":
-        return {"amount": value, "currency": other}
-    if slot.kind == "pointer":
-        return {"entity": other, "id": value}
-    return RESTRICTED if other is None or slot.kind == "restricted" else {"id": value, "label": other}
+def _compound(slot: Slot, row: Any) -> Any:
+    shown: dict[str, Any] = {}
+    lacking = 0
+    for name, index, show in slot.parts:
+        cell = row[index]
+        lacking += cell is None
+        shown[name] = cell if cell is None or show is None else show(cell)
+    return None if lacking == len(shown) or (lacking and slot.whole) else shown
+
+
+def _labelled(slot: Slot, value: Any, label: Any) -> Any:
+    return RESTRICTED if label is None or slot.kind == "restricted" else {"id": value, "label": label}
 
 
 def variables(actor: Actor, now: datetime) -> dict[str, Any]:
@@ -217,19 +228,24 @@ class Selector:
         if path is None or not readable(self.live, self.actor, self.entity, path):
             return None
         sql = self.visible.path(self.entity, "t", parts)
-        first = columns(path.field)[0].type
         index = self.select(sql)
-        show = self.live.dialect.jsonable(TEXT if path.part else first)
-        if path.field.type == "money" and not path.part:
-            return Slot(name, index, show, "money", self.select(self._second(parts, "currency")))
-        if path.field.polymorphic and not path.part:
-            return Slot(name, index, show, "pointer", self.select(self._second(parts, "entity")))
-        if path.field.type == "relation" and not path.part:
+        show = self.live.dialect.jsonable(path.kind)
+        if path.part:
+            return Slot(name, index, show)
+        if further := field_parts(path.field):
+            return self._several(name, path, index, further)
+        if path.field.type == "relation":
             return self._labelled(name, path, index, sql, show)
         return Slot(name, index, show)
 
-    def _second(self, parts: tuple[str, ...], part: str) -> str:
-        return self.visible.path(self.entity, "t", (*parts, part))
+    def _several(self, name: str, path: Path, index: int, further: tuple[Part, ...]) -> Slot:
+        type, jsonable = TYPES[path.field.type], self.live.dialect.jsonable
+        found = [(type.first, index, jsonable(path.kind))]
+        for part in further:
+            sql = self.visible.path(self.entity, "t", (*name.split("."), part.name))
+            found.append((part.name, self.select(sql), jsonable(part.column)))
+        kind = "pointer" if path.field.polymorphic else "compound"
+        return Slot(name, index, None, kind, parts=tuple(found), whole=type.whole)
 
     def _labelled(self, name: str, path: Path, index: int, sql: str, show: Callable[[Any], Any] | None) -> Slot:
         target = self.live.model.entities[path.field.to[0]]
@@ -289,7 +305,7 @@ class Selector:
             raise Invalid(
                 "The list cannot be sorted so", [Issue("sort", "unknown_field", f"There is no field {name!r}.")]
             )
-        if not TYPES[path.field.type].ordered:
+        if not path.part and not TYPES[path.field.type].ordered:
             raise Invalid("The list cannot be sorted so", [Issue("sort", "not_sortable", f"{name!r} has no order.")])
         if path.field.type == "relation" and not path.field.polymorphic and not path.part:
             parts = (*parts, "label")
@@ -299,9 +315,8 @@ class Selector:
                     "The list cannot be sorted so", [Issue("sort", "unknown_field", f"There is no field {name!r}.")]
                 )
         sql = self.visible.value(self.entity, "t", parts)
-        kind = TEXT if path.part else columns(path.field)[0].type
         nullable = sql != 't."id"'
-        return Key(kind, self.select(sql), descending, nullable), sql
+        return Key(path.kind, self.select(sql), descending, nullable), sql
 
     def statement(self, where: list[str], tail: str) -> Statement:
         """Return the finished statement over the entity's table."""

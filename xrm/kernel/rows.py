@@ -39,7 +39,7 @@ class RowStatements:
         self._dialect = dialect
         self._table = quote(entity.name)
         self._fields: tuple[tuple[Field, tuple[ColumnSpec, ...]], ...] = tuple(
-            (f, columns(f)) for f in entity.fields.values()
+            (f, columns(f)) for f in entity.fields.values() if columns(f)
         )
         self._specs = {f.name: (f, specs) for f, specs in self._fields}
         self.columns: tuple[ColumnSpec, ...] = tuple(spec for _, specs in self._fields for spec in specs)
@@ -60,8 +60,9 @@ class RowStatements:
         found: dict[str, Any] = {}
         place = 0
         for field, specs in self._fields:
-            found[field.name] = cells[place] if len(specs) == 1 else unpack(field, tuple(cells[place : place + 2]))
-            place += len(specs)
+            size = len(specs)
+            found[field.name] = cells[place] if size == 1 else unpack(field, tuple(cells[place : place + size]))
+            place += size
         return found
 
     def insert(self, values: Mapping[str, Any]) -> Bound:

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 from xrm.errors import Invalid, Issue
 from xrm.kernel.paths import Path, resolve
-from xrm.kernel.query import INT, TEXT, Query, Selection, Selector, Slot
+from xrm.kernel.query import INT, Query, Selection, Selector, Slot
 from xrm.kernel.store.schema import ColumnType
-from xrm.kernel.values import columns
 from xrm.kernel.visible import readable
 from xrm.metadata.model import Field
 
@@ -65,8 +64,7 @@ def _group(selector: Selector, name: str) -> tuple[Slot, str]:
             sql = _bucket(selector.live.dialect.name, path.field, sql, bucket)
             return Slot(name, selector.select(sql), None), sql
     path, sql = _aggregated(selector, name, "group")
-    kind = TEXT if path.part else columns(path.field)[0].type
-    return Slot(name, selector.select(sql), selector.live.dialect.jsonable(kind)), sql
+    return Slot(name, selector.select(sql), selector.live.dialect.jsonable(path.kind)), sql
 
 
 def _bucket(dialect: str, field: Field, sql: str, bucket: str) -> str:
@@ -94,7 +92,7 @@ def _value(selector: Selector, text: str) -> Slot:
     if match[1]:
         return Slot(text, selector.select("count(*)"), None)
     path, sql = _aggregated(selector, match[3], "values")
-    kind = columns(path.field)[0].type
+    kind = path.kind
     numeric = kind.name in ("int", "decimal")
     if match[2] in ("sum", "avg") and not numeric:
         raise Invalid("The totals are not valid", [Issue("values", "not_a_number", f"{match[3]!r} is not a number.")])

@@ -7,13 +7,14 @@ they are put together (`merge`). Here the complete model is looked at, one subje
 from __future__ import annotations
 
 from xrm.errors import Issue
-from xrm.metadata.check_fields import NOT_INDEXABLE, check_fields
+from xrm.metadata.check_fields import check_fields
 from xrm.metadata.check_roles import check_role
 from xrm.metadata.check_views import check_label, check_search, check_views
 from xrm.metadata.check_workflow import check_workflow
 from xrm.metadata.findings import Complaint, ExpressionCheck, ExpressionUse, Findings, field_place, place_of
 from xrm.metadata.model import Entity, Inverse, Model
 from xrm.metadata.names import RESERVED_ENTITIES, RESERVED_PREFIXES, SYSTEM_FIELDS
+from xrm.metadata.types import rules_of
 
 __all__ = ["Complaint", "ExpressionCheck", "ExpressionUse", "check"]
 
@@ -74,7 +75,7 @@ def _groups(findings: Findings, entity: Entity) -> None:
                         f"{name!r} is in the group twice",
                     )
     for field in entity.fields.values():
-        if (field.unique or field.index) and field.type in NOT_INDEXABLE:
+        if (field.unique or field.index) and not rules_of(field).indexed:
             option = "unique" if field.unique else "index"
             message = f"values of type {field.type} cannot be {'unique' if field.unique else 'indexed'}"
             findings.add(field_place(entity, field, option), "not_indexable", message)
@@ -83,7 +84,7 @@ def _groups(findings: Findings, entity: Entity) -> None:
 def _indexed(findings: Findings, entity: Entity, name: str, path: str) -> None:
     place = place_of(entity, path)
     field = findings.field(entity, name, place)
-    if field is not None and field.type in NOT_INDEXABLE:
+    if field is not None and not rules_of(field).indexed:
         findings.add(place, "not_indexable", f"{name!r} is of type {field.type}: it cannot be indexed")
 
 

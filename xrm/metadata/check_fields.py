@@ -3,68 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from types import MappingProxyType
+from collections.abc import Iterator
 from typing import Any
 
 from xrm.metadata.findings import ExpressionUse, Findings, field_place
 from xrm.metadata.model import Entity, Field, Origin
 from xrm.metadata.names import RESERVED_FIELDS
 from xrm.metadata.pattern import MAX_PATTERN, is_pattern
-from xrm.metadata.values import DECIMALS, INTEGERS, TEXTS, misfit, moment_of, number_of
+from xrm.metadata.types import EVERY, RULES, parts_of, rules_of
+from xrm.metadata.values import misfit, moment_of, number_of
 
-_EVERY = frozenset(
-    {
-        "type",
-        "title",
-        "help",
-        "required",
-        "unique",
-        "index",
-        "read_only",
-        "class",
-        "default",
-        "backfill",
-        "formula",
-        "was",
-        "removed",
-    }
-)
-_RANGE = frozenset({"min", "max"})
-_TEXT = frozenset({"max", "pattern"})
-_NUMBER = _RANGE | {"precision", "scale"}
-OPTIONS: Mapping[str, frozenset[str]] = MappingProxyType(
-    {
-        "text": _TEXT,
-        "long_text": _TEXT,
-        "email": _TEXT,
-        "phone": _TEXT,
-        "url": _TEXT,
-        "integer": _RANGE,
-        "duration": _RANGE,
-        "decimal": _NUMBER,
-        "money": _NUMBER,
-        "percent": _NUMBER,
-        "date": _RANGE,
-        "time": _RANGE,
-        "datetime": _RANGE,
-        "choice": frozenset({"choices"}),
-        "choices": frozenset({"choices"}),
-        "relation": frozenset({"to", "on_delete", "inverse"}),
-        "auto_number": frozenset({"number"}),
-        "boolean": frozenset(),
-        "tags": frozenset(),
-        "json": frozenset(),
-        "uuid": frozenset(),
-    }
-)
-"""Field type → options that only some types have."""
-
-NOT_INDEXABLE = frozenset({"json", "tags", "choices", "long_text"})
-_NEEDED = MappingProxyType({"relation": "to", "choice": "choices", "choices": "choices", "auto_number": "number"})
-_NO_FORMULA = frozenset({"relation", "auto_number", "json", "tags", "choices"})
 _ZEROS = re.compile(r"[^{}]*\{0{1,18}\}[^{}]*\Z")
-_SECOND_COLUMN = MappingProxyType({"money": "currency", "relation": "entity"})
 
 
 def check_fields(findings: Findings, entity: Entity) -> None:
@@ -78,9 +27,7 @@ def check_fields(findings: Findings, entity: Entity) -> None:
                     field_place(entity, field), "missing_type", f"the field {field.name!r} has no type", "add type: …"
                 )
         elif (
-            not field.removed
-            and field.type in OPTIONS
-            and not (entity.workflow and entity.workflow.field == field.name)
+            not field.removed and field.type in RULES and not (entity.workflow and entity.workflow.field == field.name)
         ):
             _field(findings, entity, field)  # what the workflow made is checked with it
     _columns(findings, entity, own)
@@ -111,13 +58,15 @@ def _field(findings: Findings, entity: Entity, field: Field) -> None:
 
 
 def _options(findings: Findings, entity: Entity, field: Field) -> None:
-    allowed = OPTIONS[field.type]
+    rules = rules_of(field)
+    allowed = rules.options
     for option in field.origins:
-        if option not in _EVERY and "." not in option and option not in allowed:
+        known = option in allowed or (option in EVERY and option not in rules.unavailable)
+        if "." not in option and not known:
             hint = f"options of {field.type}: {', '.join(sorted(allowed))}" if allowed else ""
             message = f"a field of type {field.type} has no option {option!r}"
             findings.add(field_place(entity, field, option), "option_not_for_type", message, hint)
-    needed = _NEEDED.get(field.type)
+    needed = rules.needs
     if needed and not getattr(field, needed):
         message = f"the field {field.name!r} of type {field.type} needs {needed!r}"
         findings.add(field_place(entity, field), "missing_option", message, f"add {needed}: …")
@@ -137,7 +86,7 @@ def _conflicts(findings: Findings, entity: Entity, field: Field) -> None:
 
 def _contradictions(field: Field) -> Iterator[tuple[str, str]]:
     if field.formula:
-        if field.type in _NO_FORMULA:
+        if not rules_of(field).computed:
             yield "formula", f"a field of type {field.type} cannot be computed"
         for option in ("required", "default", "backfill"):
             value = getattr(field, option)
@@ -145,7 +94,7 @@ def _contradictions(field: Field) -> Iterator[tuple[str, str]]:
                 yield option, f"a computed field cannot have {option!r}"
     if field.required and field.on_delete == "clear":
         yield "on_delete", "a required relation cannot be cleared: use restrict or cascade"
-    if field.scale > field.precision and field.type in DECIMALS:
+    if field.scale > field.precision and rules_of(field).family == "decimal":
         yield "scale", f"scale {field.scale} is more than precision {field.precision}"
     if field.was == field.name:
         yield "was", "the former name is the name itself"
@@ -154,12 +103,12 @@ def _contradictions(field: Field) -> Iterator[tuple[str, str]]:
 def _limits(findings: Findings, entity: Entity, field: Field) -> None:
     if field.min is None and field.max is None:
         return
-    if field.type in TEXTS:
+    if rules_of(field).family == "text":
         if field.max is not None and (not isinstance(field.max, int) or field.max < 1):
             message = "max of a text is its greatest length: a whole number from 1"
             findings.add(field_place(entity, field, "max"), "bad_option", message)
         return
-    if "min" not in OPTIONS[field.type]:
+    if "min" not in rules_of(field).options:
         return  # noted as an option the type does not have
     least, most = _limit(findings, entity, field, "min"), _limit(findings, entity, field, "max")
     if least is not None and most is not None and not least <= most:
@@ -171,9 +120,10 @@ def _limit(findings: Findings, entity: Entity, field: Field, option: str) -> Any
     value = getattr(field, option)
     if value is None:
         return None
-    numeric = field.type in INTEGERS or field.type in DECIMALS
+    family = rules_of(field).family
+    numeric = family in ("integer", "decimal")
     limit: Any = number_of(value) if numeric else moment_of(field.type, value)
-    if limit is None or (numeric and isinstance(value, str) and field.type in INTEGERS):
+    if limit is None or (numeric and isinstance(value, str) and family == "integer"):
         message = f"{option}: {value!r} is not a {'number' if numeric else field.type}"
         findings.add(field_place(entity, field, option), "bad_option", message)
         return None
@@ -214,10 +164,10 @@ def _targets(findings: Findings, entity: Entity, field: Field) -> None:
 
 
 def _columns(findings: Findings, entity: Entity, fields: list[Field]) -> None:
-    """Money keeps its currency, and a relation to several entities the entity, in a second column."""
+    """Money keeps its currency, and a relation to several entities the entity, in a column of its own."""
     for field in fields:
-        if field.type == "money" or field.polymorphic:
-            second = f"{field.name}_{_SECOND_COLUMN[field.type]}"
+        for part in parts_of(field):
+            second = f"{field.name}_{part}"
             other = entity.fields.get(second)
             if other is not None:
                 message = f"{second!r} is kept by the {field.type} field {field.name!r} already"

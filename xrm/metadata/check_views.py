@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
-from xrm.metadata.check_fields import NOT_INDEXABLE
 from xrm.metadata.definitions import VIEW_KINDS
 from xrm.metadata.findings import ExpressionUse, Findings, place_of
-from xrm.metadata.model import Entity, View
+from xrm.metadata.model import Entity, Field, View
 from xrm.metadata.names import did_you_mean
-from xrm.metadata.values import DECIMALS, INTEGERS, TEXTS
+from xrm.metadata.types import rules_of
 
 _OF_KIND: Mapping[str, frozenset[str]] = MappingProxyType(
     {
@@ -21,7 +20,6 @@ _OF_KIND: Mapping[str, frozenset[str]] = MappingProxyType(
     }
 )
 _OPTIONS = ("columns", "filters", "filter", "sort", "sections", "by", "sum", "card")
-_SEARCHED = TEXTS | {"auto_number", "choice", "choices", "tags"}
 _NOT_IN_LABELS = frozenset({"json", "tags", "choices"})
 _PART = re.compile(r"\{([^{}]*)\}")
 
@@ -56,7 +54,7 @@ def check_search(findings: Findings, entity: Entity) -> None:
     for index, name in enumerate(entity.search):
         place = place_of(entity, f"search.{index}")
         field = findings.field(entity, name, place)
-        if field is not None and field.type and field.type not in _SEARCHED:
+        if field is not None and field.type and not rules_of(field).searched:
             findings.add(place, "wrong_field", f"{name!r} is of type {field.type}: there is no text to search in")
     _once(findings, entity, "search", entity.search)
 
@@ -96,7 +94,7 @@ def _list(findings: Findings, entity: Entity, view: View, path: str) -> None:
     for index, key in enumerate(view.sort):
         place = place_of(entity, f"{path}.sort.{index}")
         field = findings.path(entity, key.removeprefix("-"), place)
-        if field is not None and field.type in NOT_INDEXABLE:
+        if field is not None and not rules_of(field).indexed:
             findings.add(place, "not_indexable", f"{field.name!r} is of type {field.type}: it cannot be sorted by")
 
 
@@ -122,15 +120,25 @@ def _board(findings: Findings, entity: Entity, view: View, path: str) -> None:
                 place_of(entity, path), "missing_key", "a board needs 'by': the choice field that makes its lanes"
             )
         return
-    _typed(findings, entity, view.by, f"{path}.by", frozenset({"choice"}), "lanes need a choice field")
+    _typed(findings, entity, view.by, f"{path}.by", _has_lanes, "lanes need a choice field")
     if view.sum:
-        _typed(findings, entity, view.sum, f"{path}.sum", INTEGERS | DECIMALS, "only numbers and money can be added up")
+        _typed(findings, entity, view.sum, f"{path}.sum", _is_number, "only numbers and money can be added up")
 
 
-def _typed(findings: Findings, entity: Entity, name: str, path: str, types: frozenset[str], message: str) -> None:
+def _has_lanes(field: Field) -> bool:
+    return rules_of(field).lanes
+
+
+def _is_number(field: Field) -> bool:
+    return rules_of(field).family in ("integer", "decimal")
+
+
+def _typed(
+    findings: Findings, entity: Entity, name: str, path: str, fits: Callable[[Field], bool], message: str
+) -> None:
     place = place_of(entity, path)
     field = findings.field(entity, name, place)
-    if field is not None and field.type and field.type not in types:
+    if field is not None and field.type and not fits(field):
         findings.add(place, "wrong_field", f"{name!r} is of type {field.type}: {message}")
 
 

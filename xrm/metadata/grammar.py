@@ -20,6 +20,7 @@ from xrm.errors import Issue
 from xrm.metadata.codes import found
 from xrm.metadata.names import did_you_mean
 from xrm.metadata.nodes import Node, Path
+from xrm.metadata.types import RULES
 
 KINDS = ("entity", "extends", "trait", "role")
 
@@ -41,42 +42,48 @@ _TYPES = {
 }
 
 
-@cache
 def schema(kind: str) -> dict[str, Any]:
-    """Return the JSON Schema of one kind of definition.
+    """Return the JSON Schema of one kind of definition, with the field types there are now.
 
     Raises:
         KeyError: There is no such kind.
     """
     if kind not in KINDS:
         raise KeyError(kind)
+    return _schema(kind, tuple(RULES))
+
+
+@cache
+def _schema(kind: str, types: tuple[str, ...]) -> dict[str, Any]:
     text = files("xrm.metadata").joinpath("schema", f"{kind}.json").read_text(encoding="utf-8")
     loaded: dict[str, Any] = json.loads(text)
+    if listed := loaded.get("$defs", {}).get("type"):
+        listed["enum"] = list(types)
     return loaded
 
 
 @cache
-def _acceptor(kind: str) -> jsonschema_rs.Draft202012Validator:
-    registry = jsonschema_rs.Registry([(f"{name}.json", schema(name)) for name in KINDS])
-    return jsonschema_rs.Draft202012Validator(schema(kind), registry=registry)
+def _acceptor(kind: str, types: tuple[str, ...]) -> jsonschema_rs.Draft202012Validator:
+    registry = jsonschema_rs.Registry([(f"{name}.json", _schema(name, types)) for name in KINDS])
+    return jsonschema_rs.Draft202012Validator(_schema(kind, types), registry=registry)
 
 
 @cache
-def _explainer(kind: str) -> jsonschema.Draft202012Validator:
-    resources = [(f"{name}.json", Resource.from_contents(schema(name))) for name in KINDS]
+def _explainer(kind: str, types: tuple[str, ...]) -> jsonschema.Draft202012Validator:
+    resources = [(f"{name}.json", Resource.from_contents(_schema(name, types))) for name in KINDS]
     registry: Registry[Any] = Registry().with_resources(resources)
-    return jsonschema.Draft202012Validator(schema(kind), registry=registry)
+    return jsonschema.Draft202012Validator(_schema(kind, types), registry=registry)
 
 
 def accepts(kind: str, data: Any) -> bool:
     """Return whether plain data is a definition of `kind`."""
-    return _acceptor(kind).is_valid(data)
+    return _acceptor(kind, tuple(RULES)).is_valid(data)
 
 
 def explain(kind: str, node: Node) -> list[tuple[Path, Issue]]:
     """Return everything that is wrong with a definition, each with the path of what would have to go to mend it."""
     faults: list[tuple[Path, Issue]] = []
-    for error in _explainer(kind).iter_errors(node.plain()):
+    for error in _explainer(kind, tuple(RULES)).iter_errors(node.plain()):
         faults.extend(_faults(error, node))
     # the two libraries differ in details, such as whether $ may stand before a last line break
     return faults or [

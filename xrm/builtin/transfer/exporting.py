@@ -19,7 +19,7 @@ from xrm.errors import Forbidden, Invalid, Issue, NotFound
 from xrm.kernel.paths import resolve
 from xrm.kernel.policy import Access, label_fields, visibility
 from xrm.kernel.query import HIDDEN, MAX_PAGE, Query
-from xrm.kernel.values import TYPES
+from xrm.kernel.values import TYPES, columns, keys
 from xrm.metadata.model import Entity, Field
 
 if TYPE_CHECKING:
@@ -101,11 +101,11 @@ def _columns(kernel: Kernel, entity: str, fields: Sequence[str]) -> Iterator[tup
 
 
 def _shape(name: str, field: Field) -> tuple[tuple[str, ...], Cells]:
-    if field.type == "money":
-        return (name, f"{name}_currency"), _money
     if field.type == "relation":
         names = (name, f"{name}.label", f"{name}.entity") if field.polymorphic else (name, f"{name}.label")
         return names, _pointer if field.polymorphic else _relation
+    if compound := keys(field):
+        return (name, *(f"{name}_{part}" for part in compound[1:])), _compound(field)
     if field.type in ("choices", "tags"):
         return (name,), _list
     if field.type == "json":
@@ -123,8 +123,15 @@ def _plain(value: Any) -> tuple[str, ...]:
     return ("" if value is None else str(value),)
 
 
-def _money(value: Any) -> tuple[str, ...]:
-    return (value["amount"], value["currency"]) if value else ("", "")
+def _compound(field: Field) -> Cells:
+    makers = tuple(_text if spec.type.name == "text" else _plain for spec in columns(field))
+    names = keys(field)
+
+    def cells(value: Any) -> tuple[str, ...]:
+        parts = (value.get(name) if value else None for name in names)
+        return tuple(cell for make, part in zip(makers, parts, strict=True) for cell in make(part))
+
+    return cells
 
 
 def _relation(value: Any) -> tuple[str, ...]:

@@ -1,0 +1,7 @@
+"""The field types: one module per subject, each registering what it defines. See base.py for what a type is."""
+
+from __future__ import annotations
+
+from xrm.kernel.fieldtypes import choices, json, moments, money, numbers, pointers, text
+
+__all__ = ["choices", "json", "moments", "money", "numbers", "pointers", "text"]

@@ -1,0 +1,101 @@
+"""Ids, and relations: pointers to records of one entity or of several."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from xrm.kernel.fieldtypes.base import FieldType, Parsing, Part, Refused, constant, register, shape
+from xrm.kernel.store.schema import ColumnType
+from xrm.metadata.model import Field
+
+
+class Ref(NamedTuple):
+    """A pointer to a record of any entity: the value of a polymorphic relation."""
+
+    entity: str
+    id: UUID
+
+    @property
+    def leading(self) -> UUID:
+        """The id."""
+        return self.id
+
+
+class Lookup(NamedTuple):
+    """A relation given by a unique key instead of an id; the records door looks it up."""
+
+    entity: str
+    key: str
+    value: Any
+
+
+ENTITY = Part("entity", ColumnType("text"))
+
+
+def _uuid(value: Any) -> UUID:
+    try:
+        return UUID(value) if isinstance(value, str) and len(value) == 36 else _not_uuid()
+    except ValueError:
+        return _not_uuid()
+
+
+def _not_uuid() -> UUID:
+    raise Refused("not_id", "This is not the id of a record.", "an id is a UUID")
+
+
+def _parse_uuid(field: Field, value: Any, parsing: Parsing) -> UUID:
+    return value if isinstance(value, UUID) else _uuid(value)
+
+
+def _parse_relation(field: Field, value: Any, parsing: Parsing) -> UUID | Ref | Lookup:
+    if isinstance(value, UUID) and not field.polymorphic:
+        return value
+    if isinstance(value, Ref) and field.polymorphic:
+        return value
+    if isinstance(value, Mapping):
+        return _parse_pointer(field, {k: v for k, v in value.items() if k != "label"})
+    if field.polymorphic:
+        raise Refused("not_relation", "Say which entity this points to.", 'like {"entity": "deal", "id": "…"}')
+    return _uuid(value)
+
+
+def _parse_pointer(field: Field, value: Mapping[str, Any]) -> UUID | Ref | Lookup:
+    entity = value.get("entity", field.to[0] if not field.polymorphic else None)
+    if not isinstance(entity, str) or (field.to != ("*",) and entity not in field.to):
+        raise Refused("wrong_entity", "This may not point to a record of that entity.", "one of " + ", ".join(field.to))
+    if "id" in value:
+        found = value["id"] if isinstance(value["id"], UUID) else _uuid(value["id"])
+        return Ref(entity, found) if field.polymorphic else found
+    keys = [k for k in value if k != "entity"]
+    if len(keys) != 1 or value[keys[0]] is None:
+        raise Refused("not_relation", "This is neither an id nor one unique key.", 'like {"email": "ann@example.com"}')
+    return Lookup(entity, keys[0], value[keys[0]])
+
+
+def _relation_shape(field: Field) -> Mapping[str, Any]:
+    properties: dict[str, Any] = {"id": {"type": "string", "format": "uuid"}, "label": {"type": "string"}}
+    if field.polymorphic:
+        properties["entity"] = {"type": "string"}
+    return {"type": "object", "properties": properties}
+
+
+_UUID = constant("uuid")
+
+register(
+    FieldType(
+        "uuid", _UUID, _parse_uuid, shape(type="string", format="uuid"), "uuid", "text", cell="none", holds="a UUID"
+    ),
+    FieldType(
+        "relation",
+        _UUID,
+        _parse_relation,
+        _relation_shape,
+        "uuid",
+        "relation",
+        first="id",
+        make=Ref,
+        holds="a record of another entity",
+    ),
+)

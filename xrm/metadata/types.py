@@ -1,0 +1,109 @@
+"""What definitions may say of each field type: its options, what it needs, what may be done with it.
+
+The kernel knows how values are parsed and kept (kernel/fieldtypes); this half is all that the files are judged by. A
+plugin's type brings both. The table is of the process, as the code that plugins bring is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from xrm.metadata.model import Field
+
+EVERY = frozenset(
+    {
+        "type",
+        "title",
+        "help",
+        "required",
+        "unique",
+        "index",
+        "read_only",
+        "class",
+        "default",
+        "backfill",
+        "formula",
+        "was",
+        "removed",
+    }
+)
+"""Options that every field has."""
+
+
+@dataclass(frozen=True, slots=True)
+class TypeRules:
+    """What a definition may say of a field of one type.
+
+    Attributes:
+        family: How a default is judged: text, integer, decimal, moment, set, or empty: by the type's own parser.
+        options: Options that only some types have.
+        needs: The option it cannot do without, or empty.
+        indexed: Whether it may be indexed, unique and sorted by.
+        computed: Whether a formula may give its value.
+        searched: Whether the search box may look into it.
+        lanes: Whether a board may have a lane for each of its values.
+        parts: Names of the columns it has besides the first: of `amount` with the part `currency`, amount_currency.
+        unavailable: Options of `EVERY` that it does not have.
+    """
+
+    family: str = ""
+    options: frozenset[str] = frozenset()
+    needs: str = ""
+    indexed: bool = True
+    computed: bool = True
+    searched: bool = False
+    lanes: bool = False
+    parts: tuple[str, ...] = ()
+    unavailable: frozenset[str] = frozenset()
+
+
+_RANGE = frozenset({"min", "max"})
+_TEXT = frozenset({"max", "pattern"})
+_NUMBER = _RANGE | {"precision", "scale"}
+_CHOICES = frozenset({"choices"})
+_POINTER = frozenset({"to", "on_delete", "inverse"})
+
+_RULES: dict[str, TypeRules] = {
+    "text": TypeRules("text", _TEXT, searched=True),
+    "long_text": TypeRules("text", _TEXT, indexed=False, searched=True),
+    "email": TypeRules("text", _TEXT, searched=True),
+    "phone": TypeRules("text", _TEXT, searched=True),
+    "url": TypeRules("text", _TEXT, searched=True),
+    "integer": TypeRules("integer", _RANGE),
+    "duration": TypeRules("integer", _RANGE),
+    "decimal": TypeRules("decimal", _NUMBER),
+    "money": TypeRules("decimal", _NUMBER, parts=("currency",)),
+    "percent": TypeRules("decimal", _NUMBER),
+    "date": TypeRules("moment", _RANGE),
+    "time": TypeRules("moment", _RANGE),
+    "datetime": TypeRules("moment", _RANGE),
+    "choice": TypeRules("set", _CHOICES, "choices", searched=True, lanes=True),
+    "choices": TypeRules("set", _CHOICES, "choices", indexed=False, computed=False, searched=True),
+    "relation": TypeRules("set", _POINTER, "to", computed=False),
+    "auto_number": TypeRules("set", frozenset({"number"}), "number", computed=False, searched=True),
+    "boolean": TypeRules("set"),
+    "tags": TypeRules("set", indexed=False, computed=False, searched=True),
+    "json": TypeRules("set", indexed=False, computed=False),
+    "uuid": TypeRules("set"),
+}
+RULES: Mapping[str, TypeRules] = MappingProxyType(_RULES)
+"""Field type → what may be said of it."""
+
+_UNKNOWN = TypeRules()
+
+
+def declare(name: str, rules: TypeRules) -> None:
+    """Make a field type known to the grammar and the checks; a plugin's type comes through the kernel's `register`."""
+    _RULES[name] = rules
+
+
+def rules_of(field: Field) -> TypeRules:
+    """Return what may be said of a field; of a type that does not exist nothing in particular."""
+    return _RULES.get(field.type, _UNKNOWN)
+
+
+def parts_of(field: Field) -> tuple[str, ...]:
+    """Return the names of a field's further columns; a relation to several entities also keeps which."""
+    return ("entity",) if field.polymorphic else rules_of(field).parts
