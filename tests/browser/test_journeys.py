@@ -293,6 +293,7 @@ def test_a_day_without_a_mouse(visit):
     page.wait_for_load_state()
     page.keyboard.press("e")
     expect(page.get_by_role("heading", level=1)).to_have_text("Edit Company 60")
+    page.wait_for_load_state()
     page.get_by_label("City").focus()
     page.keyboard.press("Control+a")
     page.keyboard.type("Tromsø")
