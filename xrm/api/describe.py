@@ -18,10 +18,15 @@ from xrm.kernel.values import TYPES
 from xrm.metadata.model import Entity, Field, Origin, View, Workflow
 
 READ = "model.read"
-_RENAMED = {"field_class": "class", "sources": "from", "target": "to"}
+_RENAMED = {"field_class": "class", "over": "field", "sight": "as", "sources": "from", "target": "to"}
 _OWN = ("name", "title", "plural", "description", "icon", "group", "timeline")
 _FULL = ("uses", "unique", "indexes", "search", "checks", "label", "origin")
-_WITHHELD = frozenset({"formula", "default", "backfill", "was", "removed", "origin", "origins", "number"})
+_WITHHELD = frozenset(
+    {
+        *("formula", "of", "where", "compute", "over", "stored", "sight", "reads", "foreign"),
+        *("default", "backfill", "was", "removed", "origin", "origins", "number"),
+    }
+)
 
 
 def describe(live: Live, actor: Actor) -> dict[str, Any]:
@@ -108,7 +113,7 @@ def _field(field: Field, full: bool, writable: Mapping[str, frozenset[str]]) -> 
     if field.type == "relation":
         shown.setdefault("to", [])
     shown["schema"] = dict(TYPES[field.type].schema(field))
-    if field.formula or field.type == "auto_number":
+    if field.formula or field.kind or field.type == "auto_number":
         shown["read_only"] = True
     for action, names in writable.items():
         shown[action] = field.writable and field.name in names
@@ -154,6 +159,8 @@ def plain(value: Any) -> Any:
         }
     if isinstance(value, Mapping):
         return {str(key): plain(inner) for key, inner in value.items()}
+    if isinstance(value, frozenset):
+        return [plain(inner) for inner in sorted(value)]
     return [plain(inner) for inner in value] if isinstance(value, (tuple, list)) else value
 
 
@@ -161,5 +168,5 @@ def _telling(owner: Any, field: dataclasses.Field[Any]) -> bool:
     value = getattr(owner, field.name)
     if isinstance(value, Origin):
         return bool(str(value))
-    empty = isinstance(value, (Mapping, tuple)) and not value
+    empty = isinstance(value, (Mapping, tuple, frozenset)) and not value
     return not empty and (field.default is dataclasses.MISSING or value != field.default)

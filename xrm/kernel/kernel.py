@@ -237,8 +237,10 @@ def unique_fields(schema: Schema, model: Model) -> dict[str, tuple[str, ...]]:
 def check_expression(model: Model, use: ExpressionUse) -> list[Complaint]:
     """Judge an expression of the model: what metadata calls back, since the language is the kernel's."""
     entity = model.entities[use.entity]
-    scope = RecordScope(model, entity) if use.purpose in ("filter", "where") else OwnScope(model, entity)
     field = entity.fields.get(use.field)
+    when_read = use.purpose == "formula" and field is not None and field.virtual
+    wide = when_read or use.purpose in ("filter", "where")
+    scope = RecordScope(model, entity) if wide else OwnScope(model, entity)
     try:
         compile_expression(use.source, scope, types.BOOL if field is None else type_of(field))
     except ExpressionError as error:

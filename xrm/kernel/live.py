@@ -24,7 +24,8 @@ from xrm.kernel.rules import CompiledCheck
 from xrm.kernel.store.codec import Dialect
 from xrm.kernel.store.store import Store
 from xrm.kernel.values import Parsing
-from xrm.metadata.model import Entity, Model, Transition, empty
+from xrm.metadata.computed import listed
+from xrm.metadata.model import Entity, Field, Model, Transition, empty
 
 
 class Running(Protocol):
@@ -60,7 +61,8 @@ class LiveEntity:
     """One entity with everything that is made once per generation."""
 
     entity: Entity
-    formulas: Mapping[str, Expression]  # in order of dependence
+    formulas: Mapping[str, Expression]  # kept ones, in order of dependence
+    virtual: Mapping[str, Expression]  # formulas computed when read, and the conditions of rollups
     checks: tuple[CompiledCheck, ...]
     guards: Mapping[str, Expression]  # transition → guard
     sets: Mapping[str, Mapping[str, Expression]]  # transition → field → value
@@ -118,8 +120,14 @@ class Live:
         return LiveEntity(
             entity=entity,
             formulas=_ordered(
-                entity, {f.name: _value(scope, f.formula, f.name) for f in entity.fields.values() if f.formula}
+                entity,
+                {
+                    f.name: _value(scope, f.formula, f.name)
+                    for f in entity.fields.values()
+                    if f.formula and not f.virtual
+                },
             ),
+            virtual={f.name: e for f in entity.fields.values() if (e := _when_read(self.model, entity, f))},
             checks=tuple(_check(scope, check) for check in entity.checks),
             guards={t.name: compile_expression(t.guard, scope, types.BOOL) for t in moves if t.guard},
             sets={t.name: {n: _value(scope, s, n) for n, s in t.set.items()} for t in moves if t.set},
@@ -128,6 +136,14 @@ class Live:
             rows=RowStatements(entity, self.dialect),
             label_fields=label_fields(entity),
         )
+
+
+def _when_read(model: Model, entity: Entity, field: Field) -> Expression | None:
+    """Return what computes a field when it is read: its formula, or which records a rollup takes."""
+    if field.kind == "formula" and field.virtual:
+        return compile_expression(field.formula, RecordScope(model, entity), type_of(field))
+    source = listed(model, entity, field) if field.where else None
+    return compile_expression(field.where, RecordScope(model, source.child), types.BOOL) if source else None
 
 
 def _value(scope: OwnScope, source: str, name: str) -> Expression:

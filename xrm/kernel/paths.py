@@ -99,12 +99,17 @@ class RecordScope:
 
 @dataclass(frozen=True, slots=True)
 class OwnScope(RecordScope):
-    """The same without relations: for formulas, checks, guards, evaluated on the one record being written."""
+    """The same without relations and without what is computed when it is read.
+
+    For kept formulas, checks and guards, evaluated on the one record being written.
+    """
 
     def type_of(self, path: tuple[str, ...]) -> Type | None:
         """Return the type of what `path` names, or None."""
         found = RecordScope.type_of(self, path)
         is_user = path[0] == "user" and "user" not in self.entity.fields
         field = self.entity.fields.get(path[0])
+        if field is not None and field.virtual:
+            return None
         a_part = len(path) == 2 and field is not None and any(part.name == path[1] for part in parts(field))
         return found if len(path) == 1 or is_user or a_part else None

@@ -157,7 +157,7 @@ class _Mapping:
     def __init__(self, entity: Entity, ids: Ids, parsing: Parsing, issues: list[Issue]) -> None:
         self.entity, self.ids, self.parsing, self.issues = entity, ids, parsing, issues
         fields = sorted(entity.fields.values(), key=lambda f: not f.system)  # the system's first
-        self.fields = {f.name: f for f in fields if not f.removed}
+        self.fields = {f.name: f for f in fields if not f.removed and not f.virtual}
         self.own = ids.entities[entity.name]
 
     def table(self) -> Table:
@@ -274,7 +274,9 @@ def _index_id(prefix: str, columns: Iterable[str]) -> str:
 def _nullable(field: Field) -> bool:
     if field.system:
         return field.name not in _NEVER_NULL
-    computed = bool(field.formula) or field.type == "auto_number"  # filled in after the row exists, or never
+    computed = (
+        bool(field.formula or field.kind) or field.type == "auto_number"
+    )  # filled in after the row exists, or never
     return computed or not field.required or not values.TYPES[field.type].whole
 
 

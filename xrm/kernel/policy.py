@@ -7,6 +7,7 @@ Semantics:
     * A row may be acted upon if one rule of the action holds for it (rules are OR-ed).
     * A field may be read on a row if one rule *that gives the field* holds for that row: rows of one rule and fields
       of another are never combined.
+    * A computed field is given by a rule that gives all it is made of, unless it says ``as: system``.
     * After a write the new row must still satisfy the rules of the action (like WITH CHECK in PostgreSQL).
 """
 
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 import string
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from xrm.errors import Forbidden
@@ -114,6 +115,7 @@ class Policy:
         self._model = model
         self._compile = compile
         self._cache: dict[tuple[frozenset[str], str, str], Access | None] = {}
+        self._granted: dict[tuple[frozenset[str], str, str], Access | None] = {}
 
     def access(self, actor: Actor, entity: str, action: str) -> Access | None:
         """Return what the actor may do, or None: for them the entity (or the action) does not exist."""
@@ -138,6 +140,30 @@ class Policy:
         return tuple(e for e in self._model.entities.values() if self.access(actor, e.name, "read"))
 
     def _build(self, roles: frozenset[str], name: str, action: str) -> Access | None:
+        """Return what is granted, a computed field only together with all that it is made of."""
+        granted = self._as_granted(roles, name, action)
+        if granted is None or SYSTEM_ROLE in roles:
+            return granted
+        made = [f for f in granted.entity.fields.values() if f.kind and f.sight == "reader"]
+        hidden = {f.name for f in made if not all(self._known(roles, *part) for part in f.foreign)}
+        rules = (
+            replace(rule, read=rule.read - hidden - {f.name for f in made if not f.reads <= rule.read})
+            for rule in granted.rules
+        )
+        return replace(granted, rules=tuple(rules)) if made else granted
+
+    def _known(self, roles: frozenset[str], entity: str, field: str) -> bool:
+        """Whether a field of another record may be read, on some rows at least."""
+        access = self._as_granted(roles, entity, "read")
+        return access is not None and visibility(access, field) is not None
+
+    def _as_granted(self, roles: frozenset[str], name: str, action: str) -> Access | None:
+        key = (roles, name, action)
+        if key not in self._granted:
+            self._granted[key] = self._of_grants(*key)
+        return self._granted[key]
+
+    def _of_grants(self, roles: frozenset[str], name: str, action: str) -> Access | None:
         entity = self._model.entity(name)
         if entity is None:
             return None

@@ -28,7 +28,7 @@ def affected(old: Model | None, new: Model) -> Iterator[Entity]:
 
 
 def _computed(entity: Entity) -> Any:
-    formulas = {f.name: (f.formula, f.type, f.scale) for f in entity.fields.values() if f.formula}
+    formulas = {f.name: (f.formula, f.type, f.scale) for f in entity.fields.values() if f.formula and not f.virtual}
     choices = {f.name: f.choices for f in entity.fields.values() if f.name in entity.label}
     return entity.label, entity.search, formulas, choices
 

@@ -39,7 +39,7 @@ class RowStatements:
         self._dialect = dialect
         self._table = quote(entity.name)
         self._fields: tuple[tuple[Field, tuple[ColumnSpec, ...]], ...] = tuple(
-            (f, columns(f)) for f in entity.fields.values() if columns(f)
+            (f, columns(f)) for f in entity.fields.values() if columns(f) and not f.virtual
         )
         self._specs = {f.name: (f, specs) for f, specs in self._fields}
         self.columns: tuple[ColumnSpec, ...] = tuple(spec for _, specs in self._fields for spec in specs)

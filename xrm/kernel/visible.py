@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from xrm.kernel.change import SYSTEM, Actor
+from xrm.kernel.computed.sql import computed
 from xrm.kernel.expression.types import Type
 from xrm.kernel.paths import USER, Path, RecordScope, resolve
 from xrm.kernel.policy import USER_ID, Access, Rule, predicate, visibility
@@ -77,9 +78,14 @@ class Visible:
         """Return the condition "one of the rules holds for this row", or empty when it always does."""
         if any(rule.unconditional for rule in rules):
             return ""
+        trusted = self.trusted()
+        return predicate(rules, self.binder, alias, entity, lambda path: trusted.path(entity, alias, path))
+
+    def trusted(self) -> Visible:
+        """Return the same for the system: what rules, and fields that say ``as: system``, are computed of."""
         trusted = Visible(self.live, SYSTEM, self.binder)
         trusted._numbers = self._numbers
-        return predicate(rules, self.binder, alias, entity, lambda path: trusted.path(entity, alias, path))
+        return trusted
 
     def column(self, access: Access, alias: str, name: str, column: str) -> str:
         """Return a column of a field as the actor sees it: raw, or null on the rows where it is withheld.
@@ -90,10 +96,17 @@ class Visible:
         giving = visibility(access, name)
         if giving is None:
             raise LookupError(name)
-        raw = f"{alias}.{quote(column)}"
+        raw = self._raw(access.entity, alias, name, column)
         if not giving:
             return raw
         return f"CASE WHEN {self.rows(giving, access.entity, alias)} THEN {raw} END"
+
+    def _raw(self, entity: Entity, alias: str, name: str, column: str) -> str:
+        field = entity.fields.get(name)
+        if field is None or not field.virtual:
+            return f"{alias}.{quote(column)}"
+        eyes = self.trusted() if field.sight == "system" else self
+        return computed(eyes, entity, alias, field, column[len(name) + 1 :])
 
     def path(self, entity: Entity, alias: str, path: tuple[str, ...]) -> str:
         """Return the SQL of a field path, or of ``user.*``; across a relation only rows the actor may read count."""

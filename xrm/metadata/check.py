@@ -84,7 +84,9 @@ def _groups(findings: Findings, entity: Entity) -> None:
 def _indexed(findings: Findings, entity: Entity, name: str, path: str) -> None:
     place = place_of(entity, path)
     field = findings.field(entity, name, place)
-    if field is not None and not rules_of(field).indexed:
+    if field is not None and field.virtual:
+        findings.add(place, "not_indexable", f"{name!r} is computed when it is read: it cannot be indexed")
+    elif field is not None and not rules_of(field).indexed:
         findings.add(place, "not_indexable", f"{name!r} is of type {field.type}: it cannot be indexed")
 
 

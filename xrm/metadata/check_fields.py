@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from xrm.metadata.computed import listed
 from xrm.metadata.findings import ExpressionUse, Findings, field_place
 from xrm.metadata.model import Entity, Field, Origin
 from xrm.metadata.names import RESERVED_FIELDS
@@ -49,28 +50,31 @@ def _field(findings: Findings, entity: Entity, field: Field) -> None:
     _limits(findings, entity, field)
     _conflicts(findings, entity, field)
     _pattern(findings, entity, field)
-    if field.type == "relation":
+    if field.type == "relation" and not field.kind:
         _targets(findings, entity, field)
     _values(findings, entity, field)
     if field.formula:
         use = ExpressionUse(entity.name, field.formula, "formula", field.type, field.name)
         findings.expression(use, field_place(entity, field, "formula"))
+    if field.where and (source := listed(findings.model, entity, field)) is not None:
+        findings.expression(ExpressionUse(source.child.name, field.where, "where"), field_place(entity, field, "where"))
 
 
 def _options(findings: Findings, entity: Entity, field: Field) -> None:
-    rules = rules_of(field)
+    rules = RULES[field.kind] if field.kind in ("lookup", "rollup") else rules_of(field)
+    name = field.kind if field.kind in RULES else field.type
     allowed = rules.options
     for option in field.origins:
         known = option in allowed or (option in EVERY and option not in rules.unavailable)
         if "." not in option and not known:
-            hint = f"options of {field.type}: {', '.join(sorted(allowed))}" if allowed else ""
-            message = f"a field of type {field.type} has no option {option!r}"
+            hint = f"options of {name}: {', '.join(sorted(allowed))}" if allowed else ""
+            message = f"a field of type {name} has no option {option!r}"
             findings.add(field_place(entity, field, option), "option_not_for_type", message, hint)
     needed = rules.needs
     if needed and not getattr(field, needed):
-        message = f"the field {field.name!r} of type {field.type} needs {needed!r}"
+        message = f"the field {field.name!r} of type {name} needs {needed!r}"
         findings.add(field_place(entity, field), "missing_option", message, f"add {needed}: …")
-    if field.type == "auto_number" and field.number and not _ZEROS.match(field.number):
+    if not field.kind and field.type == "auto_number" and field.number and not _ZEROS.match(field.number):
         findings.add(
             field_place(entity, field, "number"),
             "bad_option",
@@ -92,6 +96,12 @@ def _contradictions(field: Field) -> Iterator[tuple[str, str]]:
             value = getattr(field, option)
             if value is not None and value is not False:
                 yield option, f"a computed field cannot have {option!r}"
+    for option in ("unique", "index"):
+        if field.virtual and getattr(field, option):
+            yield option, f"a field that is computed when it is read cannot have {option!r}"
+    for option in ("stored", "as"):
+        if not field.kind and option in field.origins:
+            yield option, f"only a computed field can have {option!r}"
     if field.required and field.on_delete == "clear":
         yield "on_delete", "a required relation cannot be cleared: use restrict or cascade"
     if field.scale > field.precision and rules_of(field).family == "decimal":

@@ -44,7 +44,9 @@ def check_label(findings: Findings, entity: Entity) -> None:
 def _label_field(findings: Findings, entity: Entity, name: str) -> None:
     place = place_of(entity, "label")
     field = findings.field(entity, name, place)
-    if field is not None and (field.type in _NOT_IN_LABELS or field.field_class == "secret"):
+    if field is not None and field.virtual:
+        findings.add(place, "wrong_field", f"{name!r} is computed when it is read: a label is kept on each write")
+    elif field is not None and (field.type in _NOT_IN_LABELS or field.field_class == "secret"):
         kind = "secret field" if field.field_class == "secret" else f"field of type {field.type}"
         findings.add(place, "wrong_field", f"{name!r} is a {kind}: it cannot be part of a label")
 
@@ -54,7 +56,9 @@ def check_search(findings: Findings, entity: Entity) -> None:
     for index, name in enumerate(entity.search):
         place = place_of(entity, f"search.{index}")
         field = findings.field(entity, name, place)
-        if field is not None and field.type and not rules_of(field).searched:
+        if field is not None and field.virtual:
+            findings.add(place, "wrong_field", f"{name!r} is computed when it is read: it cannot be searched in")
+        elif field is not None and field.type and not rules_of(field).searched:
             findings.add(place, "wrong_field", f"{name!r} is of type {field.type}: there is no text to search in")
     _once(findings, entity, "search", entity.search)
 

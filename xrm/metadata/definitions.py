@@ -27,7 +27,7 @@ from xrm.metadata.model import (
 from xrm.metadata.names import plural_of, title_of
 from xrm.metadata.nodes import Node, origins_below
 
-_RENAMED = {"class": "field_class"}
+_RENAMED = {"class": "field_class", "as": "sight", "field": "over"}
 _SPECIAL = frozenset({"choices", "to", "default", "backfill"})
 _PERCENT = {"precision": 7, "scale": 2}
 VIEW_KINDS = ("list", "form", "board")

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from xrm.errors import Issue, ModelError
 from xrm.metadata.check import ExpressionCheck, check
 from xrm.metadata.codes import found
+from xrm.metadata.computed import settle
 from xrm.metadata.definitions import entity_of, role_of, trait_of
 from xrm.metadata.extend import Laying
 from xrm.metadata.load import Definition, Reading, read_source
@@ -58,7 +59,7 @@ def review(sources: Sequence[Source], expressions: ExpressionCheck | None = None
     readings = [read_source(source) for source in sources]
     issues = [issue for reading in readings for issue in reading.issues]
     uncertain = {name for reading in readings for name in reading.uncertain}
-    model = _Merge(readings, issues, uncertain).model(sources)
+    model = settle(_Merge(readings, issues, uncertain).model(sources), issues)
     issues += check(model, expressions, frozenset(uncertain))
     return Review(model, _ordered(issues, sources))
 

@@ -68,7 +68,16 @@ class Field:
     to: tuple[str, ...] = ()  # relation: target entities; ("*",) = any; more than one or "*" = polymorphic
     on_delete: str = "restrict"  # relation: restrict | clear | cascade
     inverse: str = ""  # relation: name of the list of these records on the target
-    formula: str = ""  # expression; the value is computed on each write and stored
+    formula: str = ""  # expression that computes the value
+    of: str = ""  # lookup: the path it shows; rollup: the list it sums up, with the relations that lead there
+    where: str = ""  # rollup: expression over the listed records
+    compute: str = ""  # rollup: count | sum | avg | min | max | list
+    over: str = ""  # rollup: the path it takes of each listed record (YAML: field)
+    stored: bool | None = None  # computed: kept on each write, or computed when read; None = not settled
+    sight: str = "reader"  # computed: from what the reader may read, or from everything (YAML: as: system)
+    kind: str = ""  # formula | lookup | rollup; see metadata/computed.py, which settles it and `type`
+    reads: frozenset[str] = frozenset()  # computed: fields of its own entity it is made of
+    foreign: frozenset[tuple[str, str]] = frozenset()  # computed: (entity, field) it is made of
     number: str = ""  # auto_number: pattern such as "T-{00000}"
     was: str = ""  # former name; a rename keeps its data
     removed: bool = False  # to be dropped, with consent
@@ -83,7 +92,12 @@ class Field:
     @property
     def writable(self) -> bool:
         """Whether a person may ever send a value for it."""
-        return not (self.system or self.read_only or self.formula or self.type == "auto_number")
+        return not (self.system or self.read_only or self.formula or self.kind or self.type == "auto_number")
+
+    @property
+    def virtual(self) -> bool:
+        """Whether it has no column: it is computed when it is read."""
+        return bool(self.kind) and not self.stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +219,7 @@ class Entity:
 
     def relations(self) -> Iterator[Field]:
         """Yield the fields that point to other records."""
-        return (f for f in self.fields.values() if f.type == "relation")
+        return (f for f in self.fields.values() if f.type == "relation" and not f.kind)
 
 
 @dataclass(frozen=True, slots=True)

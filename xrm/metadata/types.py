@@ -25,6 +25,8 @@ EVERY = frozenset(
         "default",
         "backfill",
         "formula",
+        "stored",
+        "as",
         "was",
         "removed",
     }
@@ -65,6 +67,10 @@ _NUMBER = _RANGE | {"precision", "scale"}
 _CHOICES = frozenset({"choices"})
 _POINTER = frozenset({"to", "on_delete", "inverse"})
 
+_LOOKUP = frozenset({"of"})
+_ROLLUP = frozenset({"of", "where", "compute", "field", "scale"})
+_ONLY_STORED = frozenset({"required", "unique", "index", "read_only", "default", "backfill", "formula"})
+
 _RULES: dict[str, TypeRules] = {
     "text": TypeRules("text", _TEXT, searched=True),
     "long_text": TypeRules("text", _TEXT, indexed=False, searched=True),
@@ -87,6 +93,8 @@ _RULES: dict[str, TypeRules] = {
     "tags": TypeRules("set", indexed=False, computed=False, searched=True),
     "json": TypeRules("set", indexed=False, computed=False),
     "uuid": TypeRules("set"),
+    "lookup": TypeRules("", _LOOKUP, "of", indexed=False, computed=False, unavailable=_ONLY_STORED),
+    "rollup": TypeRules("", _ROLLUP, "of", indexed=False, computed=False, unavailable=_ONLY_STORED),
 }
 RULES: Mapping[str, TypeRules] = MappingProxyType(_RULES)
 """Field type → what may be said of it."""

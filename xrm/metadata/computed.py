@@ -1,0 +1,269 @@
+"""Computed fields, settled: of what type a lookup or rollup is, what each is made of, and whether it is kept.
+
+A lookup becomes a field of the type at the end of its path, a rollup one of the type it computes, so whatever shows,
+sorts or exports fields need not know them. What a field is made of decides who may read it (kernel/policy.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from xrm.errors import Issue
+from xrm.metadata.codes import found
+from xrm.metadata.findings import field_place
+from xrm.metadata.formula import named
+from xrm.metadata.model import Entity, Field, Model
+from xrm.metadata.names import did_you_mean
+
+MAX_WEIGHT = 100  # computed values in one formula, each as often as it is named
+NUMBERS = frozenset({"integer", "duration", "decimal", "percent", "money"})
+_VALUELESS = frozenset({"lookup", "rollup", "button"})
+_Name = tuple[str, str]  # entity and field
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """The records a rollup sums up: those of `child` whose `relation` points to the record at the end of `hops`."""
+
+    hops: tuple[str, ...]
+    anchor: Entity
+    child: Entity
+    relation: Field
+
+
+def listed(model: Model, entity: Entity, field: Field) -> Listed | None:
+    """Return the list that a rollup's ``of`` names, or None when there is none."""
+    *hops, name = field.of.split(".")
+    anchor: Entity | None = entity
+    for hop in hops:
+        relation = anchor.fields.get(hop) if anchor else None
+        anchor = _target(model, relation)
+    if anchor is None:
+        return None
+    for end in model.inverses.get(anchor.name, ()):
+        if end.name == name:
+            child = model.entities[end.entity]
+            return Listed(tuple(hops), anchor, child, child.fields[end.field])
+    return None
+
+
+def settle(model: Model, issues: list[Issue]) -> Model:
+    """Return the model with its computed fields settled; what cannot be is noted and left as it was written."""
+    settling = _Settling(model, issues)
+    entities = {name: settling.entity(entity) for name, entity in model.entities.items()}
+    return replace(model, entities=MappingProxyType(entities))
+
+
+def _target(model: Model, relation: Field | None) -> Entity | None:
+    if relation is None or relation.type != "relation" or relation.polymorphic or not relation.to:
+        return None
+    return model.entities.get(relation.to[0])
+
+
+def kind_of(field: Field) -> str:
+    """Return how a field is computed: formula, lookup or rollup; empty when it is not."""
+    return field.type if field.type in ("lookup", "rollup") else "formula" if field.formula else ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What one path is made of: its names, the own one first, and the field at its end."""
+
+    names: tuple[_Name, ...]
+    end: Field
+
+
+class _Settling:
+    """Settles each field once, what it is made of before it."""
+
+    def __init__(self, model: Model, issues: list[Issue]) -> None:
+        self._model, self._issues = model, issues
+        self._settled: dict[_Name, Field] = {}
+        self._open: list[_Name] = []
+        self._circles: set[_Name] = set()
+        self._weights: dict[_Name, int] = {}
+
+    def entity(self, entity: Entity) -> Entity:
+        """Return an entity with its fields settled."""
+        if entity.removed or not any(kind_of(field) for field in entity.fields.values()):
+            return entity
+        fields = {name: self.field(entity, field) for name, field in entity.fields.items()}
+        return replace(entity, fields=MappingProxyType(fields))
+
+    def field(self, entity: Entity, field: Field) -> Field:
+        """Return a field settled; one that needs itself is noted, and left as it was written."""
+        kind, name = kind_of(field), (entity.name, field.name)
+        if not kind or field.removed or field.kind:
+            return field
+        if name in self._settled:
+            return self._settled[name]
+        if name in self._open:
+            self._cycle(entity, field, self._open[self._open.index(name) :])
+            return field
+        self._open.append(name)
+        settled = self._of_kind(kind, entity, field)
+        self._open.pop()
+        return self._settled.setdefault(name, settled)
+
+    def _cycle(self, entity: Entity, field: Field, names: list[_Name]) -> None:
+        self._circles.update(names)
+        way = " -> ".join(f"{e}.{f}" for e, f in (*names, names[0]))
+        place = field_place(entity, field, "formula" if field.formula else "of")
+        self._issues.append(found(place, "computed_cycle", f"these fields need each other: {way}"))
+
+    def _of_kind(self, kind: str, entity: Entity, field: Field) -> Field:
+        if kind == "formula":
+            return self._formula(entity, field)
+        return self._lookup(entity, field) if kind == "lookup" else self._rollup(entity, field)
+
+    # --- the three kinds
+
+    def _formula(self, entity: Entity, field: Field) -> Field:
+        what = named(field.formula)
+        walked = [self._walk(entity, path) for path in what.paths]
+        made = [m for m in walked if m is not None]
+        self._weigh(entity, field, zip(walked, what.counts, strict=True))
+        own = all(len(m.names) == 1 and not m.end.virtual for m in made)
+        personal = "user" not in entity.fields and any(path[0] == "user" for path in what.paths)
+        keepable = own and not what.timely and not personal
+        if field.stored and not keepable:
+            self.add(entity, field, "stored", "option_conflict", "only what the record's own fields say can be kept")
+        stored = keepable and field.stored is not False
+        if stored:
+            self._weights.pop((entity.name, field.name), None)
+        return self._made(entity, replace(field, kind="formula", stored=stored), made)
+
+    def _weigh(self, entity: Entity, field: Field, parts: Iterable[tuple[_Made | None, int]]) -> None:
+        """Note a formula that is made of formulas of formulas: put into one another they would grow without bound."""
+        weight = 1 + sum(count * max(self._weights.get(n, 0) for n in m.names) for m, count in parts if m)
+        self._weights[entity.name, field.name] = min(weight, 2 * MAX_WEIGHT)
+        if MAX_WEIGHT < weight < 2 * MAX_WEIGHT:
+            message = f"{field.name!r} is made of more than {MAX_WEIGHT} computed values"
+            self.add(entity, field, "formula", "computed_size", message, "let some of them be kept: stored: true")
+
+    def _lookup(self, entity: Entity, field: Field) -> Field:
+        made = self._walk(entity, tuple(field.of.split("."))) if field.of else None
+        settled = replace(field, kind="lookup", stored=False)
+        if made is None or made.end.type in _VALUELESS:
+            if field.of and self._open[-1] not in self._circles:
+                self.add(entity, field, "of", "unknown_field", f"{field.of!r} leads to no field", _PATH_HINT)
+            return settled
+        self._never_kept(entity, field)
+        return self._made(entity, _typed(settled, made.end), [made])
+
+    def _rollup(self, entity: Entity, field: Field) -> Field:
+        settled = replace(field, kind="rollup", stored=False, compute=field.compute or "count")
+        if not field.of:
+            return settled
+        self._never_kept(entity, field)
+        source = self._source(entity, field)
+        if source is None:
+            return settled
+        if settled.compute == "list" and not field.over:
+            settled = replace(settled, over="label")
+        walked = self._walk(entity, source.hops) if source.hops else None
+        paths = [*named(field.where).paths, *([tuple(settled.over.split("."))] if settled.over else [])]
+        inner = [m for path in paths if (m := self._walk(source.child, path)) is not None]
+        inner.append(_Made(((source.child.name, source.relation.name),), source.relation))
+        over = self._walk(source.child, tuple(settled.over.split("."))) if settled.over else None
+        typed = self._computed(entity, settled, source, over.end if over else None)
+        return self._made(entity, typed, [walked] if walked else [], inner)
+
+    def _source(self, entity: Entity, field: Field) -> Listed | None:
+        found_list = listed(self._model, entity, field)
+        if found_list is None:
+            names = [end.name for end in self._model.inverses.get(entity.name, ()) if end.name]
+            message = f"there is no list {field.of!r} of records"
+            self.add(entity, field, "of", "unknown_list", message, did_you_mean(field.of, names) or _LIST_HINT)
+        return found_list
+
+    def _computed(self, entity: Entity, field: Field, source: Listed, over: Field | None) -> Field:
+        """Return a rollup with the type of what it computes."""
+        if field.compute == "count":
+            return replace(field, type="integer")
+        if field.compute == "list":
+            if over is None or over.type not in _LISTABLE:
+                self.add(entity, field, "field", "wrong_field", f"{field.over!r} cannot be listed: it is no text")
+            return replace(field, type="tags")
+        if over is None or over.type in _VALUELESS:
+            message = f"{field.compute} needs a field of {source.child.name!r}"
+            place = "field" if field.over else "compute"
+            self.add(entity, field, place, "unknown_field", message, did_you_mean(field.over, source.child.fields))
+            return field
+        if field.compute in ("sum", "avg") and over.type not in NUMBERS:
+            self.add(entity, field, "field", "wrong_field", f"{field.over!r} is no number")
+        elif over.type not in NUMBERS | _MOMENTS:
+            self.add(entity, field, "field", "wrong_field", f"{field.over!r} has no least and greatest value")
+        if field.compute == "avg" and over.type in ("integer", "duration"):
+            return replace(field, type="decimal", scale=field.scale if "scale" in field.origins else 2)
+        return _typed(field, over)
+
+    # --- what a field is made of
+
+    def _walk(self, entity: Entity, path: tuple[str, ...]) -> _Made | None:
+        """Return what a path is made of, each field settled; None when it leads nowhere."""
+        names: list[_Name] = []
+        for position, name in enumerate(path):
+            written = entity.fields.get(name)
+            if written is None or written.removed:
+                return None
+            field = self.field(entity, written)
+            names.append((entity.name, name))
+            target = _target(self._model, field)
+            rest = path[position + 1 :]
+            if not rest or target is None:
+                return _Made(tuple(names), field) if len(rest) <= 1 else None
+            entity = target
+        return None
+
+    def _made(self, entity: Entity, field: Field, own: list[_Made], inner: list[_Made] | None = None) -> Field:
+        """Return a field with all it is made of; what is computed in turn counts with what it is made of."""
+        names = [name for made in own for name in made.names]
+        reads: set[str] = set()
+        foreign = {name for made in inner or () for name in made.names}
+        for made in own:
+            reads.add(made.names[0][1])
+            foreign.update(made.names[1:])
+        for part, origin in self._parts(names, foreign):
+            reads |= part.reads if origin else set()
+            foreign |= part.foreign
+        return replace(field, reads=frozenset(reads - {field.name}), foreign=frozenset(foreign))
+
+    def _parts(self, names: list[_Name], foreign: set[_Name]) -> Iterator[tuple[Field, bool]]:
+        home = self._open[-1][0]
+        for entity, name in {*names, *foreign}:
+            part = self._settled.get((entity, name))
+            if part is not None and part.sight == "reader":
+                own = entity == home and (entity, name) not in foreign
+                yield (part if own else _abroad(entity, part)), own
+
+    # --- notes
+
+    def _never_kept(self, entity: Entity, field: Field) -> None:
+        if field.stored:
+            self.add(entity, field, "stored", "option_conflict", f"a {field.type} is computed when it is read")
+
+    def add(self, entity: Entity, field: Field, path: str, code: str, message: str, hint: str = "") -> None:
+        """Note a finding about a property of a field."""
+        self._issues.append(found(field_place(entity, field, path), code, message, hint))
+
+
+def _abroad(entity: str, part: Field) -> Field:
+    """Return a field of another record with its own fields counted as foreign ones."""
+    return replace(part, foreign=part.foreign | {(entity, name) for name in part.reads}, reads=frozenset())
+
+
+def _typed(field: Field, like: Field) -> Field:
+    """Return a computed field of the type of another."""
+    scale = field.scale if "scale" in field.origins else like.scale
+    return replace(
+        field, type=like.type, choices=like.choices, to=like.to, precision=like.precision, scale=scale, number=""
+    )
+
+
+_MOMENTS = frozenset({"date", "time", "datetime"})
+_LISTABLE = frozenset({"text", "email", "phone", "url", "choice", "auto_number"})
+_PATH_HINT = "name a field across a relation, such as customer.country"
+_LIST_HINT = "say inverse: … at the relation that points here"
