@@ -14,7 +14,7 @@ from xrm.errors import Issue
 from xrm.metadata.codes import found
 from xrm.metadata.findings import field_place
 from xrm.metadata.formula import named
-from xrm.metadata.model import Entity, Field, Model
+from xrm.metadata.model import Entity, Field, Model, Origin
 from xrm.metadata.names import did_you_mean
 
 MAX_WEIGHT = 100  # computed values in one formula, each as often as it is named
@@ -129,7 +129,11 @@ class _Settling:
         personal = "user" not in entity.fields and any(path[0] == "user" for path in what.paths)
         keepable = own and not what.timely and not personal
         if field.stored and not keepable:
-            self.add(entity, field, "stored", "option_conflict", "only what the record's own fields say can be kept")
+            self.add(
+                field_place(entity, field, "stored"),
+                "option_conflict",
+                "only what the record's own fields say can be kept",
+            )
         stored = keepable and field.stored is not False
         if stored:
             self._weights.pop((entity.name, field.name), None)
@@ -141,14 +145,21 @@ class _Settling:
         self._weights[entity.name, field.name] = min(weight, 2 * MAX_WEIGHT)
         if MAX_WEIGHT < weight < 2 * MAX_WEIGHT:
             message = f"{field.name!r} is made of more than {MAX_WEIGHT} computed values"
-            self.add(entity, field, "formula", "computed_size", message, "let some of them be kept: stored: true")
+            self.add(
+                field_place(entity, field, "formula"),
+                "computed_size",
+                message,
+                "let some of them be kept: stored: true",
+            )
 
     def _lookup(self, entity: Entity, field: Field) -> Field:
         made = self._walk(entity, tuple(field.of.split("."))) if field.of else None
         settled = replace(field, kind="lookup", stored=False)
         if made is None or made.end.type in _VALUELESS:
             if field.of and self._open[-1] not in self._circles:
-                self.add(entity, field, "of", "unknown_field", f"{field.of!r} leads to no field", _PATH_HINT)
+                self.add(
+                    field_place(entity, field, "of"), "unknown_field", f"{field.of!r} leads to no field", _PATH_HINT
+                )
             return settled
         self._never_kept(entity, field)
         return self._made(entity, _typed(settled, made.end), [made])
@@ -176,7 +187,9 @@ class _Settling:
         if found_list is None:
             names = [end.name for end in self._model.inverses.get(entity.name, ()) if end.name]
             message = f"there is no list {field.of!r} of records"
-            self.add(entity, field, "of", "unknown_list", message, did_you_mean(field.of, names) or _LIST_HINT)
+            self.add(
+                field_place(entity, field, "of"), "unknown_list", message, did_you_mean(field.of, names) or _LIST_HINT
+            )
         return found_list
 
     def _computed(self, entity: Entity, field: Field, source: Listed, over: Field | None) -> Field:
@@ -185,17 +198,28 @@ class _Settling:
             return replace(field, type="integer")
         if field.compute == "list":
             if over is None or over.type not in _LISTABLE:
-                self.add(entity, field, "field", "wrong_field", f"{field.over!r} cannot be listed: it is no text")
+                self.add(
+                    field_place(entity, field, "field"),
+                    "wrong_field",
+                    f"{field.over!r} cannot be listed: it is no text",
+                )
             return replace(field, type="tags")
         if over is None or over.type in _VALUELESS:
             message = f"{field.compute} needs a field of {source.child.name!r}"
             place = "field" if field.over else "compute"
-            self.add(entity, field, place, "unknown_field", message, did_you_mean(field.over, source.child.fields))
+            self.add(
+                field_place(entity, field, place),
+                "unknown_field",
+                message,
+                did_you_mean(field.over, source.child.fields),
+            )
             return field
         if field.compute in ("sum", "avg") and over.type not in NUMBERS:
-            self.add(entity, field, "field", "wrong_field", f"{field.over!r} is no number")
+            self.add(field_place(entity, field, "field"), "wrong_field", f"{field.over!r} is no number")
         elif over.type not in NUMBERS | _MOMENTS:
-            self.add(entity, field, "field", "wrong_field", f"{field.over!r} has no least and greatest value")
+            self.add(
+                field_place(entity, field, "field"), "wrong_field", f"{field.over!r} has no least and greatest value"
+            )
         if field.compute == "avg" and over.type in ("integer", "duration"):
             return replace(field, type="decimal", scale=field.scale if "scale" in field.origins else 2)
         return _typed(field, over)
@@ -243,11 +267,13 @@ class _Settling:
 
     def _never_kept(self, entity: Entity, field: Field) -> None:
         if field.stored:
-            self.add(entity, field, "stored", "option_conflict", f"a {field.type} is computed when it is read")
+            self.add(
+                field_place(entity, field, "stored"), "option_conflict", f"a {field.type} is computed when it is read"
+            )
 
-    def add(self, entity: Entity, field: Field, path: str, code: str, message: str, hint: str = "") -> None:
-        """Note a finding about a property of a field."""
-        self._issues.append(found(field_place(entity, field, path), code, message, hint))
+    def add(self, place: Origin | str, code: str, message: str, hint: str = "") -> None:
+        """Note a finding."""
+        self._issues.append(found(place, code, message, hint))
 
 
 def _abroad(entity: str, part: Field) -> Field:
