@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from xrm.errors import Invalid, ModelError
+from xrm.builtin.transfer.shaping import shape
+from xrm.builtin.transfer.suggest import suggest
+from xrm.errors import Invalid, Issue, ModelError
 from xrm.kernel.change import SYSTEM
 from xrm.kernel.query import Query
 from xrm.kernel.values import FieldType, Parsing, register
 from xrm.metadata.model import Field
 from xrm.testing import make_site
+from xrm.web.forms import Entry, to_json, to_raw
+from xrm.web.show import Show
 
 PLUGIN = """
 from typing import NamedTuple
@@ -94,6 +99,31 @@ async def test_a_type_nobody_registered_is_an_error_with_its_place(tmp_path: Pat
         ):
             pass
     assert any(i.code == "not_allowed" and "'sise'" in i.message for i in caught.value.issues)
+
+
+async def test_a_type_of_a_plugin_gets_inputs_a_column_and_a_file_without_code(
+    tmp_path: Path, database_url: str
+) -> None:
+    async with make_site(tmp_path, database_url, FILES) as site:
+        field = site.kernel.model.entities["box"].fields["size"]
+        show = Show(site.kernel.model, ZoneInfo("UTC"))
+        raw = to_raw(show, [field], {"size": {"width": 3, "height": 4}})
+        assert raw == {"size": "3", "size.height": "4"}
+        assert to_json(field, {"size": "1,000", "size.height": ""}, show.zone) == {"width": 1000}
+        assert to_json(field, {"size": "", "size.height": ""}, show.zone) is None
+        inputs = Entry(field, raw, (Issue("size.height", "too_large", "Too high."),)).parts
+        assert [(i.name, i.title, i.kind, i.value, i.wrong) for i in inputs] == [
+            ("size", "Width", "integer", "3", False),
+            ("size.height", "Height", "integer", "4", True),
+        ]
+        assert show.plain(field, {"width": 3, "height": 4}) == "3 4"
+        mapping = suggest(site.kernel.model.entities["box"], ["name", "size.width", "Size height"])
+        assert [(r.field, r.column) for r in mapping.rules][1:] == [
+            ("size.width", "size.width"),
+            ("size.height", "Size height"),
+        ]
+        shaped = shape(mapping, site.kernel.model.entities["box"], {"name": "C", "size.width": "5", "Size height": "6"})
+        assert shaped.values == {"name": "C", "size": {"width": 5, "height": 6}}
 
 
 def test_two_plugins_cannot_have_a_type_of_the_same_name() -> None:

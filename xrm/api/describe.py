@@ -14,7 +14,7 @@ from xrm.kernel.change import Actor
 from xrm.kernel.live import Live
 from xrm.kernel.policy import ACTIONS, visibility
 from xrm.kernel.query import HIDDEN
-from xrm.kernel.values import TYPES
+from xrm.kernel.values import TYPES, all_parts
 from xrm.metadata.model import Entity, Field, Origin, View, Workflow
 
 READ = "model.read"
@@ -113,6 +113,8 @@ def _field(field: Field, full: bool, writable: Mapping[str, frozenset[str]]) -> 
     if field.type == "relation":
         shown.setdefault("to", [])
     shown["schema"] = dict(TYPES[field.type].schema(field))
+    if several := all_parts(field):
+        shown["parts"] = [{"name": p.name, "type": p.column.name, "written": p.written} for p in several]
     if field.formula or field.kind or field.type == "auto_number":
         shown["read_only"] = True
     for action, names in writable.items():

@@ -13,7 +13,7 @@ from uuid import UUID
 from xrm.kernel.change import Actor
 from xrm.kernel.expression import Expression
 from xrm.kernel.store.folding import fold
-from xrm.kernel.values import Compound, Money, Parsing, Ref, parse
+from xrm.kernel.values import Compound, Money, Parsing, Ref, one_line, parse, to_json
 from xrm.metadata.model import Entity, Field
 
 MAX_LABEL = 300  # characters
@@ -94,16 +94,15 @@ def _shown(entity: Entity, values: Mapping[str, Any], labels: Mapping[str, str],
     if isinstance(value, (UUID, Ref)) and field.type == "relation":
         return labels.get(name, "")
     if isinstance(value, tuple):
-        return _words(value)
+        return _words(field, value)
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
-def _words(value: Any) -> str:
-    """Return a value as plain text; the parts of a compound and the members of a set one after the other."""
+def _words(field: Field, value: Any) -> str:
+    """Return a value as plain text: a compound on one line, the members of a set one after the other."""
     if not isinstance(value, tuple):
         return str(value)
-    parts = value._asdict().values() if isinstance(value, Compound) else value
-    return " ".join(str(part) for part in parts if part is not None)
+    return one_line(field, to_json(value)) if isinstance(value, Compound) else " ".join(map(str, value))
 
 
 def search_text(entity: Entity, values: Mapping[str, Any]) -> str | None:
@@ -113,7 +112,7 @@ def search_text(entity: Entity, values: Mapping[str, Any]) -> str | None:
         value = values.get(name)
         if value is None:
             continue
-        words.append(_words(value))
+        words.append(_words(entity.fields[name], value))
         if entity.fields[name].type == "phone":
             words.append(re.sub(r"\D", "", str(value)))
     return (fold("\n".join(words)) or "")[:MAX_SEARCH] or None

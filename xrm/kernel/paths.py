@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from xrm.kernel.expression import types
 from xrm.kernel.expression.types import Type
 from xrm.kernel.store.schema import ColumnType
-from xrm.kernel.values import TYPES, column_at, columns, parts
+from xrm.kernel.values import TYPES, all_parts, column_at, columns
 from xrm.metadata.model import Entity, Field, Model
 
 MAX_HOPS = 3  # relations one path may cross
@@ -30,7 +30,7 @@ class Path:
         hops: Relation fields crossed, in order, each with the entity it leads to.
         entity: The entity of the last field.
         field: The last field.
-        part: The further column of a compound field (``amount.currency``), else empty.
+        part: The named column of a compound field (``amount.currency``), else empty.
     """
 
     hops: tuple[tuple[Field, Entity], ...]
@@ -41,7 +41,8 @@ class Path:
     @property
     def column(self) -> str:
         """Name of the column at the end."""
-        return f"{self.field.name}_{self.part}" if self.part else self.field.name
+        first = self.part in ("", TYPES[self.field.type].first)
+        return self.field.name if first else f"{self.field.name}_{self.part}"
 
     @property
     def kind(self) -> ColumnType:
@@ -59,7 +60,7 @@ def resolve(model: Model, entity: Entity, path: tuple[str, ...]) -> Path | None:
         rest = path[position + 1 :]
         if not rest:
             return Path(tuple(hops), entity, field) if columns(field) else None
-        if len(rest) == 1 and any(part.name == rest[0] for part in parts(field)):
+        if len(rest) == 1 and _has(field, rest[0]):
             return Path(tuple(hops), entity, field, rest[0])
         target = model.entity(field.to[0]) if field.type == "relation" and not field.polymorphic else None
         if target is None or len(hops) == MAX_HOPS:
@@ -67,6 +68,12 @@ def resolve(model: Model, entity: Entity, path: tuple[str, ...]) -> Path | None:
         hops.append((field, target))
         entity = target
     return None
+
+
+def _has(field: Field, name: str) -> bool:
+    """Whether a field has a part of this name; the id of a pointer is no part: it is withheld with the record."""
+    pointer = field.type == "relation" and name == TYPES[field.type].first
+    return not pointer and any(part.name == name for part in all_parts(field))
 
 
 def type_of(field: Field, part: str = "") -> Type:
@@ -111,5 +118,5 @@ class OwnScope(RecordScope):
         field = self.entity.fields.get(path[0])
         if field is not None and field.virtual:
             return None
-        a_part = len(path) == 2 and field is not None and any(part.name == path[1] for part in parts(field))
+        a_part = len(path) == 2 and field is not None and _has(field, path[1])
         return found if len(path) == 1 or is_user or a_part else None

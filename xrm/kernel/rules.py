@@ -76,7 +76,7 @@ def permitted(
 
 def required(entity: Entity, change: Change, issues: list[Issue]) -> None:
     """Add an Issue per required field without a value."""
-    told = {issue.path for issue in issues}
+    told = {issue.path.partition(".")[0] for issue in issues}
     for field in entity.fields.values():
         if field.required and not field.system and field.name not in told and change.after.get(field.name) is None:
             issues.append(Issue(field.name, "required", f"{field.title} is needed."))
@@ -100,7 +100,7 @@ def checks(
     Those of severity warn and debt become warnings of the change.
     """
     read = reader(change.after, actor)
-    told = {issue.path for issue in issues}
+    told = {issue.path.partition(".")[0] for issue in issues}
     for rule in compiled:
         if rule.field in told or (rule.when is not None and not rule.when.evaluate(read, now)):
             continue

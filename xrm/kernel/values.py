@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
@@ -39,9 +41,12 @@ __all__ = [
     "Part",
     "Ref",
     "Refused",
+    "all_parts",
+    "asked",
     "column_at",
     "columns",
     "keys",
+    "one_line",
     "pack",
     "parse",
     "parse_decimal",
@@ -50,6 +55,8 @@ __all__ = [
     "to_json",
     "unpack",
 ]
+
+_ANY = ColumnType("text")
 
 
 def parts(field: Field) -> tuple[Part, ...]:
@@ -63,6 +70,30 @@ def keys(field: Field) -> tuple[str, ...]:
     return (TYPES[field.type].first, *(part.name for part in further)) if further else ()
 
 
+def all_parts(field: Field) -> tuple[Part, ...]:
+    """Return the columns of a compound field as parts, the first included; () of a plain one."""
+    further = parts(field)
+    type = TYPES[field.type]
+    if not further or type.column is None:
+        return ()
+    return (replace(type.leading or Part("", _ANY), name=type.first, column=type.column(field)), *further)
+
+
+def asked(field: Field, held: Mapping[str, Any]) -> tuple[Part, ...]:
+    """Return the parts a form asks for, in order; `held` are the parts it holds already."""
+    found = {part.name: part for part in all_parts(field) if part.written}
+    order = TYPES[field.type].order
+    return tuple(found[name] for name in order(field, held)) if order else tuple(found.values())
+
+
+def one_line(field: Field, value: Any) -> str:
+    """Return the JSON value of a compound field as one line of text, for labels, lists and search."""
+    text = TYPES[field.type].text
+    if text is not None:
+        return text(field, value)
+    return " ".join(str(part) for part in value.values() if part is not None)
+
+
 def columns(field: Field) -> tuple[ColumnSpec, ...]:
     """Return the columns that hold a field: one, several of a compound type, none of a type without a value."""
     column = TYPES[field.type].column
@@ -73,12 +104,12 @@ def columns(field: Field) -> tuple[ColumnSpec, ...]:
 
 
 def column_at(field: Field, part: str = "") -> ColumnType:
-    """Return the type of a field's first column, or of one of its parts.
+    """Return the type of a field's first column, or of the part that is named.
 
     Raises:
         LookupError: it has no such column.
     """
-    name = f"{field.name}_{part}" if part else field.name
+    name = f"{field.name}_{part}" if part not in ("", TYPES[field.type].first) else field.name
     for spec in columns(field):
         if spec.name == name:
             return spec.type

@@ -12,6 +12,7 @@ from xrm.metadata.codes import found
 from xrm.metadata.model import Entity, Field, Model, Origin
 from xrm.metadata.names import did_you_mean
 from xrm.metadata.positions import locate
+from xrm.metadata.types import rules_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,8 @@ class Findings:
             relation = self.field(entity, step, place)
             if relation is None or not relation.type:
                 return None
+            if _part_at(relation, path, step, last):
+                return relation
             if relation.type != "relation" or relation.polymorphic:
                 self.add(place, "not_a_relation", f"{path!r}: {step!r} is not a relation to one entity")
                 return None
@@ -147,3 +150,9 @@ def field_place(entity: Entity, field: Field, path: str = "") -> Origin | str:
     """Return where a property of a field was written, or ``deal.amount`` when it was made in memory."""
     origin = field.origins.get(path) or field.origin
     return origin if origin.file else ".".join(filter(None, (entity.name, field.name, path)))
+
+
+def _part_at(field: Field, path: str, step: str, last: str) -> bool:
+    """Whether a path ends with a part of a field: ``amount.currency``."""
+    rules = rules_of(field)
+    return path.endswith(f"{step}.{last}") and last in (rules.first, *rules.parts)

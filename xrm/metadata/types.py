@@ -48,6 +48,7 @@ class TypeRules:
         lanes: Whether a board may have a lane for each of its values.
         parts: Names of the columns it has besides the first: of `amount` with the part `currency`, amount_currency.
         unavailable: Options of `EVERY` that it does not have.
+        first: What the first column of several is called in paths.
     """
 
     family: str = ""
@@ -59,6 +60,7 @@ class TypeRules:
     lanes: bool = False
     parts: tuple[str, ...] = ()
     unavailable: frozenset[str] = frozenset()
+    first: str = ""
 
 
 _RANGE = frozenset({"min", "max"})
@@ -80,7 +82,7 @@ _RULES: dict[str, TypeRules] = {
     "integer": TypeRules("integer", _RANGE),
     "duration": TypeRules("integer", _RANGE),
     "decimal": TypeRules("decimal", _NUMBER),
-    "money": TypeRules("decimal", _NUMBER, parts=("currency",)),
+    "money": TypeRules("decimal", _NUMBER, parts=("currency",), first="amount"),
     "percent": TypeRules("decimal", _NUMBER),
     "date": TypeRules("moment", _RANGE),
     "time": TypeRules("moment", _RANGE),

@@ -13,13 +13,12 @@ from typing import Any
 from jinja2 import Environment, Template
 
 from xrm.kernel.paths import resolve
+from xrm.kernel.values import TYPES, all_parts, column_at
 from xrm.kernel.visible import readable
 from xrm.metadata.model import Entity, Field, View
 from xrm.web.show import EMPTY, WITHHELD, Show, short
 from xrm.web.visit import PageVisit
 
-NUMERIC = frozenset({"integer", "decimal", "money", "percent", "duration"})
-NOT_LISTED = frozenset({"json", "uuid"})  # types that make no sense in a narrow cell
 FALLBACK = 6  # columns of a list that names none
 ALIAS = "label"
 
@@ -32,30 +31,33 @@ class Column:
     field: Field
     title: str
     sortable: bool
+    part: str = ""  # of a compound field, when only that is shown
 
     @property
     def kind(self) -> str:
         """How the cell is laid out: number, choice, long or text."""
-        if self.field.type in NUMERIC:
-            return "number"
-        return {"choice": "choice", "choices": "choice", "tags": "choice", "long_text": "long"}.get(
-            self.field.type, "text"
-        )
+        if self.part:
+            return "number" if column_at(self.field, self.part).name in ("int", "decimal") else "text"
+        return TYPES[self.field.type].cell
 
 
 def column(visit: PageVisit, entity: Entity, path: str) -> Column | None:
     """Return the column of a field path, or None when there is no such field for the actor."""
     found = resolve(visit.live.model, entity, tuple(path.split(".")))
-    if found is None or found.part or not readable(visit.live, visit.actor, entity, found):
+    if found is None or not readable(visit.live, visit.actor, entity, found):
         return None
     titles = [relation.title for relation, _ in found.hops] + [found.field.title]
-    return Column(path, found.field, ": ".join(titles), _sortable(visit, found.field))
+    if found.part:
+        part = next(part for part in all_parts(found.field) if part.name == found.part)
+        titles.append(part.title or part.name.replace("_", " "))
+    sortable = bool(found.part) or _sortable(visit, found.field)
+    return Column(path, found.field, ": ".join(titles), sortable, found.part)
 
 
 def _sortable(visit: PageVisit, field: Field) -> bool:
     if field.type == "relation":
         return not field.polymorphic and visit.may(field.to[0], "read")
-    return field.type not in ("long_text", "choices", "tags", "json")
+    return TYPES[field.type].ordered and field.type != "json"
 
 
 def columns(visit: PageVisit, entity: Entity, paths: Iterable[str]) -> tuple[Column, ...]:
@@ -70,13 +72,13 @@ def default_columns(visit: PageVisit, entity: Entity, view: View | None) -> tupl
         chosen = columns(visit, entity, view.columns)
         if chosen:
             return chosen
-    names = [f.name for f in visit.readable(entity) if not f.system and f.type not in (*NOT_LISTED, "long_text")]
+    names = [f.name for f in visit.readable(entity) if not f.system and TYPES[f.type].cell not in ("none", "long")]
     return columns(visit, entity, names[:FALLBACK] or [ALIAS]) or columns(visit, entity, ["id"])
 
 
 def choosable(visit: PageVisit, entity: Entity) -> tuple[Column, ...]:
     """Return the columns a person may choose from: own fields first, the system's after them."""
-    fields = [f for f in visit.readable(entity) if f.type not in NOT_LISTED and f.name not in (ALIAS, "version")]
+    fields = [f for f in visit.readable(entity) if TYPES[f.type].cell != "none" and f.name not in (ALIAS, "version")]
     names = [f.name for f in fields if not f.system] + [f.name for f in fields if f.system]
     return columns(visit, entity, names)
 
@@ -130,11 +132,15 @@ def _cell(entity: Entity, number: int, shown: Column) -> str:
 
 
 def _plain(number: int, shown: Column, value: str) -> str:
+    if shown.part:
+        return f'show.part(fields[{number}], "{shown.part}", {value})'
     return value if shown.field.type in ("text", "auto_number") else f"show.plain(fields[{number}], {value})"
 
 
 def _rich(number: int, shown: Column, value: str) -> str:
     """Return the expression of a cell; the types most cells have are written out, the rest ask `Show`."""
+    if shown.part:
+        return f"{_plain(number, shown, value)} or empty"
     if shown.field.type in ("text", "auto_number"):
         return f"{value} or empty"
     if shown.field.type == "long_text":

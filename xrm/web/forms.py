@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from xrm.errors import Issue
-from xrm.kernel.values import TYPES, Refused
+from xrm.kernel.values import TYPES, Part, Refused, asked, keys
 from xrm.metadata.model import Entity, Field
 from xrm.web.show import Show, trimmed, utc_text
 from xrm.web.visit import PageVisit
@@ -56,6 +56,26 @@ CURRENCIES = (
 WIDE = frozenset({"long_text", "json", "tags"})
 
 
+OWN_INPUTS = frozenset({"money", "relation"})  # widgets of several columns that lay out their inputs themselves
+EXTRAS = ("text", "was", "pick", "entity")  # further inputs of a relation
+_INPUTS: Mapping[str, str] = MappingProxyType(
+    {"date": "date", "time": "time", "int": "integer", "decimal": "decimal", "bool": "checkbox"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PartInput:
+    """One input of a field with several: what it is called, what it holds, and whether its value was refused."""
+
+    name: str
+    id: str
+    title: str
+    value: str
+    kind: str  # text | lines | date | time | integer | decimal | checkbox | choice
+    wrong: bool = False
+    choices: tuple[tuple[str, str], ...] = ()
+
+
 @dataclass(frozen=True)
 class Entry:
     """One field of a form, ready for its widget."""
@@ -80,13 +100,33 @@ class Entry:
 
     @property
     def widget(self) -> str:
-        """Name of the widget."""
-        return TYPES[self.field.type].widget
+        """Name of the widget; a type of several columns without one of its own gets an input for each part."""
+        own = TYPES[self.field.type].widget
+        return "parts" if keys(self.field) and own not in OWN_INPUTS else own
 
     @property
     def wide(self) -> bool:
         """Whether it takes the whole width."""
-        return self.field.type in WIDE
+        return self.field.type in WIDE or self.widget == "parts"
+
+    @property
+    def parts(self) -> tuple[PartInput, ...]:
+        """The inputs of a field with several, in the order its type wants for what they hold."""
+        field, first = self.field, TYPES[self.field.type].first
+        held = {name: self.value if name == first else self.part(name) for name in keys(field)}
+        wrong = {issue.path for issue in self.issues}
+        return tuple(
+            PartInput(
+                field.name if part.name == first else f"{field.name}.{part.name}",
+                f"{self.id}-{part.name}",
+                part.title or part.name.replace("_", " ").capitalize(),
+                str(held[part.name]),
+                "lines" if part.lines else _INPUTS.get(part.column.name, "text"),
+                field.name in wrong or f"{field.name}.{part.name}" in wrong,
+                tuple(part.choices()) if part.choices else (),
+            )
+            for part in asked(field, held)
+        )
 
     @property
     def value(self) -> Any:
@@ -179,9 +219,25 @@ def to_raw(show: Show, fields: Iterable[Field], record: Mapping[str, Any]) -> di
     raw: dict[str, Any] = {}
     for field in fields:
         value = record.get(field.name)
-        maker = _TO_RAW.get(field.type)
-        raw |= maker(field, value, show) if maker else {field.name: "" if value is None else str(value)}
+        maker = _TO_RAW.get(field.type) or (_parts_raw if keys(field) else _plain_raw)
+        raw |= maker(field, value, show)
     return raw
+
+
+def _plain_raw(field: Field, value: Any, show: Show) -> Raw:
+    return {field.name: "" if value is None else str(value)}
+
+
+def _parts_raw(field: Field, value: Any, show: Show) -> Raw:
+    """Return what the inputs of a value of several columns hold: the first by the field's name."""
+    first, held = keys(field)[0], value if isinstance(value, Mapping) else {}
+    return {field.name if n == first else f"{field.name}.{n}": _part_raw(held.get(n)) for n in keys(field)}
+
+
+def _part_raw(cell: Any) -> str:
+    if isinstance(cell, bool):
+        return "true" if cell else ""
+    return "" if cell is None else str(cell)
 
 
 def _money_raw(field: Field, value: Any, show: Show) -> Raw:
@@ -229,7 +285,7 @@ def take_raw(fields: Iterable[Field], sent: Any) -> dict[str, Any]:
     raw: dict[str, Any] = {}
     for field in fields:
         raw[field.name] = _several(field, sent) if field.type == "choices" else _last(sent, field.name)
-        for part in ("currency", "text", "was", "pick", "entity"):
+        for part in EXTRAS if field.type == "relation" else keys(field)[1:]:
             name = f"{field.name}.{part}"
             if name in sent:
                 raw[name] = _last(sent, name)
@@ -251,9 +307,32 @@ def to_json(field: Field, raw: Raw, zone: ZoneInfo) -> Any:
     Raises:
         Refused: the inputs make no value.
     """
-    maker = _TO_JSON.get(field.type)
-    value = raw.get(field.name, "")
-    return maker(field, raw, zone) if maker else value
+    maker = _TO_JSON.get(field.type) or (_parts if keys(field) else None)
+    return maker(field, raw, zone) if maker else raw.get(field.name, "")
+
+
+def _parts(field: Field, raw: Raw, zone: ZoneInfo) -> Any:
+    """Return the parts that hold something; none at all is no value. What the platform works out is not sent."""
+    first = keys(field)[0]
+    found = {
+        part.name: _part(part, str(raw.get(field.name if part.name == first else f"{field.name}.{part.name}", "")))
+        for part in asked(
+            field, {n: str(raw.get(field.name if n == first else f"{field.name}.{n}", "")) for n in keys(field)}
+        )
+    }
+    given = {name: value for name, value in found.items() if value is not None}
+    return given if any(value is not False for value in given.values()) else None
+
+
+def _part(part: Part, text: str) -> Any:
+    if part.column.name == "bool":
+        return text == "true"
+    if not text.strip():
+        return None
+    if part.column.name not in ("int", "decimal"):
+        return text
+    number = plain_number(text)
+    return int(number) if part.column.name == "int" and re.fullmatch(r"[+-]?\d{1,19}", number) else number
 
 
 def _number(field: Field, raw: Raw, zone: ZoneInfo) -> Any:

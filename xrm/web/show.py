@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from markupsafe import Markup, escape
 
+from xrm.kernel.values import all_parts, keys, one_line
 from xrm.metadata.model import Choice, Entity, Field, Model
 
 SYMBOLS: Mapping[str, str] = MappingProxyType({"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥", "INR": "₹", "PLN": "zł"})
@@ -44,7 +45,23 @@ class Show:
         if value is None or value == "" or value == []:
             return ""
         maker = self._plain.get(field.type)
+        if maker is None and isinstance(value, Mapping) and keys(field):
+            return one_line(field, value)
         return maker(field, value) if maker else str(value)
+
+    def part(self, field: Field, name: str, value: Any) -> str:
+        """Return one part of a compound value as text, such as the currency of an amount."""
+        if value is None or value == "":
+            return ""
+        part = next(part for part in all_parts(field) if part.name == name)
+        named = dict(part.choices()) if part.choices else {}
+        shown: Mapping[str, Callable[[Any], str]] = {
+            "date": self.day,
+            "datetime": self.moment,
+            "decimal": trimmed,
+            "bool": _yes,
+        }
+        return named.get(value) or str(shown.get(part.column.name, str)(value))
 
     def money(self, value: Mapping[str, Any] | None) -> str:
         """Return an amount with its currency: ``€1,234.50`` or ``CHF 1,234.50``."""
@@ -241,6 +258,10 @@ def _choice(field: Field, name: Any) -> Choice:
 def _badge(choice: Choice) -> Markup:
     color = choice.color if choice.color in COLORS else "plain"
     return Markup('<span class="tag tag-{}">{}</span>').format(color, choice.title)
+
+
+def _yes(value: Any) -> str:
+    return "Yes" if value else "No"
 
 
 def _label(value: Any) -> str:

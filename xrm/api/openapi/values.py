@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from xrm.api.openapi.parts import UUID, Json, many, obj, or_null
-from xrm.kernel.values import TYPES
+from xrm.kernel.values import TYPES, all_parts, keys
 from xrm.metadata.model import Entity, Field
 
 _LIMITS = ("maxLength", "minimum", "maximum", "pattern")
@@ -45,13 +45,22 @@ def _written(field: Field) -> Json:
     schema = dict(TYPES[field.type].schema(field))
     if field.type == "relation":
         return {"anyOf": [*([] if field.polymorphic else [UUID]), _pointer(field), {"type": "null"}]}
-    if field.type == "money":
-        return {"anyOf": [schema, {"type": "string"}, {"type": "number"}, {"type": "null"}]}
+    if keys(field):
+        schema = _given(field, schema)
+    if accepts := TYPES[field.type].accepts:
+        return {"anyOf": [schema, *({"type": name} for name in accepts), {"type": "null"}]}
     if field.type in ("decimal", "percent"):
         return {"anyOf": [schema, {"type": "number"}, {"type": "null"}]}
     if schema.get("format") == "time":
         schema = {"type": "string", "pattern": r"^\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?$"}
     return or_null(schema)
+
+
+def _given(field: Field, schema: Json) -> Json:
+    """Return the schema of a value of several columns without the parts that the platform works out."""
+    worked_out = {part.name for part in all_parts(field) if not part.written}
+    found = {name: value for name, value in schema.get("properties", {}).items() if name not in worked_out}
+    return {**schema, **({"properties": found} if found else {})}
 
 
 def _pointer(field: Field) -> Json:

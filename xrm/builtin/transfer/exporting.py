@@ -96,7 +96,9 @@ def _columns(kernel: Kernel, entity: str, fields: Sequence[str]) -> Iterator[tup
     """Yield for each value of a record its name, the names of its columns and what makes its cells."""
     for path in fields:
         found = resolve(kernel.model, kernel.model.entities[entity], tuple(path.split(".")))
-        if found is not None and not found.part:
+        if found is not None and found.part:
+            yield path, (path,), _text if found.kind.name == "text" else _plain
+        elif found is not None:
             yield path, *_shape(path, found.field)
 
 

@@ -207,7 +207,7 @@ class Import:
         return None
 
     async def _update(self, prepared: _Prepared, id: UUID, version: int, found: Found) -> Verdict:
-        once = {rule.field for rule in self._mapping.rules if rule.only_new} | set(self._mapping.key)
+        once = {rule.name for rule in self._mapping.rules if rule.only_new} | set(self._mapping.key)
         values = {name: value for name, value in prepared.values.items() if name not in once}
         updated = await self._kernel.records.update(self._actor, self._entity.name, id, values)
         found[prepared.key] = ((id, updated["version"]),)

@@ -19,6 +19,7 @@
       revenue:  {column: Total, currency: EUR}      # or currency_column: Currency
       tags:     {column: Tags, split: "|"}
       owner:    {column: Rep, by: email}            # a relation, by a unique field of its target
+      address.city: Town                            # one part of a field with several
       stage:    {value: commitment, only_new: true} # never changes a record that is here already
     ignore: [Fax]                     # columns left out on purpose
 
@@ -36,6 +37,7 @@ from typing import Any
 
 from xrm.builtin.transfer.layout import FORMATS
 from xrm.errors import Invalid, Issue
+from xrm.kernel.values import all_parts, column_at, keys
 from xrm.metadata.compose import compose
 from xrm.metadata.model import Entity, Field, Model, Origin, Source, empty
 from xrm.metadata.names import did_you_mean
@@ -120,6 +122,16 @@ class FieldRule:
     default: Any = None  # when there is nothing in the file
     only_new: bool = False
     origin: Origin = NOWHERE
+
+    @property
+    def name(self) -> str:
+        """The field's name, of a part that of the whole: ``address`` of ``address.city``."""
+        return self.field.partition(".")[0]
+
+    @property
+    def part(self) -> str:
+        """The part of a field with several columns it is about: ``city`` of ``address.city``; else empty."""
+        return self.field.partition(".")[2]
 
     def columns(self) -> tuple[str, ...]:
         """Return the columns it reads."""
@@ -338,20 +350,34 @@ def check_mapping(mapping: ImportMapping, model: Model, header: Sequence[str] = 
 
 
 def _rule_issues(rule: FieldRule, mapping: ImportMapping, entity: Entity, model: Model) -> Iterator[Issue]:
-    target = entity.fields.get(rule.field)
+    target = entity.fields.get(rule.name)
     if target is None:
         hint = did_you_mean(rule.field, entity.fields)
         yield found(rule.origin, "unknown_field", f"{entity.name} has no field {rule.field!r}", hint)
+        return
+    if rule.part and rule.part not in part_names(target):
+        hint = did_you_mean(rule.part, part_names(target)) or f"parts: {', '.join(part_names(target)) or 'none'}"
+        yield found(rule.origin, "unknown_field", f"{rule.name} has no part {rule.part!r}", hint)
         return
     if not target.writable and not (rule.field in mapping.key and is_unique(entity, rule.field)):
         yield found(rule.origin, "read_only", f"{rule.field} is kept by the platform and cannot be imported")
     for option, types in _ONLY_FOR.items():
         given = rule.dates if option == "date" else getattr(rule, option)
-        if given and target.type not in types:
+        if given and _read_as(target, rule) not in types:
             message = f"{rule.field}: {option!r} is for fields of type {' or '.join(types)}"
             yield found(rule.origin, "not_allowed", message)
     if target.type == "relation":
         yield from _relation_issues(rule, target, model)
+
+
+def part_names(target: Field) -> tuple[str, ...]:
+    """Return the parts of a field that a file may give; a relation is given whole."""
+    return () if target.type == "relation" else tuple(part.name for part in all_parts(target) if part.written)
+
+
+def _read_as(target: Field, rule: FieldRule) -> str:
+    """Return the type a cell is read as: the field's, of a part that of its column."""
+    return column_at(target, rule.part).name if rule.part else target.type
 
 
 def _relation_issues(rule: FieldRule, target: Field, model: Model) -> Iterator[Issue]:
@@ -382,9 +408,14 @@ def _key_issues(mapping: ImportMapping, entity: Entity) -> Iterator[Issue]:
     for name in mapping.key:
         if name not in rules:
             yield found(mapping.origin, "unknown_field", f"the key {name!r} is not among the fields of this mapping")
-        elif name in entity.fields and entity.fields[name].type in ("json", "long_text", "choices", "tags", "money"):
+        elif name in entity.fields and _no_key(entity.fields[name]):
             hint = "a key is a short text, a number, a date or a relation"
             yield found(rules[name].origin, "not_allowed", f"{name} cannot be a key", hint)
+
+
+def _no_key(target: Field) -> bool:
+    several = bool(keys(target)) and target.type != "relation"
+    return several or target.type in ("json", "long_text", "choices", "tags")
 
 
 def _header_issues(mapping: ImportMapping, header: Sequence[str]) -> Iterator[Issue]:

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from xrm.builtin.transfer.mapping import FieldRule, ImportMapping
 from xrm.errors import Issue
-from xrm.kernel.values import Refused
+from xrm.kernel.values import TYPES, Refused, column_at, keys
 from xrm.metadata.model import Entity, Field
 
 _PLACE = re.compile(r"\{([^{}]+)\}")
@@ -54,15 +54,28 @@ def shape(mapping: ImportMapping, entity: Entity, row: Mapping[str, Any]) -> Sha
     Fields for which the file has nothing are left out, or null where the mapping says that empty cells clear.
     """
     shaped = Shaped({}, [])
-    for rule in mapping.rules:
+    in_parts = {rule.name for rule in mapping.rules if rule.part}
+    for rule in sorted(mapping.rules, key=lambda rule: bool(rule.part)):
         try:
-            value = _value(mapping, rule, entity.fields[rule.field], row)
+            value = _value(mapping, rule, entity.fields[rule.name], row)
         except Refused as refused:
             shaped.issues.append(refused.issue(rule.field))
             continue
-        if value is not None or mapping.clear:
-            shaped.values[rule.field] = value
+        if rule.name in in_parts:
+            _put_part(shaped, rule, entity.fields[rule.name], value)
+        elif value is not None:
+            shaped.values[rule.name] = value
+        if mapping.clear:
+            shaped.values.setdefault(rule.name, None)
     return shaped
+
+
+def _put_part(shaped: Shaped, rule: FieldRule, field: Field, value: Any) -> None:
+    """Add what one column gives to a value of several: a part, by the field's own name the first, or a whole."""
+    if value is None:
+        return
+    given = value if isinstance(value, dict) and not rule.part else {rule.part or TYPES[field.type].first: value}
+    shaped.values[rule.name] = {**(shaped.values.get(rule.name) or {}), **given}
 
 
 def _value(mapping: ImportMapping, rule: FieldRule, field: Field, row: Mapping[str, Any]) -> Any:
@@ -75,7 +88,10 @@ def _value(mapping: ImportMapping, rule: FieldRule, field: Field, row: Mapping[s
         raw, known = _translated(rule, raw)
         if raw is None or (known and not isinstance(raw, str)):
             return raw
-    return _SHAPES.get(field.type, _as_text)(Cell(mapping, rule, field, _dressed(rule, raw), row))
+    cell = Cell(mapping, rule, field, _dressed(rule, raw), row)
+    if rule.part:
+        return _PARTS.get(column_at(field, rule.part).name, _part_text)(cell)
+    return _SHAPES.get(field.type, _as_compound if keys(field) else _as_text)(cell)
 
 
 def _raw(mapping: ImportMapping, rule: FieldRule, row: Mapping[str, Any]) -> Any:
@@ -122,6 +138,22 @@ def _as_text(cell: Cell) -> Any:
     if cell.field.type in _TEXTUAL and isinstance(cell.raw, (int, Decimal)) and not isinstance(cell.raw, bool):
         return str(cell.raw)
     return cell.raw
+
+
+def _as_compound(cell: Cell) -> Any:
+    """Return a value of several columns: an object as it is, also written as JSON; else what its type reads."""
+    if isinstance(cell.raw, str) and cell.raw.startswith("{"):
+        return _as_json(cell)
+    return str(cell.raw) if isinstance(cell.raw, Decimal) else cell.raw
+
+
+def _part_text(cell: Cell) -> Any:
+    return str(cell.raw) if isinstance(cell.raw, (int, Decimal)) else cell.raw
+
+
+def _part_int(cell: Cell) -> Any:
+    number = _as_number(cell)
+    return int(number) if isinstance(number, str) and re.fullmatch(r"[+-]?\d{1,19}", number) else number
 
 
 def _as_number(cell: Cell) -> Any:
@@ -256,6 +288,14 @@ def _without_decimals(value: Any) -> Any:
     return [_without_decimals(inner) for inner in value] if isinstance(value, list) else value
 
 
+_PARTS: Mapping[str, Callable[[Cell], Any]] = {  # by the type of the part's column
+    "int": _part_int,
+    "decimal": _as_number,
+    "bool": _as_boolean,
+    "date": _as_date,
+    "time": _as_time,
+    "datetime": _as_datetime,
+}
 _SHAPES: Mapping[str, Callable[[Cell], Any]] = {
     "integer": _as_number,
     "duration": _as_number,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from xrm.builtin.transfer.mapping import FieldRule, ImportMapping, is_unique
+from xrm.builtin.transfer.mapping import FieldRule, ImportMapping, is_unique, part_names
 from xrm.kernel.store.folding import fold
-from xrm.metadata.model import Entity
+from xrm.metadata.model import Entity, Field
 
 NEAR = 0.85  # how alike a column and a field must be, from 0 to 1
 
@@ -63,11 +63,15 @@ def suggest(entity: Entity, header: Sequence[str], key: str = "") -> ImportMappi
 
 def _rule(column: str, entity: Entity, names: Mapping[str, str], header: Sequence[str]) -> FieldRule | None:
     name, by = _target(column, entity, names)
-    field = entity.fields.get(name)
+    field = entity.fields.get(name.partition(".")[0])
     if field is None or not field.writable or field.polymorphic or column.startswith("_"):
         return None
+    if _goes_with_the_amount(name, field, names, header):
+        return None
     named = f"{_plain(column)} currency"
-    currency = next((c for c in header if _plain(c) == named), "") if field.type == "money" else ""
+    currency = (
+        next((c for c in header if _plain(c) == named), "") if name == field.name and field.type == "money" else ""
+    )
     return FieldRule(name, column=column, by=by, currency_column=currency)
 
 
@@ -93,9 +97,22 @@ def _names(entity: Entity) -> Mapping[str, str]:
     for field in fields:
         names.setdefault(_plain(field.title), field.name)
     for field in fields:
+        names |= {n: path for n, path in _parts(field) if n not in names}
+    for field in fields:
         for other in _SAME.get(field.name, ()):
             names.setdefault(other, field.name)
     return names
+
+
+def _parts(field: Field) -> Iterator[tuple[str, str]]:
+    """Yield what columns with a part of a field may be called → the path of the part."""
+    for part in part_names(field):
+        yield from ((_plain(f"{called} {part}"), f"{field.name}.{part}") for called in (field.name, field.title))
+
+
+def _goes_with_the_amount(name: str, field: Field, names: Mapping[str, str], header: Sequence[str]) -> bool:
+    """Whether a column of currencies stands beside one of amounts, which then reads it."""
+    return name == f"{field.name}.currency" and any(names.get(_plain(column)) == field.name for column in header)
 
 
 def _plain(text: str) -> str:

@@ -6,7 +6,7 @@ A record's values are Python values: `str`, `int`, `Decimal`, `bool`, `date`, `t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, runtime_checkable
@@ -27,13 +27,13 @@ class ColumnSpec(NamedTuple):
 class Refused(ValueError):
     """A value that does not fit its field; becomes an `Issue` beside the field."""
 
-    def __init__(self, code: str, message: str, hint: str = "") -> None:
+    def __init__(self, code: str, message: str, hint: str = "", part: str = "") -> None:
         super().__init__(message)
-        self.code, self.message, self.hint = code, message, hint
+        self.code, self.message, self.hint, self.part = code, message, hint, part
 
     def issue(self, path: str) -> Issue:
-        """Return the finding for the field at `path`."""
-        return Issue(path, self.code, self.message, self.hint)
+        """Return the finding for the field at `path`, or for the part of it that is wrong."""
+        return Issue(f"{path}.{self.part}" if self.part else path, self.code, self.message, self.hint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +69,19 @@ class Part:
         name: Its key in JSON and its name in paths.
         column: Its type.
         fill: What rows get that had a value before the field had this part; None = nothing.
+        title: What people call it; empty = its name.
+        written: Whether people give it; others the platform works out.
+        lines: Whether it is a text of several lines.
+        choices: The values a form offers, each with its title; None = anything may be typed.
     """
 
     name: str
     column: ColumnType
     fill: Callable[[Parsing], Any] | None = None
+    title: str = ""
+    written: bool = True
+    lines: bool = False
+    choices: Callable[[], Iterable[tuple[str, str]]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +103,10 @@ class FieldType:
         make: Makes the Python value of several columns, by name.
         whole: Whether a value needs all its parts, or any of them will do.
         holds: What it holds, in a few words, for the reference.
+        leading: The first column as a part: its title, and whether people give it.
+        text: JSON value of several columns → one line for people; None = its parts one after the other.
+        order: The parts a form asks for, in order, for the JSON parts it holds; None = all that are written.
+        accepts: Further JSON types it may be sent as: string, number.
     """
 
     name: str
@@ -111,6 +123,10 @@ class FieldType:
     make: Callable[..., Compound] | None = None
     whole: bool = True
     holds: str = ""
+    leading: Part | None = None
+    text: Callable[[Field, Mapping[str, Any]], str] | None = None
+    order: Callable[[Field, Mapping[str, Any]], tuple[str, ...]] | None = None
+    accepts: tuple[str, ...] = ()
 
 
 _TYPES: dict[str, FieldType] = {}

@@ -61,6 +61,7 @@ register(
         first="amount",
         parts=(Part("currency", ColumnType("text"), lambda parsing: parsing.currency),),
         make=Money,
+        accepts=("string", "number"),
         holds="an amount and its currency",
     ),
 )

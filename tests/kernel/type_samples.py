@@ -1,0 +1,103 @@
+"""One sample per field type: what it takes, keeps and refuses. Tests of every edge run through this table."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from xrm.kernel.values import TYPES
+
+NOT_SENT = frozenset({"auto_number"})  # types whose values nobody sends
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What a field of one type does.
+
+    Attributes:
+        type: Its type.
+        good: Pairs of a value as it is sent, and as it is read back.
+        bad: Pairs of a value that is refused, and the code of the issue.
+        found: Conditions that hold for a record with the first good value; `x` is the field.
+        options: Options of the field in YAML.
+        part: A path of one part, such as ``x.currency``, with what it reads of the first good value.
+    """
+
+    type: str
+    good: tuple[tuple[Any, Any], ...]
+    bad: tuple[tuple[Any, str], ...] = ()
+    found: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    part: tuple[str, Any] = ("", None)
+
+    @property
+    def name(self) -> str:
+        """The name of its field in `definition`."""
+        return f"f_{self.type}"
+
+    def condition(self, text: str) -> str:
+        """Return a condition of `found` about its field."""
+        return re.sub(r"\bx\b", self.name, text)
+
+
+ID = "018f3c1e-5b1a-7c3e-9d2f-0a1b2c3d4e5f"
+_LETTERS = {"a": "First", "b": "Second"}
+
+SAMPLES = (
+    Sample("text", (("Ann", "Ann"), (" two words ", "two words")), ((3, "not_text"),), ("x == 'Ann'",)),
+    Sample("long_text", (("one\ntwo", "one\ntwo"),), ((3, "not_text"),), ("x.contains('two')",)),
+    Sample("email", (("ann@example.com", "ann@example.com"),), (("ann", "not_email"),), ("x == 'ann@example.com'",)),
+    Sample("phone", (("+49 30 123456", "+49 30 123456"),), (("no", "not_phone"),), ("x != null",)),
+    Sample(
+        "url", (("https://example.com/a", "https://example.com/a"),), (("javascript:x", "not_url"),), ("x != null",)
+    ),
+    Sample("integer", ((7, 7), ("8", 8)), (("a", "not_integer"), (2**70, "too_large")), ("x == 7", "x > 6")),
+    Sample("duration", ((95, 95),), ((1.5, "not_integer"),), ("x >= 95",)),
+    Sample(
+        "decimal", (("12.50", "12.50"), (3, "3.00")), (("a", "not_number"), ("1.234", "too_precise")), ("x == 12.5",)
+    ),
+    Sample("percent", (("12.50", "12.50"),), (("a", "not_number"),), ("x > 12",)),
+    Sample(
+        "money",
+        (
+            ({"amount": "12.50", "currency": "CHF"}, {"amount": "12.50", "currency": "CHF"}),
+            ("3", {"amount": "3.00", "currency": "EUR"}),
+        ),
+        (({"amount": "1", "currency": "euro"}, "not_currency"), ("a", "not_number"), ({"sum": 1}, "unknown_key")),
+        ("x == 12.5", "x.currency == 'CHF'", "x.amount == 12.5"),
+        part=("x.currency", "CHF"),
+    ),
+    Sample("date", (("2026-03-09", "2026-03-09"),), (("9.3.2026", "not_date"),), ("x == '2026-03-09'",)),
+    Sample("time", (("06:30", "06:30:00"),), (("25:00", "not_time"),), ("x != null",)),
+    Sample(
+        "datetime",
+        (("2026-03-09T14:00:00+01:00", "2026-03-09T13:00:00Z"),),
+        (("2026-03-09T14:00:00", "no_time_zone"),),
+        ("x >= '2026-03-09T13:00:00Z'",),
+    ),
+    Sample("boolean", ((True, True), (False, False)), (("maybe", "not_boolean"),), ("x == true",)),
+    Sample("choice", (("a", "a"),), (("c", "not_a_choice"),), ("x == 'a'",), {"choices": _LETTERS}),
+    Sample("choices", ((["b", "a"], ["a", "b"]),), ((["c"], "not_a_choice"),), ("'a' in x",), {"choices": _LETTERS}),
+    Sample("tags", ((["big", "old"], ["big", "old"]),), (("big", "not_list"),), ("'big' in x",)),
+    Sample("json", (({"a": [1, None]}, {"a": [1, None]}),), (), ("x != null",)),
+    Sample("uuid", ((ID, ID),), (("abc", "not_id"),), (f"x == '{ID}'",)),
+    Sample("relation", (), (("abc", "not_id"),), (), {"to": "thing"}),
+    Sample("auto_number", (), (), ("x == 'T-001'",), {"number": "T-{000}"}),
+)
+
+
+def lacking() -> set[str]:
+    """Return the platform's field types that have no sample."""
+    own = {name for name, type in TYPES.items() if type.parse.__module__.startswith("xrm.")}
+    return own - {sample.type for sample in SAMPLES}
+
+
+def definition() -> str:
+    """Return an entity `thing` in YAML (JSON is YAML) with a field of every type."""
+    fields = {s.name: {"type": s.type, **s.options} for s in SAMPLES}
+    return json.dumps(
+        {"entity": "thing", "label": "{name}", "uses": ["timeline"], "fields": {"name": "text", **fields}}
+    )
