@@ -1,6 +1,6 @@
 # Everything here also works without make: each target is the command or two below it.
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check fix docs bench lock wheel clean setup-run setup-check setup-test
+.PHONY: help demo serve test check fix docs bench fuzz lock wheel clean setup-run setup-check setup-test
 
 # The first Python 3.11+ found; `make PYTHON=/path/to/python demo` takes another.
 PYTHON ?= $(shell for name in python3 python3.11 python3.12 python3.13 python3.14 python; do \
@@ -33,6 +33,9 @@ fix: setup-check ## Mend what can be mended by a program: style, format, generat
 
 docs: setup-check ## Write docs/reference from the code
 	$(BIN)/python -m tools.reference
+
+fuzz: setup-test ## Compare random expressions in memory, SQLite and PostgreSQL, for long (N=20000 SEED=1)
+	XRM_FUZZ=$(or $(N),20000) XRM_SEED=$(or $(SEED),$(shell date +%s)) $(BIN)/pytest -q tests/kernel/expression/test_fuzz.py
 
 bench: setup-test ## Measure requests against a hand-written limit on the same database
 	$(BIN)/python -m benchmarks $(ARGS)

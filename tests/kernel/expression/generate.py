@@ -12,8 +12,10 @@ _PATHS: dict[str, list[str]] = {}
 for _name, _type in {**FIELDS, **USER, **FAR}.items():
     _PATHS.setdefault(_type.name, []).append(_name)
 
+PATTERNS = ("", "*", "?", "a*", "*a", "?b", "A*e*", "*\\*", "%", "a_b", "**", "*\n*", "?????*", "open")
 _NUMBERS = ("int", "decimal")
 _ORDERED = ("text", "int", "decimal", "date", "datetime", "time")
+_DAYS = ("date", "startOfWeek", "startOfMonth", "endOfMonth", "startOfQuarter", "startOfYear")
 _EQUAL = (*_ORDERED, "uuid", "bool")
 
 
@@ -93,7 +95,15 @@ class Generator:
             lambda: f"year({self.day(depth)})",
             lambda: f"month({self.day(depth)})",
             lambda: f"({self.of('date', depth)} - {self.of('date', depth)})",
+            lambda: f"{self.draw.choice(('floor', 'ceil', 'sign'))}({self.number(depth)})",
+            lambda: f"{self.draw.choice(('day', 'quarter', 'weekday', 'week'))}({self.day(depth)})",
+            lambda: f"{self.draw.choice(('hour', 'minute'))}({self.of('datetime', depth)})",
+            lambda: f"{self.draw.choice(('hours', 'minutes'))}({self.moments(depth)})",
+            lambda: f"find({self.of('text', depth)}, {self.of('text', depth)})",
         )
+
+    def moments(self, depth: int) -> str:
+        return f"{self.of('datetime', depth)}, {self.of('datetime', depth)}"
 
     def day(self, depth: int) -> str:
         return self.of(self.draw.choice(("date", "datetime")), depth)
@@ -111,9 +121,20 @@ class Generator:
         )
 
     def text(self, depth: int) -> str:
-        a = self.of("text", depth)
+        a, b = self.of("text", depth), self.of("text", depth)
+        n = self.of("int", 0)
         return self.pick(
-            lambda: f"({a} + {self.of('text', depth)})", lambda: f"lower({a})", lambda: f"{self.leaf('text')}.upper()"
+            lambda: f"({a} + {b})",
+            lambda: f"lower({a})",
+            lambda: f"{self.leaf('text')}.upper()",
+            lambda: f"trim({a})",
+            lambda: f"{self.draw.choice(('left', 'right'))}({a}, {n})",
+            lambda: f"mid({a}, {n}, {self.of('int', 0)})",
+            lambda: f"replace({a}, {b}, {self.of('text', 0)})",
+            lambda: f"part({a}, {self.of('text', 0)}, {n})",
+            lambda: f"concat({a}, {b})",
+            lambda: f"join({self.of('text', 0)}, {a}, {b})",
+            lambda: f"text({self.of(self.draw.choice(('int', 'date')), depth)})",
         )
 
     def date(self, depth: int) -> str:
@@ -121,6 +142,8 @@ class Generator:
         return self.pick(
             lambda: f"({a} {self.draw.choice('+-')} {self.of('int', depth)})",
             lambda: f"max({a}, {self.of('date', depth)})",
+            lambda: f"{self.draw.choice(('addMonths', 'addYears'))}({a}, {self.of('int', depth)})",
+            lambda: f"{self.draw.choice(_DAYS)}({self.day(depth)})",
         )
 
     def moment(self, depth: int) -> str:
@@ -128,6 +151,7 @@ class Generator:
         return self.pick(
             lambda: f"({a} {self.draw.choice('+-')} {self.of('int', depth)})",
             lambda: f"min({a}, {self.of('date', depth)})",
+            lambda: f"{self.draw.choice(('addMonths', 'addYears'))}({a}, {self.of('int', depth)})",
         )
 
     # --- conditions
@@ -191,10 +215,16 @@ class Generator:
         return self.pick(
             lambda: f"({self.of('text', depth)} in {self.draw.choice(_PATHS['texts'])})",
             lambda: f"({self.of('uuid', depth)} in user.teams)",
+            lambda: f"{self.members()}({self.draw.choice(_PATHS['texts'])}, {self.of('text', depth)}, 'vip')",
         )
+
+    def members(self) -> str:
+        return self.draw.choice(("containsAny", "containsAll"))
 
     def text_test(self, depth: int) -> str:
         name = self.draw.choice(("startsWith", "endsWith", "contains"))
+        if self.draw.random() < 0.25:
+            return f"matches({self.of('text', depth)}, {quoted(self.draw.choice(PATTERNS))})"
         part = self.pick(lambda: self.of("text", depth), lambda: quoted(self.draw.choice(TEXTS)[:2]))
         return f"{name}({self.of('text', depth)}, {part})"
 

@@ -101,3 +101,60 @@ async def test_all_letters_are_changed_alike(world: World) -> None:
     for source, wanted in (("lower(name)", lower(text)), ("upper(name)", upper(text))):
         await world.store.execute(f'UPDATE "t" SET "name" = {world.store.dialect.placeholder(1, TEXT.column)}', [text])
         assert await world.values(compile(source, SCOPE), SOMEBODY) == [wanted] * 3
+
+
+@pytest.mark.parametrize(
+    ("source", "value"),
+    [
+        ("left('abc', 2) + right('abc', 2) + mid('abcdef', 3, 2)", "abbccd"),
+        ("mid('abc', 0, 2) + '|' + mid('abc', 9, 2) + '|' + left('abc', -1) + '|' + right('abc', 0)", "ab|||"),
+        ("trim('  a b \\t')", "a b"),
+        ("find('abcabc', 'ca')", 3),
+        ("find('abc', 'x')", 0),
+        ("replace('a-b-c', '-', '+')", "a+b+c"),
+        ("replace('abc', '', 'x')", "abc"),
+        ("part('a-b-c', '-', 2) + part('a-b-c', '-', 9) + part('abc', '', 1)", "babc"),
+        ("concat('a', state == 'lost' ? 'x' : null, 'b')", "ab"),
+        ("join(', ', 'a', state == 'lost' ? 'x' : null, 'b')", "a, b"),
+        ("matches('Acme AG', 'A*e *?') && !matches('Acme', 'acme') && matches('', '*') && !matches('ab', '?')", True),
+        ("matches('a%b', 'a%b') && !matches('axb', 'a%b') && !matches('axb', 'a_b')", True),
+        ("floor(-2.5) * 100 + ceil(2.1) * 10 + sign(-3)", -271),
+        ("text(addMonths(since, 12) + 27) + text(qty)", "2027-03-287"),
+        ("text(endOfMonth(coalesce('2024-02-10', since)))", "2024-02-29"),
+        ("text(addYears(endOfMonth(coalesce('2024-02-10', since)), 1))", "2025-02-28"),
+        ("text(addMonths(coalesce('2026-01-31', since), 1))", "2026-02-28"),
+        ("addMonths(since, 999999999999) == null && addYears(since, -3000) == null", True),
+        ("text(startOfQuarter(since)) + text(startOfYear(since))", "2026-01-012026-01-01"),
+        ("text(startOfWeek(since))", "2026-02-23"),
+        ("quarter(since) * 10000 + week(since) * 100 + weekday(since) * 10 + day(since)", 10971),
+        ("hours(at, seen) * 100 + minutes(at, at)", 1400),
+        ("hour(at) * 100 + minute(at)", 1430),
+        ("date(at) == '2026-03-05'", True),
+        ("containsAny(tags, 'x', 'vip') && containsAll(tags, 'vip', 'a,b') && !containsAll(tags, 'vip', 'x')", True),
+    ],
+)
+async def test_what_functions_give(world: World, source: str, value: object) -> None:
+    expression = compile(source, SCOPE)
+    assert in_memory(expression, [FULL], SOMEBODY) == [value]
+    assert (await world.values(expression, SOMEBODY))[0] == value
+
+
+def test_a_text_does_not_grow_without_bound() -> None:
+    source = "name"
+    for _ in range(20):
+        source = f"replace({source}, 'A', 'AAAAAAAAAA')"
+    assert in_memory(compile(source, SCOPE), [FULL], SOMEBODY) == [None]
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("matches(name, state)", "the pattern must be written as a text"),
+        ("matches(name, '***********')", "more than 10 stars"),
+        ("containsAny(name, 'a')", "needs a set of texts"),
+        ("containsAny(tags, 1)", "needs a text"),
+    ],
+)
+def test_what_functions_refuse(source: str, reason: str) -> None:
+    with pytest.raises(ExpressionError, match=reason):
+        compile(source, SCOPE)

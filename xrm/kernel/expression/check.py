@@ -14,7 +14,8 @@ from typing import Any, NoReturn
 
 from xrm.kernel.expression import arithmetic, constants
 from xrm.kernel.expression.error import ExpressionError
-from xrm.kernel.expression.functions import MIDNIGHT, Function, Mismatch
+from xrm.kernel.expression.function import Function, Mismatch
+from xrm.kernel.expression.functions import MIDNIGHT
 from xrm.kernel.expression.python import closure
 from xrm.kernel.expression.tree import (
     Arithmetic,
@@ -118,7 +119,9 @@ class Checker:
         return node
 
     def _join(self, tree: Syntax) -> Node:
-        return Join(tree.kind, tuple(map(self._condition, tree.args)), tree.position)
+        first, *others = map(self._condition, tree.args)
+        leading = first.terms if isinstance(first, Join) and first.operator == tree.kind else (first,)
+        return Join(tree.kind, (*leading, *others), tree.position)  # as the parser joins a || b || c
 
     def _not(self, tree: Syntax) -> Node:
         return Not(self._condition(tree.args[0]), tree.position)
@@ -212,6 +215,8 @@ class Checker:
             hint = _did_you_mean(str(tree.value), self._functions)
             self._refuse(tree.position, f"unknown function {tree.value!r}", "unknown_function", hint)
         self._count(tree, function)
+        if function.members:
+            return self._members(tree, function)
         args = tuple(self._argument(function, index, self._node(arg)) for index, arg in enumerate(tree.args))
         if function.repeated:
             _, args = self._agree(tree, args, f"use {function.name}() with")
@@ -219,6 +224,18 @@ class Checker:
             return Call(function.returns(args), function, args, tree.position)
         except Mismatch as error:
             self._refuse(args[error.index].position, f"{function.name}(): {error.reason}")
+
+    def _members(self, tree: Syntax, function: Function) -> Node:
+        """Return a test of a set of texts as tests of membership, one per value."""
+        container = self._node(tree.args[0])
+        if not isinstance(container, Field) or container.type != TEXTS:
+            self._refuse(container.position, f"{function.name}() needs a set of texts, found {container.type}")
+        items = self._nodes(tree.args[1:])
+        for item in items:
+            if item.type != TEXT:
+                self._refuse(item.position, f"{function.name}() needs a text, found {item.type}")
+        tests = tuple(Within(item, container, tree.position) for item in items)
+        return tests[0] if len(tests) == 1 else Join(function.members, tests, tree.position)
 
     def _count(self, tree: Syntax, function: Function) -> None:
         most, given = len(function.parameters), len(tree.args)

@@ -6,80 +6,21 @@ SQLite whatever has no SQL of its own is computed in Python, see sqlite.py. Both
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from decimal import Decimal
-from types import MappingProxyType
+from collections.abc import Mapping, Sequence
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
 from xrm.kernel.expression import functions_sql as sql
 from xrm.kernel.expression import letters
 from xrm.kernel.expression.arithmetic import bounded_int, days_between, midnight, rounded
-from xrm.kernel.expression.functions_sql import Native, Writer
+from xrm.kernel.expression.date_functions import DATE_FUNCTIONS
+from xrm.kernel.expression.function import Function, Mismatch, always, with_functions
+from xrm.kernel.expression.functions_sql import Native
+from xrm.kernel.expression.text_functions import TEXT_FUNCTIONS
 from xrm.kernel.expression.tree import Literal, Node
 from xrm.kernel.expression.types import BOOL, DATE, DATETIME, INT, MAX_SCALE, NULL, TEXT, Type, common, decimal
 
-Returns = Callable[[Sequence[Node]], Type]
-
-
-class Mismatch(Exception):
-    """Raised by `Function.returns`: the argument `index` is not what is wanted."""
-
-    def __init__(self, index: int, reason: str) -> None:
-        self.index, self.reason = index, reason
-        super().__init__(reason)
-
-
-@dataclass(frozen=True, slots=True)
-class Function:
-    """A function of the language.
-
-    Attributes:
-        name: As it is written.
-        summary: One sentence for the reference.
-        parameters: Per parameter the names of the types it takes.
-        returns: Type of the result, from the arguments; may raise Mismatch.
-        python: The value, from the values of the arguments.
-        postgresql: SQL, which must be null when an argument is (unless `nulls` is ``given``).
-        sqlite: SQL for arguments that are columns or constants; else, and if None, `python` computes it.
-        optional: How many of the last parameters may be left out.
-        repeated: Whether the last parameter may be given again and again; all arguments are brought to one type.
-        nulls: ``strict``: null (or false) when an argument is null; ``given``: `python` is given None.
-        moment: ``now`` or ``today`` for a function that is a parameter of the evaluation.
-    """
-
-    name: str
-    summary: str
-    parameters: tuple[tuple[str, ...], ...]
-    returns: Returns
-    python: Callable[..., Any]
-    postgresql: Writer
-    sqlite: Native | None = None
-    optional: int = 0
-    repeated: bool = False
-    nulls: str = "strict"
-    moment: str = ""
-
-
-def with_functions(base: Mapping[str, Function], added: Iterable[Function]) -> Mapping[str, Function]:
-    """Return `base` with `added` functions.
-
-    Raises:
-        ValueError: there is a function of that name already.
-    """
-    table = dict(base)
-    for function in added:
-        if function.name in table:
-            raise ValueError(f"there is a function {function.name} already")
-        table[function.name] = function
-    return MappingProxyType(table)
-
-
 # --- types of results
-
-
-def _always(type: Type) -> Returns:
-    return lambda args: type
 
 
 def _like_first(args: Sequence[Node]) -> Type:
@@ -124,7 +65,19 @@ def _is_empty(value: Any) -> bool:
 
 
 def _given() -> None:
-    """Stand in for now() and today(), whose value the backends take from the moment they are given."""
+    """Stand in for what is never called: now() and today() are given, tests of sets become tests of membership."""
+
+
+def _floor(value: Decimal | int) -> int:
+    return int(Decimal(value).to_integral_value(ROUND_FLOOR))
+
+
+def _ceil(value: Decimal | int) -> int:
+    return int(Decimal(value).to_integral_value(ROUND_CEILING))
+
+
+def _sign(value: Decimal | int) -> int:
+    return (value > 0) - (value < 0)
 
 
 # --- the table
@@ -138,7 +91,7 @@ MIDNIGHT = Function(
     "midnight",
     "The time at which a date begins, in UTC; so is a date taken beside a time.",
     (("date",),),
-    _always(DATETIME),
+    always(DATETIME),
     midnight,
     sql.pg_midnight,
 )
@@ -148,7 +101,7 @@ _TABLE = (
         "startsWith",
         "Whether the text begins with the other.",
         (_TEXT, _TEXT),
-        _always(BOOL),
+        always(BOOL),
         str.startswith,
         sql.template("starts_with({0}, {1})"),
         Native(sql.lite_starts_with),
@@ -157,7 +110,7 @@ _TABLE = (
         "endsWith",
         "Whether the text ends with the other.",
         (_TEXT, _TEXT),
-        _always(BOOL),
+        always(BOOL),
         str.endswith,
         sql.template("starts_with(reverse({0}), reverse({1}))"),
         Native(sql.template("(substr({0}, length({0}) - length({1}) + 1) = {1})")),
@@ -166,7 +119,7 @@ _TABLE = (
         "contains",
         "Whether the other is part of the text.",
         (_TEXT, _TEXT),
-        _always(BOOL),
+        always(BOOL),
         str.__contains__,
         sql.template("(strpos({0}, {1}) > 0)"),
         Native(sql.template("(instr({0}, {1}) > 0)")),
@@ -175,7 +128,7 @@ _TABLE = (
         "lower",
         "The text in lower case.",
         (_TEXT,),
-        _always(TEXT),
+        always(TEXT),
         letters.lower,
         sql.pg_case("lower", letters.USUAL, letters.UPPER, letters.LOWER),
     ),
@@ -183,7 +136,7 @@ _TABLE = (
         "upper",
         "The text in upper case.",
         (_TEXT,),
-        _always(TEXT),
+        always(TEXT),
         letters.upper,
         sql.pg_case("upper", letters.upper(letters.USUAL), letters.LOWER, letters.UPPER),
     ),
@@ -191,7 +144,7 @@ _TABLE = (
         "size",
         "Number of characters of a text, or of texts in a set.",
         (("text", "texts"),),
-        _always(INT),
+        always(INT),
         len,
         sql.pg_size,
         Native(sql.template("length({0})"), sql.of_text),
@@ -200,7 +153,7 @@ _TABLE = (
         "isEmpty",
         "Whether there is no value, no character or no text in the set.",
         ((*_ANY, "texts"),),
-        _always(BOOL),
+        always(BOOL),
         _is_empty,
         sql.pg_is_empty,
         Native(sql.is_empty, sql.not_of_texts),
@@ -245,11 +198,41 @@ _TABLE = (
         sql.pg_round,
         optional=1,
     ),
+    Function("floor", "The whole number below, or equal.", (_NUMBER,), always(INT), _floor, sql.pg_whole("floor")),
+    Function("ceil", "The whole number above, or equal.", (_NUMBER,), always(INT), _ceil, sql.pg_whole("ceil")),
+    Function(
+        "sign",
+        "1, 0 or -1: whether it is above, at or below zero.",
+        (_NUMBER,),
+        always(INT),
+        _sign,
+        sql.pg_whole("sign"),
+    ),
+    Function(
+        "containsAny",
+        "Whether any of the values is in the set.",
+        (("texts",), _TEXT),
+        always(BOOL),
+        _given,
+        sql.template(""),
+        repeated=True,
+        members="||",
+    ),
+    Function(
+        "containsAll",
+        "Whether all of the values are in the set.",
+        (("texts",), _TEXT),
+        always(BOOL),
+        _given,
+        sql.template(""),
+        repeated=True,
+        members="&&",
+    ),
     Function(
         "days",
         "Days from the second date to the first; of a time its date in UTC.",
         (_DAY, _DAY),
-        _always(INT),
+        always(INT),
         days_between,
         sql.pg_days,
     ),
@@ -257,7 +240,7 @@ _TABLE = (
         "year",
         "The year of a date; of a time in UTC.",
         (_DAY,),
-        _always(INT),
+        always(INT),
         lambda value: value.year,
         sql.pg_part("YEAR"),
     ),
@@ -265,12 +248,14 @@ _TABLE = (
         "month",
         "The month of a date, 1 to 12; of a time in UTC.",
         (_DAY,),
-        _always(INT),
+        always(INT),
         lambda value: value.month,
         sql.pg_part("MONTH"),
     ),
-    Function("today", "The date of the evaluation.", (), _always(DATE), _given, sql.template(""), moment="today"),
-    Function("now", "The time of the evaluation.", (), _always(DATETIME), _given, sql.template(""), moment="now"),
+    Function("today", "The date of the evaluation.", (), always(DATE), _given, sql.template(""), moment="today"),
+    Function("now", "The time of the evaluation.", (), always(DATETIME), _given, sql.template(""), moment="now"),
 )
 
-FUNCTIONS: Mapping[str, Function] = with_functions({}, _TABLE)
+FUNCTIONS: Mapping[str, Function] = with_functions({}, (*_TABLE, *TEXT_FUNCTIONS, *DATE_FUNCTIONS))
+
+__all__ = ["FUNCTIONS", "MIDNIGHT", "Function", "Mismatch", "with_functions"]

@@ -83,6 +83,35 @@ def pg_extreme(aggregate: str) -> Writer:
     return write
 
 
+def pg_whole(function: str) -> Writer:
+    """Return the writer of floor(), ceil() or sign()."""
+    return lambda call, args, bind: f"{function}(({args[0]})::numeric)"
+
+
+def pg_over(text: str) -> Writer:
+    """Return a writer that names the arguments a, b, c: each is written once, and null gives null."""
+
+    def write(call: Call, args: Sequence[str], bind: Bind) -> str:
+        names = "abcdefgh"[: len(args)]
+        row = ", ".join(f"({arg})" for arg in args)
+        return (
+            f"(SELECT CASE WHEN num_nulls({', '.join(names)}) = 0 THEN {text} END"
+            f" FROM (VALUES ({row})) AS q({', '.join(names)}))"
+        )
+
+    return write
+
+
+def pg_of_day(text: str) -> Writer:
+    """Return a writer that puts the date of the first argument into ``{0}``, of a time that in UTC."""
+    return lambda call, args, bind: text.format(_pg_day(call.args[0], args[0]))
+
+
+def pg_of_time(text: str) -> Writer:
+    """Return a writer that puts the first argument, a time in UTC without its zone, into ``{0}``."""
+    return lambda call, args, bind: text.format(f"(({args[0]}) AT TIME ZONE 'UTC')")
+
+
 def pg_size(call: Call, args: Sequence[str], bind: Bind) -> str:
     """Write size() of a text or a set of texts."""
     return f"{'char_length' if of_text(call) else 'cardinality'}({args[0]})::bigint"
@@ -111,7 +140,7 @@ def pg_midnight(call: Call, args: Sequence[str], bind: Bind) -> str:
 
 
 def pg_part(part: str) -> Writer:
-    """Return the writer of year() or month()."""
+    """Return the writer of year(), month() and other parts of a date."""
     return lambda call, args, bind: f"EXTRACT({part} FROM {_pg_day(call.args[0], args[0])})::bigint"
 
 
