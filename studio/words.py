@@ -28,6 +28,7 @@ TYPES: Mapping[str, Word] = MappingProxyType(
         "text": Word("Short text", "fonts", "One line, such as a name or a serial number."),
         "long_text": Word("Long text", "text-paragraph", "Several lines, such as notes."),
         "relation": Word("Link to a record", "link-45deg", "Points to a record of this or another entity."),
+        "links": Word("Links to records", "diagram-3", "Points to any number of records."),
         "choice": Word("One of a list", "ui-radios", "One of the values you list."),
         "choices": Word("Several of a list", "ui-checks", "Any of the values you list."),
         "date": Word("Date", "calendar3", "A day."),

@@ -115,6 +115,8 @@ class _Panel:
                 hint="Only plugins and workflow moves set it, never a person.",
             )
         with right:
+            if field.through is not None:
+                return
             inputs.switch(self.spot("unique", default=False), "Unique", value=field.unique, disabled=locked)
             inputs.switch(
                 self.spot("index", default=False),
@@ -135,7 +137,9 @@ class _Panel:
 
     def special(self) -> None:
         kind = self.field.type
-        if kind == "relation":
+        if kind == "links":
+            self.links()
+        elif kind == "relation":
             self.relation()
         elif kind in ("choice", "choices"):
             self.choices()
@@ -174,6 +178,25 @@ class _Panel:
                 convert=inputs.whole,
                 disabled=self.locked,
             )
+
+    def links(self) -> None:
+        entities = {e.name: e.title for e in self.desk.model.entities.values() if not e.removed}
+        link = self.field.through.entity if self.field.through else ""
+        left, right = st.columns(2)
+        with left:
+            inputs.choose(
+                self.spot("to"), "Points to", self.field.to[0] if self.field.to else "", entities, disabled=self.locked
+            )
+        with right:
+            inputs.text(
+                self.spot("inverse"),
+                "Name of the list on the other side",
+                self.field.inverse,
+                disabled=self.locked,
+                placeholder=edits.name_of(self.entity.plural),
+            )
+        if link in entities:
+            st.caption(f"Each link is a record of its own: {entities[link]} ({link}), with its own rights and history.")
 
     def relation(self) -> None:
         entities = {e.name: e.title for e in self.desk.model.entities.values() if not e.removed}
@@ -229,7 +252,7 @@ class _Panel:
 
     def default(self) -> None:
         field, spot = self.field, self.spot("default")
-        if field.formula or field.type in ("auto_number", "json"):
+        if field.formula or field.type in ("auto_number", "json", "links"):
             return
         label = "Value of a new record"
         value = _text(field.default)
@@ -269,7 +292,7 @@ class _Panel:
                 placeholder="[A-Z]{2}[0-9]+",
                 disabled=self.locked,
             )
-        if field.type not in ("relation", "auto_number", "json"):
+        if field.type not in ("links", "relation", "auto_number", "json"):
             inputs.text(
                 self.spot("formula"),
                 "Formula",

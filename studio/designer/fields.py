@@ -84,7 +84,7 @@ def _move(entity: str, names: Sequence[str]) -> None:
 def _item(desk: Desk, entity: Entity, field: Field, mine: bool, marks: Any) -> Item:  # noqa: FBT001 - a fact of it
     word = words.type_word(field)
     sub = word.title
-    if field.type == "relation":
+    if field.type in ("links", "relation"):
         sub = f"→ {words.entity_words(desk.model.entities, field.to)}"
     badges = tuple(_badges(desk, entity, field, bool(marks.get(Place(entity.name, ("fields", field.name))))))
     return Item(field.name, field.title, sub, word.icon, badges, fixed=not mine, quiet=field.removed)
@@ -138,7 +138,7 @@ def _add(desk: Desk, entity: Entity) -> None:
     name = st.text_input("Name in files and expressions", key=f"{prefix}.name", placeholder=suggested or "bought_on")
     missing = (
         not title
-        or (kind == "relation" and not data.get("to"))
+        or (kind in ("links", "relation") and not data.get("to"))
         or (kind in ("choice", "choices") and not data.get("choices"))
     )
     st.button(
@@ -152,6 +152,11 @@ def _add(desk: Desk, entity: Entity) -> None:
 
 def _special(desk: Desk, kind: str, prefix: str) -> dict[str, Any]:
     """Ask for what a type cannot do without."""
+    if kind == "links":
+        entities = {e.name: e.title for e in desk.model.entities.values() if not e.removed}
+        ordered = sorted(entities, key=lambda name: entities[name])
+        label = "Which records does it point to?"
+        return {"to": st.selectbox(label, ordered, key=f"{prefix}.to", format_func=entities.__getitem__)}
     if kind == "relation":
         entities = {e.name: e.title for e in desk.model.entities.values() if not e.removed}
         names = sorted(entities, key=lambda name: entities[name])

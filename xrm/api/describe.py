@@ -100,7 +100,7 @@ def _actions(live: Live, actor: Actor, entity: Entity) -> list[dict[str, Any]]:
 
 def _pointing(live: Live, actor: Actor, field: Field, full: bool) -> Field:  # noqa: FBT001
     """Return a relation that names only what the actor may know of."""
-    if full or field.type != "relation":
+    if full or field.type not in ("relation", "links"):
         return field
     known = tuple(name for name in field.to if name == "*" or _known(live, actor, name, full))
     return dataclasses.replace(field, to=known)
@@ -110,8 +110,10 @@ def _field(field: Field, full: bool, writable: Mapping[str, frozenset[str]]) -> 
     shown: dict[str, Any] = plain(field)
     if not full:
         shown = {name: value for name, value in shown.items() if name not in _WITHHELD}
-    if field.type == "relation":
+    if field.type in ("relation", "links"):
         shown.setdefault("to", [])
+    if field.through is not None:
+        shown["type"] = "relation"  # as it is written: many is true
     shown["schema"] = dict(TYPES[field.type].schema(field))
     if several := all_parts(field):
         shown["parts"] = [{"name": p.name, "type": p.column.name, "written": p.written} for p in several]

@@ -41,6 +41,7 @@ class RecordRoutes:
     """The routes below /api/{entity}."""
 
     def __init__(self, site: Site, writes: Writes) -> None:
+        self._kernel = site.kernel
         self._records = site.kernel.records
         self._writes = writes
 
@@ -67,9 +68,14 @@ class RecordRoutes:
         fields = words(read_query(request, ONE), "fields")
         record = await self._records.get(actor, request.path_params["entity"], record_id(request), fields)
         tag = etag(record["version"])
-        if unchanged(request, tag):
+        if unchanged(request, tag) and not self._linked(request.path_params["entity"]):
             return Answer(status=304, headers={"etag": tag})
         return answer(record, headers={"etag": tag})
+
+    def _linked(self, entity: str) -> bool:
+        """Whether records show links, which change without their version."""
+        known = self._kernel.live.model.entity(entity)
+        return known is not None and any(field.through for field in known.fields.values())
 
     async def list(self, request: AnyRequest) -> Answer:
         """Answer with one page of records."""

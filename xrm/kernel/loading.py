@@ -11,8 +11,8 @@ from xrm.kernel import query as q
 from xrm.kernel.acts import Act
 from xrm.kernel.change import Actor, Change
 from xrm.kernel.live import Live, Running
-from xrm.kernel.policy import Access, Rule
-from xrm.kernel.reading import ID, UUID_TYPE, Reading, demand, roles_key
+from xrm.kernel.policy import Access, Rule, roles_key
+from xrm.kernel.reading import ID, UUID_TYPE, Reading, demand
 from xrm.kernel.store.sql import Binder, Statement, quote
 from xrm.kernel.visible import Visible
 

@@ -59,7 +59,8 @@ def resolve(model: Model, entity: Entity, path: tuple[str, ...]) -> Path | None:
             return None
         rest = path[position + 1 :]
         if not rest:
-            return Path(tuple(hops), entity, field) if columns(field) else None
+            linked = field.through is not None and not hops
+            return Path(tuple(hops), entity, field) if columns(field) or linked else None
         if len(rest) == 1 and _has(field, rest[0]):
             return Path(tuple(hops), entity, field, rest[0])
         target = model.entity(field.to[0]) if field.type == "relation" and not field.polymorphic else None
@@ -81,6 +82,8 @@ def type_of(field: Field, part: str = "") -> Type:
     if part:
         kind = column_at(field, part)
         return types.decimal(kind.scale) if kind.name == "decimal" else Type(kind.name)
+    if field.through is not None:
+        return types.list_of(types.UUID)
     name = TYPES[field.type].expression
     return types.decimal(column_at(field).scale) if name == "decimal" else Type(name)
 
@@ -114,6 +117,8 @@ class OwnScope(RecordScope):
     def type_of(self, path: tuple[str, ...]) -> Type | None:
         """Return the type of what `path` names, or None."""
         found = RecordScope.type_of(self, path)
+        if found is not None and found.item is not None and path[0] != "user":
+            return None  # links are not part of the record being written
         is_user = path[0] == "user" and "user" not in self.entity.fields
         field = self.entity.fields.get(path[0])
         if field is not None and field.virtual:

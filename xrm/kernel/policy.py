@@ -16,7 +16,7 @@ from __future__ import annotations
 import string
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from xrm.errors import Forbidden
 from xrm.kernel.expression import Expression
@@ -176,6 +176,11 @@ class Policy:
     def _rule(self, entity: Entity, grant: Grant) -> Rule:
         where = self._compile(entity, grant.where) if grant.where else None
         return Rule(grant.scope, where, selected(entity, grant.read), selected(entity, grant.write))
+
+
+def roles_key(actor: Actor) -> Any:
+    """Return what statements are cached by: actors of the same roles share them."""
+    return "system" if actor.is_system else actor.roles
 
 
 SYSTEM_ROLE = "\0system"  # no role of a model can have this name

@@ -26,7 +26,7 @@ from xrm.kernel.store.sql import Binder, Statement, Var, quote
 from xrm.kernel.values import TYPES, Part
 from xrm.kernel.values import parts as field_parts
 from xrm.kernel.visible import ReadableScope, Visible, readable
-from xrm.metadata.model import Entity
+from xrm.metadata.model import Entity, Field
 
 if TYPE_CHECKING:
     from xrm.kernel.live import Live
@@ -115,6 +115,7 @@ class Selection:
     slots: tuple[Slot, ...]
     keys: tuple[Key, ...] = ()
     masks: tuple[tuple[int, tuple[str, ...]], ...] = ()  # index of "may read" → the fields it rules
+    links: tuple[Field, ...] = ()  # relations to many, which are read by statements of their own
 
     @cached_property
     def _shown(self) -> tuple[Callable[[Any], tuple[Any, ...]], tuple[str, ...], tuple[Slot, ...]]:
@@ -137,6 +138,8 @@ class Selection:
                 if slot.show is not None:
                     value = slot.show(value)
                 shown[slot.name] = value if slot.kind == "plain" else _labelled(slot, value, row[slot.label])
+        for link in self.links:
+            shown[link.name] = None
         for index, withheld in self.masks:
             if not row[index]:
                 shown.setdefault("_masked", []).extend(name for name in withheld if name in shown)
@@ -191,6 +194,7 @@ class Selector:
         self.visible = Visible(live, actor, self.binder)
         self.selected: list[str] = []
         self.joins: list[str] = []
+        self.links: dict[str, Field] = {}
 
     # --- parts ---
 
@@ -225,7 +229,7 @@ class Selector:
         """Add the value of a field path; None when the actor may never read it."""
         parts = tuple(name.split("."))
         path = resolve(self.live.model, self.entity, parts)
-        if path is None or not readable(self.live, self.actor, self.entity, path):
+        if path is None or path.field.through or not readable(self.live, self.actor, self.entity, path):
             return None
         sql = self.visible.path(self.entity, "t", parts)
         index = self.select(sql)
@@ -269,19 +273,29 @@ class Selector:
             slot = self.slot(name)
             if slot is not None:
                 found.append(slot)
+            elif self._linked(name):
+                continue
             elif names:
                 issues.append(Issue("fields", "unknown_field", f"There is no field {name!r}."))
         if issues:
             raise Invalid("Some fields are unknown", issues)
         return tuple(found)
 
+    def _linked(self, name: str) -> bool:
+        """Note a relation to many; False when it is none that the actor may read."""
+        path = resolve(self.live.model, self.entity, (name,))
+        if path is None or not path.field.through or not readable(self.live, self.actor, self.entity, path):
+            return False
+        self.links[name] = path.field
+        return True
+
     def masks(self, slots: tuple[Slot, ...]) -> tuple[tuple[int, tuple[str, ...]], ...]:
         """Add a "may read" column per group of fields that are withheld on some rows."""
         groups: dict[tuple[Rule, ...], list[str]] = {}
-        for slot in slots:
-            giving = visibility(self.access, slot.name) if slot.name in self.entity.fields else ()
+        for name in (*(slot.name for slot in slots), *self.links):
+            giving = visibility(self.access, name) if name in self.entity.fields else ()
             if giving:
-                groups.setdefault(giving, []).append(slot.name)
+                groups.setdefault(giving, []).append(name)
         return tuple(
             (self.select(f"CASE WHEN {self.visible.rows(rules, self.entity, 't')} THEN 1 ELSE 0 END"), tuple(names))
             for rules, names in groups.items()

@@ -12,8 +12,9 @@ from xrm.kernel import permitted as allowed
 from xrm.kernel import query as q
 from xrm.kernel.change import Actor
 from xrm.kernel.cursor import read_cursor, write_cursor
+from xrm.kernel.links import LinkReading
 from xrm.kernel.live import Live, Running
-from xrm.kernel.policy import Access, visibility
+from xrm.kernel.policy import Access, roles_key, visibility
 from xrm.kernel.query import Count, Page, Query, Selection, Selector
 from xrm.kernel.store.schema import ColumnType
 from xrm.kernel.store.sql import Binder, Statement, Var, quote
@@ -39,16 +40,12 @@ def demand(live: Live, actor: Actor, entity: str, action: str) -> Access:
     return access
 
 
-def roles_key(actor: Actor) -> Any:
-    """Return what statements are cached by: actors of the same roles share them."""
-    return "system" if actor.is_system else actor.roles
-
-
 class Reading:
     """Reads records as one actor may see them."""
 
     def __init__(self, running: Running) -> None:
         self._running = running
+        self._links = LinkReading(running)
 
     async def get(self, actor: Actor, entity: str, id: UUID, fields: tuple[str, ...] = ()) -> dict[str, Any]:
         """Return one record, JSON-ready.
@@ -66,6 +63,7 @@ class Reading:
             raise NotFound(f"There is no {access.entity.title} with this id.")
         records: builtins.list[dict[str, Any]] = [selection.record(rows[0])]
         await self._pointers(live, actor, selection, records)
+        await self._links.show(live, actor, access.entity, selection.links, records)
         return records[0]
 
     async def find_by(self, actor: Actor, entity: str, name: str, value: Any) -> UUID | None:
@@ -126,6 +124,7 @@ class Reading:
             last = rows[query.limit - 1]
             page.next = write_cursor(live.dialect, [(key.type, last[key.index]) for key in selection.keys])
         await self._pointers(live, actor, selection, page.records)
+        await self._links.show(live, actor, access.entity, selection.links, page.records)
         return page
 
     async def count(self, actor: Actor, entity: str, query: Query) -> Count:
@@ -326,7 +325,7 @@ def _get_selection(live: Live, actor: Actor, access: Access, fields: tuple[str, 
     slots = selector.slots(fields)
     masks = selector.masks(slots)
     where = [f't."id" = {selector.binder.bind(ID, UUID_TYPE)}', *selector.conditions(Query(), 0)]
-    return Selection(selector.statement(where, ""), slots, masks=masks)
+    return Selection(selector.statement(where, ""), slots, masks=masks, links=tuple(selector.links.values()))
 
 
 def _list_selection(
@@ -342,7 +341,8 @@ def _list_selection(
     limit = selector.binder.bind(Var("limit", q.INT), q.INT)
     offset = selector.binder.bind(Var("offset", q.INT), q.INT)
     tail = f"{q.order_by(live.dialect.name, keys)} LIMIT {limit} OFFSET {offset}"
-    return Selection(selector.statement(where, tail), slots, tuple(key for key, _ in keys), masks)
+    links = tuple(selector.links.values())
+    return Selection(selector.statement(where, tail), slots, tuple(key for key, _ in keys), masks, links)
 
 
 def _conditions(selector: Selector, granted: Access, query: Query, words: int) -> list[str]:

@@ -37,14 +37,15 @@ class References:
         """Replace each `Lookup` in `values` by the id of the record it names."""
         for name, value in list(values.items()):
             if isinstance(value, Lookup):
-                found = await self._look_up(act, value)
+                found = await self.look_up(act, value)
                 if isinstance(found, UUID):
                     values[name] = Ref(value.entity, found) if entity.fields[name].polymorphic else found
                 else:
                     issues.append(Issue(name, *found))
                     del values[name]
 
-    async def _look_up(self, act: Act, wanted: Lookup) -> UUID | tuple[str, str, str]:
+    async def look_up(self, act: Act, wanted: Lookup) -> UUID | tuple[str, str, str]:
+        """Return the id of the record a unique key names, or code, message and hint of why there is none."""
         live = act.live
         target = live.model.entity(wanted.entity)
         access = live.policy.access(act.actor, wanted.entity, "read")
@@ -105,8 +106,9 @@ class References:
                 held.append(self._title(act, end))
             for other in pointing if field.on_delete == "clear" else ():
                 await writing.update(SYSTEM, end.entity, other, {end.field: None})
+            taker = SYSTEM if act.live.model.entities[end.entity].link else act.actor  # a link has no life of its own
             for other in pointing if field.on_delete == "cascade" else ():
-                await writing.delete(act.actor, end.entity, other)
+                await writing.delete(taker, end.entity, other)
         if held:
             raise Conflict(
                 "Other records still point to this one.",

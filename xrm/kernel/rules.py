@@ -78,7 +78,8 @@ def required(entity: Entity, change: Change, issues: list[Issue]) -> None:
     """Add an Issue per required field without a value."""
     told = {issue.path.partition(".")[0] for issue in issues}
     for field in entity.fields.values():
-        if field.required and not field.system and field.name not in told and change.after.get(field.name) is None:
+        asked = field.required and not field.system and field.through is None  # links are looked at by themselves
+        if asked and field.name not in told and change.after.get(field.name) is None:
             issues.append(Issue(field.name, "required", f"{field.title} is needed."))
 
 

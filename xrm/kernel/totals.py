@@ -115,6 +115,6 @@ def _average(selector: Selector, sql: str, kind: ColumnType) -> str:
 def _aggregated(selector: Selector, name: str, where: str) -> tuple[Path, str]:
     parts = tuple(name.split("."))
     path = resolve(selector.live.model, selector.entity, parts)
-    if path is None or not readable(selector.live, selector.actor, selector.entity, path):
+    if path is None or path.field.through or not readable(selector.live, selector.actor, selector.entity, path):
         raise Invalid("The totals are not valid", [Issue(where, "unknown_field", f"There is no field {name!r}.")])
     return path, selector.visible.value(selector.entity, "t", parts)

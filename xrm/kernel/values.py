@@ -23,6 +23,7 @@ from xrm.kernel.fieldtypes.base import (
     Refused,
     register,
 )
+from xrm.kernel.fieldtypes.links import MAX_LINKS, LinkChange, Wanted
 from xrm.kernel.fieldtypes.money import Money
 from xrm.kernel.fieldtypes.numbers import INT64, parse_decimal
 from xrm.kernel.fieldtypes.pointers import ENTITY, Lookup, Ref
@@ -31,16 +32,19 @@ from xrm.metadata.model import Field
 
 __all__ = [
     "INT64",
+    "MAX_LINKS",
     "TYPES",
     "ColumnSpec",
     "Compound",
     "FieldType",
+    "LinkChange",
     "Lookup",
     "Money",
     "Parsing",
     "Part",
     "Ref",
     "Refused",
+    "Wanted",
     "all_parts",
     "asked",
     "column_at",

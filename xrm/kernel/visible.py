@@ -18,7 +18,7 @@ from xrm.kernel.paths import USER, Path, RecordScope, resolve
 from xrm.kernel.policy import USER_ID, Access, Rule, predicate, visibility
 from xrm.kernel.store.schema import ColumnType
 from xrm.kernel.store.sql import Binder, Var, quote
-from xrm.metadata.model import Entity
+from xrm.metadata.model import Entity, Field
 
 if TYPE_CHECKING:
     from xrm.kernel.live import Live
@@ -56,7 +56,19 @@ def readable(live: Live, actor: Actor, entity: Entity, path: Path) -> bool:
             return False
         start = target
     access = live.policy.access(actor, start.name, "read")
-    return access is not None and visibility(access, path.field.name) is not None
+    if access is None or visibility(access, path.field.name) is None:
+        return False
+    return path.field.through is None or linking(live, actor, path.field) is not None
+
+
+def linking(live: Live, actor: Actor, field: Field) -> Access | None:
+    """Return what the actor may read of the link entity of a relation to many; None if they may not see any link."""
+    link = field.through
+    access = live.policy.access(actor, link.entity, "read") if link else None
+    if link is None or access is None or live.policy.access(actor, field.to[0], "read") is None:
+        return None
+    seen = all(visibility(access, name) is not None for name in (link.near, link.far))
+    return access if seen else None
 
 
 class Visible:
@@ -116,6 +128,8 @@ class Visible:
         access = self.access(entity)
         if found is None or access is None:
             raise LookupError(".".join(path))
+        if not found.hops and found.field.through is not None:
+            return self.links(access, alias, found.field)
         if not found.hops:
             return self.column(access, alias, found.field.name, found.column)
         relation, target = found.hops[0]
@@ -123,6 +137,32 @@ class Visible:
         pointer = self.column(access, alias, relation.name, relation.name)
         shown = self.path(target, inner, path[1:])
         return f"(SELECT {shown} FROM {quote(target.name)} {inner} WHERE {self.joined(target, inner, pointer)})"
+
+    def links(self, access: Access, alias: str, field: Field) -> str:
+        """Return the statement, without parentheses, of the ids that a relation to many leads to, as the actor sees it.
+
+        Raises:
+            LookupError: the actor may read no link.
+        """
+        link, links = field.through, linking(self.live, self.actor, field)
+        giving = visibility(access, field.name)
+        if link is None or links is None or giving is None:
+            raise LookupError(field.name)
+        inner = self.alias()
+        entity = links.entity
+        near, far = (self.path(entity, inner, (name,)) for name in (link.near, link.far))
+        where = [f'{near} = {alias}."id"', self.linked(links, inner, self.live.model.entities[field.to[0]], far)]
+        if giving:
+            where.append(self.rows(giving, access.entity, alias))
+        return f"SELECT {far} FROM {quote(entity.name)} {inner} WHERE {' AND '.join(where)}"
+
+    def linked(self, links: Access, alias: str, target: Entity, far: str) -> str:
+        """Return the condition that the actor may read a link and the record it leads to."""
+        other = self.alias()
+        rows = self.rows(links.rules, links.entity, alias)
+        seen = f'{other}."deleted_at" IS NULL AND {self.joined(target, other, far)}'
+        found = f'{alias}."deleted_at" IS NULL AND EXISTS (SELECT 1 FROM {quote(target.name)} {other} WHERE {seen})'
+        return f"{found} AND {rows}" if rows else found
 
     def value(self, entity: Entity, alias: str, path: tuple[str, ...]) -> str:
         """Return the SQL of a field path as `path` does; of a relation only the id of a record the actor may read.

@@ -12,6 +12,8 @@ from xrm.kernel import derive, rules
 from xrm.kernel.acts import Act, Acts
 from xrm.kernel.change import SYSTEM, Actor, Change, uuid7
 from xrm.kernel.hooks import Context
+from xrm.kernel.linking import Linking
+from xrm.kernel.links import LinkReading
 from xrm.kernel.live import Live, LiveEntity, Running
 from xrm.kernel.loading import Loaded, Loading
 from xrm.kernel.policy import Access, Rule
@@ -34,6 +36,7 @@ class Writing:
         self._loading = Loading(running, reading)
         self._log = LogStatements(running.store.dialect)
         self._references = References(running, reading)
+        self._linking = Linking(LinkReading(running), self._references)
 
     # --- the doors ---
 
@@ -139,16 +142,20 @@ class Writing:
         rules.permitted(
             access.entity, access, holding, values, issues
         )  # 3 Permit: fields; rows were permitted by loading
+        links = await self._linking.take(act, access.entity, values, issues)
         await self._references.resolve(act, access.entity, values, issues)
         change.after.update(values)
         move = await self._consult(act, prepared, change, issues)  # 5 Consult
         await self._check(act, prepared, change, move, issues)  # 6 Check
+        self._linking.check(change, links, issues)
         if issues:
             raise Invalid(issues=issues)
         if change.kind == "update" and not change.changed():
+            await self._linking.write(act, self, change.id, links)
             return
         await self._store(act, prepared, change)  # 7 Store
         await self._loading.permit_new_row(act, access, change)
+        await self._linking.write(act, self, change.id, links)
         await self._tell("after", act, change)
 
     def _parse(self, act: Act, access: Access, sent: Mapping[str, Any], issues: list[Issue]) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def _field(findings: Findings, entity: Entity, field: Field) -> None:
     _limits(findings, entity, field)
     _conflicts(findings, entity, field)
     _pattern(findings, entity, field)
-    if field.type == "relation" and not field.kind:
+    if field.type in ("relation", "links") and not field.kind:
         _targets(findings, entity, field)
     _values(findings, entity, field)
     if field.formula:
@@ -165,6 +165,9 @@ def _targets(findings: Findings, entity: Entity, field: Field) -> None:
         findings.add(
             field_place(entity, field, f"to.{other}"), "option_conflict", '"*" stands alone: it means every entity'
         )
+    if field.type == "links" and (len(field.to) > 1 or "*" in field.to):
+        message = "a relation to many records points to one entity"
+        findings.add(field_place(entity, field, "to"), "bad_option", message, "write one relation for each entity")
     for index, target in enumerate(field.to):
         if target != "*":
             findings.entity(target, field_place(entity, field, f"to.{index}"))

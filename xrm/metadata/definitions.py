@@ -15,6 +15,7 @@ from xrm.metadata.model import (
     Entity,
     Field,
     Grant,
+    Link,
     Origin,
     Role,
     Section,
@@ -28,9 +29,10 @@ from xrm.metadata.names import plural_of, title_of
 from xrm.metadata.nodes import Node, origins_below
 
 _RENAMED = {"class": "field_class", "as": "sight", "field": "over"}
-_SPECIAL = frozenset({"choices", "to", "default", "backfill"})
+_SPECIAL = frozenset({"choices", "to", "default", "backfill", "through"})
 _PERCENT = {"precision": 7, "scale": 2}
 VIEW_KINDS = ("list", "form", "board")
+LINKS = "links"  # the type of a relation with many: true
 
 
 def field_of(name: str, node: Node) -> Field:
@@ -39,6 +41,10 @@ def field_of(name: str, node: Node) -> Field:
     plain = {_RENAMED.get(key, key): child.value for key, child in value.items() if key not in _SPECIAL}
     plain.setdefault("type", "")
     plain.setdefault("title", title_of(name))
+    if plain["type"] == "relation" and plain.get("many") is True:
+        plain["type"] = LINKS
+    if plain["type"] == LINKS:
+        plain["through"] = _through(value.get("through"))
     if plain["type"] == "percent":
         plain = {**_PERCENT, **plain}
     plain.update({key: int(plain[key]) for key in ("precision", "scale") if key in plain})  # JSON takes 2.0 for 2
@@ -50,6 +56,10 @@ def field_of(name: str, node: Node) -> Field:
     if "to" in value:
         plain["to"] = tuple(item.value for item in value["to"].value)
     return Field(name, **plain, origin=node.key_origin, origins=MappingProxyType(dict(origins_below(node))))
+
+
+def _through(node: Node | None) -> Link:
+    return Link() if node is None else Link(_text(node, "entity"), _text(node, "from"), _text(node, "to"))
 
 
 def _choice(name: str, node: Node) -> Choice:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from xrm.errors import NotFound
-from xrm.metadata.model import Entity, Field, Model, Origin, Workflow
+from xrm.metadata.model import Entity, Field, Link, Model, Origin, Workflow
 from xrm.metadata.names import did_you_mean
 
 _ATTRIBUTES = {"class": "field_class"}
@@ -68,6 +68,8 @@ def _field(entity: Entity, field: Field) -> Iterator[Explained]:
 
 def _value(field: Field, option: str) -> Any:
     value = getattr(field, _ATTRIBUTES.get(option, option))
+    if isinstance(value, Link):
+        return value.entity
     if option == "choices":
         return [choice.name for choice in value]
     return list(value) if isinstance(value, tuple) else value

@@ -12,6 +12,7 @@ from xrm.metadata.codes import found
 from xrm.metadata.computed import settle
 from xrm.metadata.definitions import entity_of, role_of, trait_of
 from xrm.metadata.extend import Laying
+from xrm.metadata.links import link_definitions, linked
 from xrm.metadata.load import Definition, Reading, read_source
 from xrm.metadata.model import Entity, Model, Source, Trait
 from xrm.metadata.names import did_you_mean
@@ -87,12 +88,14 @@ class _Merge:
             (Definition(d.kind, d.name, normal(d.node, issues)) for d in read),
             key=lambda d: layers[d.node.source.layer],
         )
+        self.links = link_definitions(self.definitions)
+        self.definitions += self.links.values()
         self.ranks = layers
 
     def model(self, sources: Sequence[Source]) -> Model:
         traits = {name: trait_of(name, d.node, d.origin) for name, d in self._owned("trait").items()}
         roles = {name: role_of(name, d.node, d.origin) for name, d in self._owned("role").items()}
-        entities = self._entities(traits)
+        entities = linked(self._entities(traits), self.links, self.issues)
         return Model(MappingProxyType(entities), MappingProxyType(roles), MappingProxyType(traits), tuple(sources))
 
     def _owned(self, kind: str) -> dict[str, Definition]:

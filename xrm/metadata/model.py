@@ -44,6 +44,16 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """How a relation to many records is kept: each pair as a record of a link entity that points to both sides."""
+
+    entity: str = ""  # the link entity; empty = derived from the names of entity and field
+    near: str = ""  # YAML: from; its relation to the record that has the field; empty = the first that fits
+    far: str = ""  # YAML: to; its relation to the record pointed to; empty = the first that fits
+    fields: tuple[str, ...] = ()  # what it says about a pair: its own fields that a person may write
+
+
+@dataclass(frozen=True, slots=True)
 class Field:
     """One property of an entity; `type` names a registered field type (see kernel/values.py)."""
 
@@ -68,6 +78,8 @@ class Field:
     to: tuple[str, ...] = ()  # relation: target entities; ("*",) = any; more than one or "*" = polymorphic
     on_delete: str = "restrict"  # relation: restrict | clear | cascade
     inverse: str = ""  # relation: name of the list of these records on the target
+    many: bool = False  # relation: to any number of records; its type is then "links" and it has no column
+    through: Link | None = None  # links: the link entity
     formula: str = ""  # expression that computes the value
     of: str = ""  # lookup: the path it shows; rollup: the list it sums up, with the relations that lead there
     where: str = ""  # rollup: expression over the listed records
@@ -207,6 +219,7 @@ class Entity:
     workflow: Workflow | None = None
     views: Mapping[str, View] = field(default_factory=empty)
     timeline: bool = False  # its record page shows activities and history
+    link: bool = False  # it was made by a relation to many records, and lives as long as both its ends
     was: str = ""
     removed: bool = False
     origin: Origin = field(default=Origin(), compare=False)

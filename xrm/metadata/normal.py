@@ -49,9 +49,21 @@ def _list(node: Node) -> Node:
 def _field(node: Node, issues: list[Issue]) -> Node:
     if isinstance(node.value, str):
         return node.holding({"type": node})
-    if "choices" not in node.value and "to" not in node.value:
+    if node.value.keys().isdisjoint(("choices", "to", "through")):
         return node
-    return _changed(node, {"choices": lambda choices: _choices(choices, issues), "to": _list})
+    rules: dict[str, Callable[[Node], Node]] = {
+        "choices": lambda choices: _choices(choices, issues),
+        "to": _list,
+        "through": lambda through: _through(through, issues),
+    }
+    return _changed(node, rules)
+
+
+def _through(node: Node, issues: list[Issue]) -> Node:
+    """Return the link entity of a relation as a table: a text is its name."""
+    if isinstance(node.value, str):
+        return node.holding({"entity": node})
+    return _changed(node, {"fields": lambda fields: _each(fields, lambda field: _field(field, issues))})
 
 
 def _choices(node: Node, issues: list[Issue]) -> Node:

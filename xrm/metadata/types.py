@@ -67,7 +67,9 @@ _RANGE = frozenset({"min", "max"})
 _TEXT = frozenset({"max", "pattern"})
 _NUMBER = _RANGE | {"precision", "scale"}
 _CHOICES = frozenset({"choices"})
-_POINTER = frozenset({"to", "on_delete", "inverse"})
+_POINTER = frozenset({"to", "on_delete", "inverse", "many"})
+_LINKS = frozenset({"to", "inverse", "many", "through"})
+_KEPT = frozenset({"unique", "index", "default", "backfill", "formula"})
 
 _LOOKUP = frozenset({"of"})
 _ROLLUP = frozenset({"of", "where", "compute", "field", "scale"})
@@ -90,6 +92,7 @@ _RULES: dict[str, TypeRules] = {
     "choice": TypeRules("set", _CHOICES, "choices", searched=True, lanes=True),
     "choices": TypeRules("set", _CHOICES, "choices", indexed=False, computed=False, searched=True),
     "relation": TypeRules("set", _POINTER, "to", computed=False),
+    "links": TypeRules("set", _LINKS, "to", indexed=False, computed=False, unavailable=_KEPT),
     "auto_number": TypeRules("set", frozenset({"number"}), "number", computed=False, searched=True),
     "boolean": TypeRules("set"),
     "tags": TypeRules("set", indexed=False, computed=False, searched=True),

@@ -26,6 +26,7 @@ _KINDS: Mapping[str, str] = MappingProxyType(
         "choices": "options",
         "boolean": "options",
         "relation": "relation",
+        "links": "relation",
         "date": "days",
         "datetime": "days",
         "integer": "range",
@@ -141,6 +142,9 @@ def _options(facet: Facet, zone: ZoneInfo) -> list[str]:
 
 def _relation(facet: Facet, zone: ZoneInfo) -> list[str]:
     name = facet.field.name
+    if facet.field.through is not None:
+        special = {ME: f"user.id in {name}"}
+        return _any([special.get(v) or f"{quoted(v)} in {name}" for v in facet.chosen])
     special = {ME: f"{name} == user.id", NONE: f"{name} == null"}
     return _any([special.get(v) or f"{name} == {quoted(v)}" for v in facet.chosen])
 
@@ -224,7 +228,7 @@ def _choices(facet: Facet) -> Iterable[Option]:
 async def _records(visit: PageVisit, facet: Facet) -> Offer:
     target = facet.field.to[0]
     special = [Option(ME, "Me", ME in facet.chosen)] if target == "user" else []
-    if not facet.field.required:
+    if not facet.field.required and facet.field.through is None:
         special.append(Option(NONE, "No value", NONE in facet.chosen))
     if not visit.may(target, "read"):
         return Offer(facet, tuple(special))

@@ -20,6 +20,7 @@ import msgspec
 from xrm.errors import Issue
 from xrm.kernel.values import TYPES, Part, Refused, asked, keys
 from xrm.metadata.model import Entity, Field
+from xrm.web.links import links_json, links_raw
 from xrm.web.show import Show, trimmed, utc_text
 from xrm.web.visit import PageVisit
 
@@ -53,7 +54,8 @@ CURRENCIES = (
     "ILS",
     "UAH",
 )
-WIDE = frozenset({"long_text", "json", "tags"})
+WIDE = frozenset({"long_text", "json", "tags", "links"})
+SEVERAL = frozenset({"choices", "links"})  # types whose inputs hold a list
 
 
 OWN_INPUTS = frozenset({"money", "relation"})  # widgets of several columns that lay out their inputs themselves
@@ -132,6 +134,13 @@ class Entry:
     def value(self) -> Any:
         """What the first input holds."""
         return self.raw.get(self.field.name, "")
+
+    @property
+    def chosen(self) -> tuple[tuple[str, str], ...]:
+        """Id and title of every record a relation to many shows: those chosen, and those it showed before."""
+        labels: Mapping[str, str] = self.raw.get(f"{self.field.name}.labels", {})
+        was = self.part("was").split(",")
+        return tuple((id, labels.get(id, id)) for id in dict.fromkeys([*was, *(self.value or ())]) if id)
 
     def part(self, name: str) -> str:
         """Return what a further input of the field holds."""
@@ -265,6 +274,7 @@ _TO_RAW: Mapping[str, Callable[[Field, Any, Show], Raw]] = MappingProxyType(
     {
         "money": _money_raw,
         "relation": _relation_raw,
+        "links": lambda f, v, s: links_raw(f, v),
         "datetime": _datetime_raw,
         "json": _json_raw,
         "boolean": lambda f, v, s: {f.name: "true" if v else ""},
@@ -284,8 +294,8 @@ def take_raw(fields: Iterable[Field], sent: Any) -> dict[str, Any]:
     """Return the raw values of some fields from a form's body or a query (anything with ``getall``)."""
     raw: dict[str, Any] = {}
     for field in fields:
-        raw[field.name] = _several(field, sent) if field.type == "choices" else _last(sent, field.name)
-        for part in EXTRAS if field.type == "relation" else keys(field)[1:]:
+        raw[field.name] = _several(field, sent) if field.type in SEVERAL else _last(sent, field.name)
+        for part in EXTRAS if field.type in ("links", "relation") else keys(field)[1:]:
             name = f"{field.name}.{part}"
             if name in sent:
                 raw[name] = _last(sent, name)
@@ -399,6 +409,7 @@ _TO_JSON: Mapping[str, Callable[[Field, Raw, ZoneInfo], Any]] = MappingProxyType
         "json": _json,
         "duration": _duration,
         "relation": _relation,
+        "links": lambda f, r, z: links_json(f, r),
         "boolean": lambda f, r, z: r.get(f.name) == "true",
         "choices": lambda f, r, z: list(r.get(f.name) or ()),
         "tags": lambda f, r, z: [t.strip() for t in re.split(r"[,;\n]", str(r.get(f.name, ""))) if t.strip()],

@@ -17,7 +17,7 @@ from litestar import Response
 from litestar.datastructures import Cookie
 from markupsafe import Markup
 
-from xrm.kernel.reading import roles_key
+from xrm.kernel.policy import roles_key
 from xrm.metadata.model import Entity
 from xrm.web.show import duration, initials, short, singular
 from xrm.web.visit import PageVisit, url

@@ -10,10 +10,11 @@ from litestar.exceptions import ClientException
 
 from xrm.errors import Issue, Malformed, XrmError
 from xrm.kernel.query import Query
-from xrm.kernel.values import Refused
+from xrm.kernel.values import MAX_LINKS, Refused
 from xrm.metadata.model import Field
 from xrm.web.facets import quoted
 from xrm.web.forms import Raw, take_raw, to_json
+from xrm.web.links import typed, uuids
 from xrm.web.visit import PageVisit
 
 CHOICES = 6  # records suggested for a text that fits several
@@ -75,6 +76,8 @@ async def read_values(visit: PageVisit, sent: Sent, fields: Sequence[Field]) -> 
         try:
             if one.type == "relation":
                 await _settle(visit, one, sent)
+            elif one.through is not None:
+                await _settle_links(visit, one, sent)
             sent.values[one.name] = to_json(one, sent.raw, visit.zone)
         except Refused as refused:
             sent.issues.append(refused.issue(one.name))
@@ -104,6 +107,31 @@ async def _settle(visit: PageVisit, one: Field, sent: Sent) -> None:
         raise Refused("no_such_record", *_why(visit, target, text, len(found)))
     label = str(found[0].get("label") or "")
     sent.raw |= {one.name: found[0]["id"], f"{one.name}.text": label, f"{one.name}.was": label}
+
+
+async def _settle_links(visit: PageVisit, one: Field, sent: Sent) -> None:
+    """Look up the records typed as text, and the titles of those chosen.
+
+    Raises:
+        Refused: a text fits no record, or several.
+    """
+    target, refused = one.to[0], None
+    left: list[str] = []
+    for text in typed(str(sent.raw.get(f"{one.name}.text", ""))):
+        found = await _find(visit, target, text)
+        if len(found) == 1:
+            sent.raw[one.name] = [*sent.raw[one.name], found[0]["id"]]
+            continue
+        left.append(text)
+        offered = tuple((r["id"], str(r.get("label") or r["id"])) for r in found[:CHOICES])
+        sent.suggestions[one.name] = (*sent.suggestions.get(one.name, ()), *offered)
+        refused = refused or Refused("no_such_record", *_why(visit, target, text, len(found)))
+    sent.raw[f"{one.name}.text"] = "; ".join(left)
+    was = str(sent.raw.get(f"{one.name}.was", "")).split(",")
+    ids = uuids([*was, *sent.raw[one.name]])[:MAX_LINKS]
+    sent.raw[f"{one.name}.labels"] = dict(await visit.records.visible_ids(visit.actor, target, ids))
+    if refused is not None:
+        raise refused
 
 
 def _why(visit: PageVisit, target: str, text: str, found: int) -> tuple[str, str]:

@@ -20,6 +20,7 @@ from markupsafe import Markup, escape
 
 from xrm.kernel.values import all_parts, keys, one_line
 from xrm.metadata.model import Choice, Entity, Field, Model
+from xrm.web.links import links_plain, links_rich
 
 SYMBOLS: Mapping[str, str] = MappingProxyType({"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥", "INR": "₹", "PLN": "zł"})
 COLORS = frozenset({"primary", "success", "danger", "warning", "info", "secondary"})
@@ -169,12 +170,14 @@ class Show:
             "tags": lambda f, v: ", ".join(map(str, v)),
             "json": lambda f, v: msgspec.json.encode(v).decode(),
             "relation": lambda f, v: _label(v),
+            "links": lambda f, v: links_plain(v),
         }
 
     @cached_property
     def _rich(self) -> Mapping[str, Callable[[Field, Any], Markup]]:
         return {
             "relation": self.link,
+            "links": lambda f, v: links_rich(self.model, self.plain, f, v),
             "choice": self.badge,
             "choices": self.badges,
             "tags": lambda f, v: Markup(" ").join(Markup('<span class="tag">{}</span>').format(t) for t in v),

@@ -45,6 +45,10 @@ def _written(field: Field) -> Json:
     schema = dict(TYPES[field.type].schema(field))
     if field.type == "relation":
         return {"anyOf": [*([] if field.polymorphic else [UUID]), _pointer(field), {"type": "null"}]}
+    if field.through is not None:
+        links = many({"anyOf": [UUID, _pointer(field)]})
+        change = {**obj({"add": links, "remove": links}, closed=True), "description": "Changes of the set."}
+        return {"anyOf": [{**links, "description": "The whole set."}, change, {"type": "null"}]}
     if keys(field):
         schema = _given(field, schema)
     if accepts := TYPES[field.type].accepts:

@@ -106,6 +106,8 @@ def _shape(name: str, field: Field) -> tuple[tuple[str, ...], Cells]:
     if field.type == "relation":
         names = (name, f"{name}.label", f"{name}.entity") if field.polymorphic else (name, f"{name}.label")
         return names, _pointer if field.polymorphic else _relation
+    if field.through is not None:
+        return (name, f"{name}.label"), _links
     if compound := keys(field):
         return (name, *(f"{name}_{part}" for part in compound[1:])), _compound(field)
     if field.type in ("choices", "tags"):
@@ -146,6 +148,11 @@ def _pointer(value: Any) -> tuple[str, ...]:
 
 def _list(value: Any) -> tuple[str, ...]:
     return (guarded("; ".join(value)) if value else "",)
+
+
+def _links(value: Any) -> tuple[str, ...]:
+    ids, labels = ("; ".join(str(one[part] or "") for one in value or ()) for part in ("id", "label"))
+    return ids, guarded(labels)
 
 
 def _json(value: Any) -> tuple[str, ...]:

@@ -189,7 +189,7 @@ class Import:
         if issue := self._misfit(existing):
             return Verdict(prepared.row, "refused", issues=(issue,))
         if existing:
-            return await self._update(prepared, *existing[0], found)
+            return await self._update(prepared, existing[0][0], found)
         (id,) = await self._kernel.records.create_many(self._actor, self._entity.name, [prepared.values])
         if prepared.key:
             found[prepared.key] = ((id, 1),)
@@ -206,12 +206,15 @@ class Import:
             return Issue(key, "no_such_record", "There is no record with this key.")
         return None
 
-    async def _update(self, prepared: _Prepared, id: UUID, version: int, found: Found) -> Verdict:
+    async def _update(self, prepared: _Prepared, id: UUID, found: Found) -> Verdict:
         once = {rule.name for rule in self._mapping.rules if rule.only_new} | set(self._mapping.key)
         values = {name: value for name, value in prepared.values.items() if name not in once}
-        updated = await self._kernel.records.update(self._actor, self._entity.name, id, values)
+        async with self._kernel.records.act(self._actor) as act:
+            before = len(act.changes.changes)
+            updated = await self._kernel.records.update(self._actor, self._entity.name, id, values)
+            changed = len(act.changes.changes) > before  # links are changes of their own, beside the record's
         found[prepared.key] = ((id, updated["version"]),)
-        return Verdict(prepared.row, "unchanged" if updated["version"] == version else "updated", id)
+        return Verdict(prepared.row, "updated" if changed else "unchanged", id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,11 +91,11 @@ _ALLOWED: Mapping[str, tuple[str, ...]] = {
     "format": FORMATS,
 }
 _ONLY_FOR: Mapping[str, tuple[str, ...]] = {
-    "split": ("choices", "tags"),
+    "split": ("choices", "links", "tags"),
     "date": ("date", "datetime", "time"),
     "currency": ("money",),
     "currency_column": ("money",),
-    "by": ("relation",),
+    "by": ("links", "relation"),
     "entity": ("relation",),
 }
 
@@ -366,7 +366,7 @@ def _rule_issues(rule: FieldRule, mapping: ImportMapping, entity: Entity, model:
         if given and _read_as(target, rule) not in types:
             message = f"{rule.field}: {option!r} is for fields of type {' or '.join(types)}"
             yield found(rule.origin, "not_allowed", message)
-    if target.type == "relation":
+    if target.type in ("links", "relation"):
         yield from _relation_issues(rule, target, model)
 
 
@@ -415,7 +415,7 @@ def _key_issues(mapping: ImportMapping, entity: Entity) -> Iterator[Issue]:
 
 def _no_key(target: Field) -> bool:
     several = bool(keys(target)) and target.type != "relation"
-    return several or target.type in ("json", "long_text", "choices", "tags")
+    return several or target.type in ("json", "links", "long_text", "choices", "tags")
 
 
 def _header_issues(mapping: ImportMapping, header: Sequence[str]) -> Iterator[Issue]:

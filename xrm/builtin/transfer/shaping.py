@@ -271,6 +271,13 @@ def _as_relation(cell: Cell) -> Any:
     return pointer if cell.rule.by else value
 
 
+def _as_links(cell: Cell) -> Any:
+    if not isinstance(cell.raw, (str, list)):
+        return cell.raw
+    found = cell.raw if isinstance(cell.raw, list) else _parts(cell.raw, cell.rule.split)
+    return [{cell.rule.by: one} if cell.rule.by and not isinstance(one, dict) else one for one in found]
+
+
 def _as_json(cell: Cell) -> Any:
     if not isinstance(cell.raw, str):
         return _without_decimals(cell.raw)
@@ -310,5 +317,6 @@ _SHAPES: Mapping[str, Callable[[Cell], Any]] = {
     "choices": _as_list,
     "tags": _as_list,
     "relation": _as_relation,
+    "links": _as_links,
     "json": _as_json,
 }

@@ -79,7 +79,7 @@ def _target(column: str, entity: Entity, names: Mapping[str, str]) -> tuple[str,
     """Return the field a column is named after, and the key field in ``owner.email``."""
     first, _, rest = column.partition(".")
     field = entity.fields.get(first)
-    if rest and field is not None and field.type == "relation":
+    if rest and field is not None and field.type in ("links", "relation"):
         return (first, rest) if rest != "label" else ("", "")
     plain = _plain(column)
     if plain in names:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from xrm.kernel.fieldtypes import choices, json, moments, money, numbers, pointers, text
+from xrm.kernel.fieldtypes import choices, json, links, moments, money, numbers, pointers, text
 
-__all__ = ["choices", "json", "moments", "money", "numbers", "pointers", "text"]
+__all__ = ["choices", "json", "links", "moments", "money", "numbers", "pointers", "text"]

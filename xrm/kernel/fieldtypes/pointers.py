@@ -34,7 +34,14 @@ class Lookup(NamedTuple):
 ENTITY = Part("entity", ColumnType("text"))
 
 
-def _uuid(value: Any) -> UUID:
+def parse_id(value: Any) -> UUID:
+    """Return the id a JSON value names.
+
+    Raises:
+        Refused: it is none.
+    """
+    if isinstance(value, UUID):
+        return value
     try:
         return UUID(value) if isinstance(value, str) and len(value) == 36 else _not_uuid()
     except ValueError:
@@ -46,7 +53,7 @@ def _not_uuid() -> UUID:
 
 
 def _parse_uuid(field: Field, value: Any, parsing: Parsing) -> UUID:
-    return value if isinstance(value, UUID) else _uuid(value)
+    return parse_id(value)
 
 
 def _parse_relation(field: Field, value: Any, parsing: Parsing) -> UUID | Ref | Lookup:
@@ -58,7 +65,7 @@ def _parse_relation(field: Field, value: Any, parsing: Parsing) -> UUID | Ref | 
         return _parse_pointer(field, {k: v for k, v in value.items() if k != "label"})
     if field.polymorphic:
         raise Refused("not_relation", "Say which entity this points to.", 'like {"entity": "deal", "id": "…"}')
-    return _uuid(value)
+    return parse_id(value)
 
 
 def _parse_pointer(field: Field, value: Mapping[str, Any]) -> UUID | Ref | Lookup:
@@ -66,7 +73,7 @@ def _parse_pointer(field: Field, value: Mapping[str, Any]) -> UUID | Ref | Looku
     if not isinstance(entity, str) or (field.to != ("*",) and entity not in field.to):
         raise Refused("wrong_entity", "This may not point to a record of that entity.", "one of " + ", ".join(field.to))
     if "id" in value:
-        found = value["id"] if isinstance(value["id"], UUID) else _uuid(value["id"])
+        found = parse_id(value["id"])
         return Ref(entity, found) if field.polymorphic else found
     keys = [k for k in value if k != "entity"]
     if len(keys) != 1 or value[keys[0]] is None:

@@ -38,6 +38,7 @@
     };
     const take = (option) => {
       if (box.dataset.facet) { addFacet(box, option.dataset.id, option.dataset.label); text.value = ""; show(false); return; }
+      if (box.dataset.many) { addLink(box, option.dataset.id, option.dataset.label); text.value = ""; show(false); return; }
       text.value = was.value = option.dataset.label;
       id.value = option.dataset.id;
       show(false);
@@ -75,6 +76,21 @@
     list.addEventListener("pointerdown", (event) => { event.preventDefault(); const option = event.target.closest("[data-id]"); if (option) take(option); });
     clear?.addEventListener("click", () => { text.value = ""; if (id) { id.value = was.value = ""; } text.focus(); text.dispatchEvent(new Event("change", { bubbles: true })); });
     entity?.addEventListener("change", () => { text.value = id.value = was.value = ""; });
+  };
+
+  const addLink = (box, id, label) => {
+    const set = box.parentElement.querySelector("[data-links]");
+    const known = set.querySelector(`input[value="${CSS.escape(id)}"]`);
+    if (known) known.checked = true;
+    else {
+      const pill = document.createElement("label");
+      pill.className = "check-pill";
+      const input = document.createElement("input");
+      Object.assign(input, { type: "checkbox", className: "form-check-input", name: box.dataset.many, value: id, checked: true });
+      pill.append(input, ` ${label}`);
+      set.append(pill);
+    }
+    set.dispatchEvent(new Event("change", { bubbles: true }));
   };
 
   const addFacet = (box, id, label) => {

@@ -1,0 +1,107 @@
+"""Relations to many on pages: shown, chosen, typed without JavaScript, filtered by."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.web.conftest import Pages, text_of
+from xrm import web
+from xrm.http import application
+from xrm.testing import make_site
+
+FILES = {
+    "entities/deal.yaml": """
+entity: deal
+label: "{name}"
+fields:
+  name: {type: text, required: true}
+  competitors:
+    type: relation
+    to: party
+    many: true
+    inverse: competes_in
+    through: {entity: deal_competitor, fields: {note: text}}
+views:
+  list: {columns: [name, competitors], filters: [competitors]}
+---
+entity: party
+label: "{name}"
+search: [name]
+fields: {name: {type: text, required: true}}
+---
+role: clerk
+grants: [{entity: "*", actions: ["*"]}]
+"""
+}
+
+
+@pytest.fixture
+async def pages(tmp_path: Path) -> AsyncIterator[Pages]:
+    async with make_site(tmp_path, f"sqlite:///{tmp_path}/site.db", FILES) as site:
+        found = Pages(site, application(site.site, web.routes(site.site)))
+        async with found.stack:
+            yield found
+
+
+async def test_links_show_on_the_record_on_the_list_and_on_the_other_side(pages: Pages) -> None:
+    acme = await pages.make("party", name="Acme & Co")
+    deal = await pages.make("deal", name="Big", competitors=[{"id": acme["id"], "note": "<cheap>"}])
+    page = await pages.get(f"/e/deal/{deal['id']}")
+    assert f'<a href="/e/party/{acme["id"]}">Acme &amp; Co</a>' in page.text
+    link = deal["competitors"][0]["link"]["id"]
+    assert f'href="/e/deal_competitor/{link}">(&lt;cheap&gt;)</a>' in page.text
+    assert "Acme & Co" in text_of(await pages.get("/e/deal"))
+    assert f'<a href="/e/deal/{deal["id"]}">Big</a>' in (await pages.get(f"/e/party/{acme['id']}")).text
+
+
+async def test_a_form_adds_what_is_typed_and_takes_away_what_is_unticked(pages: Pages) -> None:
+    a, b = [(await pages.make("party", name=n))["id"] for n in ("Acme", "Bolt")]
+    made = await pages.post(
+        "/e/deal/new", {"_fields": "name,competitors", "name": "D", "competitors.text": "acme; Bolt"}
+    )
+    assert made.status_code == 303, text_of(made)
+    id = made.headers["location"].rsplit("/", 1)[1]
+    assert [c["label"] for c in (await pages.read("deal", id))["competitors"]] == ["Acme", "Bolt"]
+    form = (await pages.get(f"/e/deal/{id}/edit")).text
+    assert re.findall(r'name="competitors" value="([^"]+)" checked', form) == [a, b]
+    assert f'name="competitors.was" value="{a},{b}"' in form
+    cora = (await pages.make("party", name="Cora"))["id"]
+    await pages.site.system.update("deal", id, {"competitors": {"add": [cora]}})  # somebody else, meanwhile
+    sent = {
+        "_fields": "name,competitors",
+        "name": "D",
+        "competitors": [b],
+        "competitors.was": f"{a},{b}",
+        "_version": "1",
+    }
+    saved = await pages.post(f"/e/deal/{id}/edit", sent)
+    assert saved.status_code == 303, text_of(saved)
+    assert [c["label"] for c in (await pages.read("deal", id))["competitors"]] == ["Bolt", "Cora"]
+
+
+async def test_a_name_that_fits_none_or_several_is_asked_about_and_nothing_typed_is_lost(pages: Pages) -> None:
+    a, b = [(await pages.make("party", name=n))["id"] for n in ("Acme North", "Acme South")]
+    (c,) = [(await pages.make("party", name=n))["id"] for n in ("Bolt",)]
+    sent = {"_fields": "name,competitors", "name": "D", "competitors": [c], "competitors.text": "Acme; Nobody; "}
+    answer = await pages.post("/e/deal/new", sent)
+    assert answer.status_code == 422
+    shown = text_of(answer)
+    assert "Several Parties fit 'Acme'." in shown
+    assert "Bolt" in shown
+    assert 'value="Acme; Nobody"' in answer.text
+    offered = re.findall(r'type="checkbox" name="competitors" value="([^"]+)"', answer.text)
+    assert sorted(offered) == sorted([a, b, c])
+    assert (await pages.site.system.count("deal")).value == 0
+
+
+async def test_a_list_is_narrowed_by_records_linked_to(pages: Pages) -> None:
+    a, b = [(await pages.make("party", name=n))["id"] for n in ("Acme", "Bolt")]
+    for name, party in (("One", a), ("Two", b)):
+        await pages.make("deal", name=name, competitors=[party])
+    shown = text_of(await pages.get(f"/e/deal?f.competitors={a}", part=True))
+    assert "One" in shown
+    assert "Two" not in shown
