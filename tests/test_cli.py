@@ -85,3 +85,13 @@ def test_export_and_import(run, tmp_path: Path) -> None:
     assert report["read"] == report["created"] + report["updated"] + report["unchanged"] + report["refused"]
     assert "Ann,ann@example.com" in run("export", "contact", "--fields", "name,email")
     assert json.loads(run("export", "contact", "--format", "json").splitlines()[0])["name"] == "Ann"
+
+
+def test_an_expression_is_explained(run) -> None:
+    run("apply")
+    text = run("explain-expression", "size(name) > 3 && email != null", "--entity", "contact")
+    assert "gives a condition" in text
+    assert "├ >  (a condition)" in text
+    assert "SQL: " in text
+    assert json.loads(run("explain-expression", "name", "--entity", "contact", "--json"))["type"] == "a text"
+    assert "unknown field 'nam'" in run("explain-expression", "nam", "--entity", "contact", code=1)

@@ -456,6 +456,7 @@ PATHS = [
     b"model/plan",
     b"model/apply",
     b"model/history",
+    b"model/expression",
     b"me",
     b"me/password",
     b"me/sessions/PIECE",

@@ -181,3 +181,37 @@ async def test_rights_are_needed_and_roles_are_the_administrators(lite_callers):
     assert await digest(lite_callers.site) == before
     good = await designer.post("/api/model/apply", json={"files": {"entities/tool.yaml": TOOL}})
     assert good.status_code == 200
+
+
+async def test_an_expression_is_explained(callers, admin):
+    made = (await admin.post("/api/machine", json={"name": "Lathe", "power": 6, "margin": "1.5"})).json()
+    ask = {"entity": "machine", "expression": "power * 2 > 10 && margin != null", "id": made["id"]}
+    found = (await admin.post("/api/model/expression", json=ask)).json()
+    assert (found["type"], found["tree"]["text"], found["tree"]["value"]) == ("a condition", "&&", True)
+    product = found["tree"]["parts"][0]["parts"][0]
+    assert (product["text"], product["type"], product["value"]) == ("*", "a whole number", 12)
+    assert [part["value"] for part in product["parts"]] == [6, 2]
+    assert "power" in found["sql"]
+    plain = (await admin.post("/api/model/expression", json={**ask, "id": ""})).json()
+    assert "value" not in plain["tree"]
+
+
+async def test_an_explanation_tells_no_more_than_one_may_read(callers, admin):
+    made = (await admin.post("/api/machine", json={"name": "Lathe", "power": 6, "margin": "1.5"})).json()
+    reader = await callers.robot("Reader", "reader")
+    ask = {"entity": "machine", "expression": "power > 1", "id": made["id"]}
+    found = (await reader.post("/api/model/expression", json=ask)).json()
+    assert found["tree"]["value"] is True
+    assert "sql" not in found
+    hidden = await reader.post("/api/model/expression", json={**ask, "expression": "margin > 1"})
+    nothing = await reader.post("/api/model/expression", json={**ask, "expression": "margim > 1"})
+    assert (hidden.status_code, nothing.status_code) == (400, 400)
+    assert hidden.json()["issues"][0]["code"] == nothing.json()["issues"][0]["code"] == "expression_unknown_field"
+    for wrong in ({"id": "x"}, {"entity": "secret_plan"}, {"expression": ""}, {"id": made["id"][:-4] + "ffff"}):
+        assert (await reader.post("/api/model/expression", json={**ask, **wrong})).status_code in (400, 404, 422)
+
+
+async def test_an_error_points_at_its_place(admin):
+    ask = {"entity": "machine", "expression": "power >\n  poower"}
+    bad = (await admin.post("/api/model/expression", json=ask)).json()
+    assert bad["detail"].splitlines() == ["2:3: unknown field 'poower' (did you mean 'power'?)", "    poower", "    ^"]

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import zlib
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from litestar import get, post
 
 from xrm.api.describe import READ, describe
 from xrm.api.files import diffs, site_sources, write_sources
-from xrm.errors import Forbidden, Issue
+from xrm.builtin.computed.explain import explain
+from xrm.errors import Forbidden, Invalid, Issue
 from xrm.http.answers import Answer, answer
 from xrm.http.caller import signed_in
 from xrm.http.reading import AnyRequest, read_object, read_query, take, unchanged, whole
@@ -39,6 +41,7 @@ class ModelRoutes:
             post("/api/model/check")(self.check),
             post("/api/model/plan")(self.plan),
             post("/api/model/apply")(self.apply),
+            post("/api/model/expression")(self.expression),
         ]
 
     async def read(self, request: AnyRequest) -> Answer:
@@ -90,6 +93,17 @@ class ModelRoutes:
             }
         )
 
+    async def expression(self, request: AnyRequest) -> Answer:
+        """Answer with how an expression is understood, and what it gives for a record as the actor sees it."""
+        actor = signed_in(request)
+        read_query(request)
+        sent = take(await read_object(request), entity=(str, ""), expression=(str, ""), id=(str, ""))
+        found = await explain(self._kernel, actor, sent["entity"], sent["expression"], _id(sent["id"]))
+        shown = found.to_dict()
+        if not self._kernel.live.policy.may(actor, READ):  # the SQL tells the rules of roles
+            del shown["sql"], shown["parameters"]
+        return answer(shown)
+
     async def history(self, request: AnyRequest) -> Answer:
         """Answer with the generations, newest first."""
         actor = signed_in(request)
@@ -116,6 +130,13 @@ class ModelRoutes:
                 "Roles are changed by administrators only.",
                 [Issue(name, "role_changed", f"The role {name!r} would change.") for name in changed],
             )
+
+
+def _id(text: str) -> UUID | None:
+    try:
+        return UUID(text) if text else None
+    except ValueError:
+        raise Invalid(issues=[Issue("id", "not_id", "This is not the id of a record.")]) from None
 
 
 def changed_roles(old: Model, new: Model) -> list[str]:

@@ -186,6 +186,17 @@ def _model() -> Json:
         ("generation", "changed"),
     )
     generations = obj({"generations": many({"type": "object"})}, ("generations",))
+    asked = {"entity": TEXT, "expression": TEXT, "id": UUID}
+    why = obj(
+        {
+            "expression": TEXT,
+            "type": TEXT,
+            "tree": {"type": "object", "description": "text, type, position, value and parts, and so each part"},
+            "sql": TEXT,
+            "parameters": many(TEXT),
+        },
+        ("expression", "type", "tree"),
+    )
     limit = query_parameter("limit", "Generations at most.", {"type": "integer", "minimum": 0, "maximum": 100})
     return {
         "/api/model": {
@@ -231,6 +242,17 @@ def _model() -> Json:
                     "200": json_answer("What was done.", applied),
                 },
                 sends=sends,
+            )
+        },
+        "/api/model/expression": {
+            "post": operation(
+                "explain_expression",
+                "How is an expression understood, and what does it give for a record?",
+                _MODEL,
+                {
+                    "200": json_answer("Its type, its typed tree, and for those who may read the model its SQL.", why),
+                },
+                sends=body(obj(asked, ("entity", "expression"), closed=True)),
             )
         },
         "/api/model/history": {

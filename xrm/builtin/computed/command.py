@@ -1,0 +1,67 @@
+"""``xrm explain-expression``: the tree of an expression, its types and values, and its SQL."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+from xrm.builtin.computed.explain import Explained, Part, explain
+from xrm.errors import XrmError
+from xrm.kernel.change import SYSTEM, Actor
+from xrm.kernel.hooks import Command
+
+
+def _arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("expression", help="such as \"amount > 100 && customer.country == 'DE'\"")
+    parser.add_argument("--entity", required=True, help="over whose records it is written")
+    parser.add_argument("--id", default="", help="the record to compute it for")
+    parser.add_argument("--as", dest="email", default="", help="as this user sees it (default: the system)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+async def _run(site: Any, args: Namespace) -> int:
+    actor = await _actor(site, args.email)
+    found = await explain(site.kernel, actor, args.entity, args.expression, _id(args.id))
+    text = json.dumps(found.to_dict(), indent=2) if args.json else "\n".join(_lines(found))
+    sys.stdout.write(f"{text}\n")
+    return 0
+
+
+async def _actor(site: Any, email: str) -> Actor:
+    if not email:
+        return SYSTEM
+    user = await site.kernel.records.bound(SYSTEM).find("user", f"email == {json.dumps(email.lower())}")
+    actor: Actor | None = await site.accounts.actor_for(UUID(user["id"])) if user else None
+    if actor is None:
+        raise XrmError(f"There is no active user {email}.")
+    return actor
+
+
+def _id(text: str) -> UUID | None:
+    try:
+        return UUID(text) if text else None
+    except ValueError:
+        raise XrmError(f"{text!r} is not the id of a record.") from None
+
+
+def _lines(found: Explained) -> Iterator[str]:
+    yield f"gives {found.type}"
+    yield from _tree(found.tree, "", "")
+    yield f"SQL: {found.sql}"
+    for number, value in enumerate(found.parameters, 1):
+        yield f"  {number}: {value}"
+
+
+def _tree(part: Part, first: str, rest: str) -> Iterator[str]:
+    value = f" = {json.dumps(part.value, ensure_ascii=False)}" if part.known else ""
+    yield f"{first}{part.text}  ({part.type}){value}"
+    for number, inner in enumerate(part.parts, 1):
+        last = number == len(part.parts)
+        yield from _tree(inner, rest + ("└ " if last else "├ "), rest + ("  " if last else "│ "))
+
+
+EXPLAIN = Command("explain-expression", "say how an expression is understood, and what it gives", _run, _arguments)
