@@ -73,9 +73,9 @@ class RecordRoutes:
         return answer(record, headers={"etag": tag})
 
     def _linked(self, entity: str) -> bool:
-        """Whether records show links, which change without their version."""
+        """Whether records show links or computed values, which change without their version."""
         known = self._kernel.live.model.entity(entity)
-        return known is not None and any(field.through for field in known.fields.values())
+        return known is not None and any(field.through or field.virtual for field in known.fields.values())
 
     async def list(self, request: AnyRequest) -> Answer:
         """Answer with one page of records."""
