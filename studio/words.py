@@ -33,6 +33,9 @@ TYPES: Mapping[str, Word] = MappingProxyType(
         "choices": Word("Several of a list", "ui-checks", "Any of the values you list."),
         "date": Word("Date", "calendar3", "A day."),
         "datetime": Word("Date and time", "calendar-event", "A moment; shown in the site's time zone."),
+        "date_range": Word("Dates from – to", "calendar-range", "From a day to a day, such as a contract's term."),
+        "person_name": Word("Person's name", "person", "A name in full, and its parts."),
+        "geo_point": Word("Place on the map", "geo-alt", "Latitude and longitude."),
         "time": Word("Time of day", "clock"),
         "duration": Word("Duration", "stopwatch", "A number of minutes."),
         "integer": Word("Whole number", "123"),
@@ -59,6 +62,9 @@ CLASSES: Mapping[str, str] = MappingProxyType(
         "special": "Special personal data",
         "secret": "Secret",
     }
+)
+NAME_ORDERS: Mapping[str, str] = MappingProxyType(
+    {"given_first": "Given name first", "family_first": "Family name first"}
 )
 COLORS: tuple[tuple[str, str], ...] = (
     ("", "none"),

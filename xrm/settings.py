@@ -31,6 +31,10 @@ class Settings:
     )
     currency: str = field(default="EUR", metadata={"help": "Currency of amounts given without one (ISO 4217)."})
     time_zone: str = field(default="UTC", metadata={"help": "Time zone pages show times in (IANA name)."})
+    map_url: str = field(
+        default="https://www.openstreetmap.org/?mlat={lat}&mlon={lng}#map=16/{lat}/{lng}",
+        metadata={"help": "Page that a place links to, with {lat} and {lng}; none = a place is plain text."},
+    )
     plugins: tuple[str, ...] = field(
         default=("*",), metadata={"help": "Plugins to load, in any order; * means every plugin that is found."}
     )

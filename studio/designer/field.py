@@ -153,6 +153,21 @@ class _Panel:
                 convert=inputs.whole,
                 disabled=self.locked,
             )
+        elif kind == "date_range":
+            inputs.switch(
+                self.spot("open_ends", default=False),
+                "May lack its start or end",
+                value=self.field.open_ends,
+                disabled=self.locked,
+            )
+        elif kind == "person_name":
+            inputs.choose(
+                self.spot("order", "given_first"),
+                "Order of the full name",
+                self.field.order,
+                words.NAME_ORDERS,
+                disabled=self.locked,
+            )
         elif kind == "auto_number":
             inputs.text(
                 self.spot("number"), "Pattern", self.field.number, placeholder="N-{00000}", disabled=self.locked

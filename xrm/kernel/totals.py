@@ -10,7 +10,6 @@ from xrm.kernel.paths import Path, resolve
 from xrm.kernel.query import INT, Query, Selection, Selector, Slot
 from xrm.kernel.store.schema import ColumnType
 from xrm.kernel.visible import readable
-from xrm.metadata.model import Field
 
 _VALUE = re.compile(r"(count)|(sum|avg|min|max)\(([a-z_][a-z0-9_.]*)\)")
 UNORDERED = frozenset({"uuid", "bool", "json", "texts"})  # kinds of columns without a least and a greatest value
@@ -60,18 +59,18 @@ def _group(selector: Selector, name: str) -> tuple[Slot, str]:
     stem, _, bucket = name.rpartition(".")
     if bucket in _BUCKETS and stem:
         path, sql = _aggregated(selector, stem, "group")
-        if path.field.type in ("date", "datetime"):
-            sql = _bucket(selector.live.dialect.name, path.field, sql, bucket)
+        if path.kind.name in ("date", "datetime"):
+            sql = _bucket(selector.live.dialect.name, path.kind, sql, bucket)
             return Slot(name, selector.select(sql), None), sql
     path, sql = _aggregated(selector, name, "group")
     return Slot(name, selector.select(sql), selector.live.dialect.jsonable(path.kind)), sql
 
 
-def _bucket(dialect: str, field: Field, sql: str, bucket: str) -> str:
+def _bucket(dialect: str, kind: ColumnType, sql: str, bucket: str) -> str:
     sqlite, postgres = _BUCKETS[bucket]
     if dialect == "sqlite":
         return f"strftime('{sqlite}', {sql})"
-    zone = " AT TIME ZONE 'UTC'" if field.type == "datetime" else ""
+    zone = " AT TIME ZONE 'UTC'" if kind.name == "datetime" else ""
     return f"to_char({sql}{zone}, '{postgres}')"
 
 

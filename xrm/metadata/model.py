@@ -91,6 +91,8 @@ class Field:
     reads: frozenset[str] = frozenset()  # computed: fields of its own entity it is made of
     foreign: frozenset[tuple[str, str]] = frozenset()  # computed: (entity, field) it is made of
     number: str = ""  # auto_number: pattern such as "T-{00000}"
+    open_ends: bool = False  # date_range: whether an end may be missing
+    order: str = "given_first"  # person_name: given_first | family_first
     was: str = ""  # former name; a rename keeps its data
     removed: bool = False  # to be dropped, with consent
     origin: Origin = field(default=Origin(), compare=False)

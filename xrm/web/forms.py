@@ -239,7 +239,9 @@ def _plain_raw(field: Field, value: Any, show: Show) -> Raw:
 
 def _parts_raw(field: Field, value: Any, show: Show) -> Raw:
     """Return what the inputs of a value of several columns hold: the first by the field's name."""
-    first, held = keys(field)[0], value if isinstance(value, Mapping) else {}
+    first, complete = keys(field)[0], TYPES[field.type].complete
+    held = value if isinstance(value, Mapping) else {}
+    held = complete(field, held) if complete else held
     return {field.name if n == first else f"{field.name}.{n}": _part_raw(held.get(n)) for n in keys(field)}
 
 

@@ -38,6 +38,7 @@ class Show:
 
     model: Model
     zone: ZoneInfo
+    map_url: str = ""
 
     # --- plain text ---
 
@@ -79,6 +80,21 @@ class Show:
         except ValueError:
             return value
         return f"{found.day} {found:%b %Y}"
+
+    def days(self, value: Mapping[str, Any]) -> str:
+        """Return a range of dates: ``3 Nov 2026 – 5 Nov 2026``, ``from 3 Nov 2026``, ``until 5 Nov 2026``."""
+        start, end = (self.day(value[name]) if value.get(name) else "" for name in ("start", "end"))
+        if start and end:
+            return f"{start} – {end}"
+        return f"from {start}" if start else f"until {end}"
+
+    def place(self, field: Field, value: Mapping[str, Any]) -> Markup:
+        """Return a point as a link to the map page of the settings; nothing is fetched until somebody follows it."""
+        text = self.plain(field, value)
+        if not self.map_url.startswith(("http://", "https://")):
+            return escape(text)
+        target = self.map_url.replace("{lat}", str(value["lat"])).replace("{lng}", str(value["lng"]))
+        return Markup('<a href="{}" target="_blank" rel="noopener noreferrer">{}</a>').format(target, text)
 
     def moment(self, value: str) -> str:
         """Return a time in the site's zone: ``3 Nov 2026, 14:05``."""
@@ -171,6 +187,7 @@ class Show:
             "json": lambda f, v: msgspec.json.encode(v).decode(),
             "relation": lambda f, v: _label(v),
             "links": lambda f, v: links_plain(v),
+            "date_range": lambda f, v: self.days(v),
         }
 
     @cached_property
@@ -184,6 +201,7 @@ class Show:
             "email": lambda f, v: Markup('<a href="mailto:{}">{}</a>').format(quote(v, safe="@+"), v),
             "phone": lambda f, v: Markup('<a href="tel:{}">{}</a>').format(_dialled(v), v),
             "url": _url,
+            "geo_point": self.place,
             "long_text": lambda f, v: Markup('<div class="long-text">{}</div>').format(v),
             "datetime": lambda f, v: self.time_tag(v),
             "date": lambda f, v: Markup('<time datetime="{}">{}</time>').format(v, self.day(v)),

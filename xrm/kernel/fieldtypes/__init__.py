@@ -2,6 +2,30 @@
 
 from __future__ import annotations
 
-from xrm.kernel.fieldtypes import choices, json, links, moments, money, numbers, pointers, text
+from xrm.kernel.fieldtypes import (
+    choices,
+    json,
+    links,
+    moments,
+    money,
+    numbers,
+    person_names,
+    places,
+    pointers,
+    ranges,
+    text,
+)
 
-__all__ = ["choices", "json", "links", "moments", "money", "numbers", "pointers", "text"]
+__all__ = [
+    "choices",
+    "json",
+    "links",
+    "moments",
+    "money",
+    "numbers",
+    "person_names",
+    "places",
+    "pointers",
+    "ranges",
+    "text",
+]

@@ -107,6 +107,7 @@ class FieldType:
         text: JSON value of several columns → one line for people; None = its parts one after the other.
         order: The parts a form asks for, in order, for the JSON parts it holds; None = all that are written.
         accepts: Further JSON types it may be sent as: string, number.
+        complete: JSON parts as they are kept → as a form asks for them, where older values lack some.
     """
 
     name: str
@@ -127,6 +128,7 @@ class FieldType:
     text: Callable[[Field, Mapping[str, Any]], str] | None = None
     order: Callable[[Field, Mapping[str, Any]], tuple[str, ...]] | None = None
     accepts: tuple[str, ...] = ()
+    complete: Callable[[Field, Mapping[str, Any]], Mapping[str, Any]] | None = None
 
 
 _TYPES: dict[str, FieldType] = {}
