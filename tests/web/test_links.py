@@ -33,6 +33,12 @@ label: "{name}"
 search: [name]
 fields: {name: {type: text, required: true}}
 ---
+entity: place
+label: "{name}"
+fields:
+  name: text
+  parent: {type: relation, to: place, hierarchy: true, inverse: parts}
+---
 role: clerk
 grants: [{entity: "*", actions: ["*"]}]
 """
@@ -105,3 +111,19 @@ async def test_a_list_is_narrowed_by_records_linked_to(pages: Pages) -> None:
     shown = text_of(await pages.get(f"/e/deal?f.competitors={a}", part=True))
     assert "One" in shown
     assert "Two" not in shown
+
+
+async def test_a_record_of_a_hierarchy_shows_the_way_from_the_top(pages: Pages) -> None:
+    top = await pages.make("place", name="Top & Co")
+    mid = await pages.make("place", name="Mid", parent=top["id"])
+    low = await pages.make("place", name="Low", parent=mid["id"])
+    page = await pages.get(f"/e/place/{low['id']}")
+    assert "Places Top & Co Mid Low" in text_of(page)
+    assert f'<li><a href="/e/place/{top["id"]}">Top &amp; Co</a></li>' in page.text
+    shown = text_of(await pages.get(f"/e/place?filter=under(parent, '{top['id']}')", part=True))
+    assert "Low" in shown
+    assert "Mid" in shown
+    sent = {"_fields": "name,parent", "name": "Top & Co", "parent": low["id"], "_version": "1"}
+    refused = await pages.post(f"/e/place/{top['id']}/edit", sent)
+    assert refused.status_code == 422
+    assert "the record would be above itself" in text_of(refused)

@@ -102,6 +102,19 @@ class RecordScope:
         found = resolve(self.model, self.entity, path)
         return type_of(found.field, found.part) if found else None
 
+    def hierarchy(self, path: tuple[str, ...]) -> tuple[str, str] | None:
+        """Return the entity of the record at `path`, and its relation to the record above it; None without one."""
+        found = resolve(self.model, self.entity, path)
+        if found is None or found.part:
+            return None
+        target = (
+            found.entity if found.field.name == "id" else self.model.entity(found.field.to[0] if found.field.to else "")
+        )
+        if target is None or found.field.polymorphic or found.field.through:
+            return None
+        above = found.field if found.field.hierarchy else next((f for f in target.fields.values() if f.hierarchy), None)
+        return (target.name, above.name) if above else None
+
     def names(self) -> Iterable[str]:
         """Return the names to suggest when one is mistyped."""
         return (*(f.name for f in self.entity.fields.values() if f.name != "search"), *(f"user.{n}" for n in USER))
@@ -113,6 +126,10 @@ class OwnScope(RecordScope):
 
     For kept formulas, checks and guards, evaluated on the one record being written.
     """
+
+    def hierarchy(self, path: tuple[str, ...]) -> tuple[str, str] | None:
+        """Return None: the other records of a hierarchy are not read while one is written."""
+        return None
 
     def type_of(self, path: tuple[str, ...]) -> Type | None:
         """Return the type of what `path` names, or None."""

@@ -17,6 +17,7 @@ from xrm.kernel.live import Running
 from xrm.kernel.query import Count, Page, Query
 from xrm.kernel.reading import Reading
 from xrm.kernel.totals import Totals
+from xrm.kernel.tree import Trees
 from xrm.kernel.writing import Writing
 
 Record = dict[str, Any]
@@ -38,6 +39,7 @@ class Records:
         self.permitted = self._reading.permitted
         self.delete = self._writing.delete
         self.context = self._writing.context
+        self.above = Trees(running, self._reading).above
 
     def act(self, actor: Actor, reason: str = "", idempotency_key: str = "") -> AbstractAsyncContextManager[Act]:
         """Return a context whose writes make one change-set and take effect together or not at all."""

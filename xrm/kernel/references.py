@@ -15,6 +15,7 @@ from xrm.kernel.live import Live, LiveEntity, Running
 from xrm.kernel.reading import Reading, lookup_statement
 from xrm.kernel.store.schema import ColumnType
 from xrm.kernel.store.sql import Binder, Statement, Var, quote
+from xrm.kernel.tree import Trees
 from xrm.kernel.values import Lookup, Ref, Refused, parse
 from xrm.kernel.visible import Visible
 from xrm.metadata.model import Entity, Field, Inverse
@@ -32,6 +33,7 @@ class References:
 
     def __init__(self, running: Running, reading: Reading) -> None:
         self._running, self._reading = running, reading
+        self._trees = Trees(running, reading)
 
     async def resolve(self, act: Act, entity: Entity, values: dict[str, Any], issues: list[Issue]) -> None:
         """Replace each `Lookup` in `values` by the id of the record it names."""
@@ -80,6 +82,8 @@ class References:
             actor_sees = await self._exists(act, target, value.id if isinstance(value, Ref) else value, field)
             if not actor_sees:
                 issues.append(Issue(field.name, "no_such_record", f"{field.title}: there is no such record."))
+            elif field.hierarchy and (issue := await self._trees.check(act, change, field, value)) is not None:
+                issues.append(issue)
 
     async def _exists(self, act: Act, entity: str, id: UUID, field: Field) -> bool:
         live = act.live

@@ -10,10 +10,11 @@ import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from xrm.kernel.change import SYSTEM, Actor
 from xrm.kernel.computed.sql import computed
-from xrm.kernel.expression.types import Type
+from xrm.kernel.expression.types import UNDER, Type
 from xrm.kernel.paths import USER, Path, RecordScope, resolve
 from xrm.kernel.policy import USER_ID, Access, Rule, predicate, visibility
 from xrm.kernel.store.schema import ColumnType
@@ -40,6 +41,12 @@ class ReadableScope:
         if found is not None and not readable(self.live, self.actor, self.entity, found):
             return None
         return RecordScope(self.live.model, self.entity).type_of(path)
+
+    def hierarchy(self, path: tuple[str, ...]) -> tuple[str, str] | None:
+        """Return the entity of the record at `path`, and its relation to the record above it; None without one."""
+        found = RecordScope(self.live.model, self.entity).hierarchy(path)
+        access = self.live.policy.access(self.actor, found[0], "read") if found else None
+        return found if found and access and visibility(access, found[1]) is not None else None
 
     def names(self) -> Iterable[str]:
         """Return the names to suggest when one is mistyped."""
@@ -122,6 +129,8 @@ class Visible:
 
     def path(self, entity: Entity, alias: str, path: tuple[str, ...]) -> str:
         """Return the SQL of a field path, or of ``user.*``; across a relation only rows the actor may read count."""
+        if path[0] == UNDER:
+            return self.below(self.live.model.entities[path[1]], path[2], path[3])
         if path[0] == "user" and "user" not in entity.fields:
             return self._user(path[1])
         found = resolve(self.live.model, entity, path)
@@ -137,6 +146,31 @@ class Visible:
         pointer = self.column(access, alias, relation.name, relation.name)
         shown = self.path(target, inner, path[1:])
         return f"(SELECT {shown} FROM {quote(target.name)} {inner} WHERE {self.joined(target, inner, pointer)})"
+
+    def below(self, entity: Entity, above: str, top: str) -> str:
+        """Return the statement, without parentheses, of the ids of a record and of all the actor may read below it.
+
+        Walked down from the top by an index, once per statement; see docs/adr/0009-hierarchies-are-walked.md.
+
+        Args:
+            entity: Of the records.
+            above: Its relation to the record above.
+            top: An id, or ``user.unit``.
+        """
+        access = self.access(entity)
+        if access is None:
+            raise LookupError(entity.name)
+        start = self._user(top[5:]) if top.startswith("user.") else self.binder.bind(UUID(top), USER_ID.type)
+        child, found = self.alias(), self.alias()
+        where = [f'{child}."deleted_at" IS NULL']
+        if rows := self.rows(access.rules, entity, child):
+            where.append(rows)
+        pointer = self.column(access, child, above, above)
+        return (
+            f'WITH RECURSIVE {found}("id") AS (SELECT {start} WHERE {start} IS NOT NULL UNION'
+            f' SELECT {child}."id" FROM {found} JOIN {quote(entity.name)} {child} ON {pointer} = {found}."id"'
+            f' WHERE {" AND ".join(where)}) SELECT {found}."id" FROM {found}'
+        )
 
     def links(self, access: Access, alias: str, field: Field) -> str:
         """Return the statement, without parentheses, of the ids that a relation to many leads to, as the actor sees it.

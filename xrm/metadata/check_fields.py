@@ -168,6 +168,9 @@ def _targets(findings: Findings, entity: Entity, field: Field) -> None:
     if field.type == "links" and (len(field.to) > 1 or "*" in field.to):
         message = "a relation to many records points to one entity"
         findings.add(field_place(entity, field, "to"), "bad_option", message, "write one relation for each entity")
+    if field.hierarchy and field.to != (entity.name,):
+        message = f"a hierarchy points to its own entity, {entity.name!r}"
+        findings.add(field_place(entity, field, "hierarchy"), "bad_option", message)
     for index, target in enumerate(field.to):
         if target != "*":
             findings.entity(target, field_place(entity, field, f"to.{index}"))

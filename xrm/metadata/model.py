@@ -78,6 +78,7 @@ class Field:
     to: tuple[str, ...] = ()  # relation: target entities; ("*",) = any; more than one or "*" = polymorphic
     on_delete: str = "restrict"  # relation: restrict | clear | cascade
     inverse: str = ""  # relation: name of the list of these records on the target
+    hierarchy: bool = False  # relation to its own entity: to the record above; cycles are refused
     many: bool = False  # relation: to any number of records; its type is then "links" and it has no column
     through: Link | None = None  # links: the link entity
     formula: str = ""  # expression that computes the value

@@ -67,7 +67,7 @@ _RANGE = frozenset({"min", "max"})
 _TEXT = frozenset({"max", "pattern"})
 _NUMBER = _RANGE | {"precision", "scale"}
 _CHOICES = frozenset({"choices"})
-_POINTER = frozenset({"to", "on_delete", "inverse", "many"})
+_POINTER = frozenset({"to", "on_delete", "inverse", "many", "hierarchy"})
 _LINKS = frozenset({"to", "inverse", "many", "through"})
 _KEPT = frozenset({"unique", "index", "default", "backfill", "formula"})
 

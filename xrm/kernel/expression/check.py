@@ -41,11 +41,15 @@ from xrm.kernel.expression.types import (
     NULL,
     TEXT,
     TEXTS,
+    UNDER,
+    UUID,
+    Hierarchies,
     Path,
     Scope,
     Type,
     common,
     decimal,
+    list_of,
 )
 
 MAX_FIELDS = 100  # different fields and tests for membership in one expression: SQLite passes at most 127 arguments
@@ -215,6 +219,8 @@ class Checker:
             hint = _did_you_mean(str(tree.value), self._functions)
             self._refuse(tree.position, f"unknown function {tree.value!r}", "unknown_function", hint)
         self._count(tree, function)
+        if function.members == "under":
+            return self._under(tree)
         if function.members:
             return self._members(tree, function)
         args = tuple(self._argument(function, index, self._node(arg)) for index, arg in enumerate(tree.args))
@@ -224,6 +230,22 @@ class Checker:
             return Call(function.returns(args), function, args, tree.position)
         except Mismatch as error:
             self._refuse(args[error.index].position, f"{function.name}(): {error.reason}")
+
+    def _under(self, tree: Syntax) -> Node:
+        """Return a test of a place in a hierarchy as a test of membership in a record and all below it."""
+        place, top = self._nodes(tree.args)
+        top = self._converted(top, UUID)
+        hierarchy = None
+        if isinstance(place, Field) and place.type == UUID and isinstance(self._scope, Hierarchies):
+            hierarchy = self._scope.hierarchy(place.path)
+        if hierarchy is None or not isinstance(place, Field):
+            hint = "a relation with hierarchy: true, a relation to an entity that has one, or id; in a filter"
+            self._refuse(place.position, "under() needs a record of a hierarchy", hint=hint)
+        if top.type != UUID or not (isinstance(top, Literal) or (isinstance(top, Field) and top.parameter)):
+            self._refuse(top.position, "under() needs an id, or one of the user")
+        word = ".".join(top.path) if isinstance(top, Field) else str(top.value)
+        below = Field(list_of(UUID), (UNDER, *hierarchy, word), tree.position)
+        return Within(place, below, tree.position)
 
     def _members(self, tree: Syntax, function: Function) -> Node:
         """Return a test of a set of texts as tests of membership, one per value."""

@@ -38,7 +38,8 @@ class Function:
         repeated: Whether the last parameter may be given again and again; all arguments are brought to one type.
         nulls: ``strict``: null (or false) when an argument is null; ``given``: `python` is given None.
         moment: ``now`` or ``today`` for a function that is a parameter of the evaluation.
-        members: ``||`` or ``&&`` for a test of one set of texts: any, or all, of the further values are in it.
+        members: ``||`` or ``&&`` for a test of one set of texts: any, or all, of the further values are in it;
+            ``under`` for a test of a place in a hierarchy.
     """
 
     name: str

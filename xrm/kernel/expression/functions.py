@@ -229,6 +229,15 @@ _TABLE = (
         members="&&",
     ),
     Function(
+        "under",
+        "Whether a record (a relation to one, or `id`) is the given one or below it in its hierarchy. In filters only.",
+        (("uuid",), ("uuid",)),
+        always(BOOL),
+        _given,
+        sql.template(""),
+        members="under",
+    ),
+    Function(
         "days",
         "Days from the second date to the first; of a time its date in UTC.",
         (_DAY, _DAY),

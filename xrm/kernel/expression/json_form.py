@@ -37,6 +37,7 @@ from xrm.kernel.expression.tree import (
     Within,
     children,
 )
+from xrm.kernel.expression.types import UNDER
 
 Json = Any
 Replace = Callable[[Node], Json]  # what to write instead of a node, or None
@@ -71,6 +72,9 @@ def _of_node(node: Node, replace: Replace) -> Json:
             return _of_constant(node)
         case Field():
             return {"field": ".".join(node.path)}
+        case Within(item, Field(_, (str(first), _, _, word))) if first == UNDER:
+            top = {"field": word} if word.startswith("user.") else word
+            return {"call": "under", "args": [to_json(item, replace), top]}
         case OneOf():
             return {"op": "in", "args": [parts[0], parts[1:]]}
         case Call():

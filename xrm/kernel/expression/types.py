@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from xrm.kernel.store.schema import ColumnType
 
@@ -94,6 +94,18 @@ class Scope(Protocol):
 
     def names(self) -> Iterable[str]:
         """Return the names there are, with dots, for "did you mean"."""
+
+
+@runtime_checkable
+class Hierarchies(Protocol):
+    """A scope that also knows which records lie below others."""
+
+    def hierarchy(self, path: Path) -> tuple[str, str] | None:
+        """Return the entity of the record at `path`, and its relation to the record above it; None without one."""
+
+
+UNDER = "@under"
+"""First step of the path that stands for a record and all below it: entity, relation, and the id or ``user`` path."""
 
 
 class Names:

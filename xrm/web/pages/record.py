@@ -51,6 +51,7 @@ async def record_page(visit: PageVisit, render: Renderer) -> Response[Any]:
         granted=granted,
         moves=possible,
         path=path(visit.prepared, record),
+        above=await _above(visit, entity, id),
         sections=_sections(visit, entity, record),
         related=await related(visit, render.environment, entity, id),
         timeline=await timeline(visit, entity, id) if entity.timeline else (),
@@ -67,6 +68,12 @@ async def history_page(visit: PageVisit, render: Renderer) -> Response[Any]:
     return render.page(
         visit, "history.html", title=f"History of {record.get('label')}", entity=entity, record=record, timeline=events
     )
+
+
+async def _above(visit: PageVisit, entity: Entity, id: UUID) -> Sequence[tuple[str, str]]:
+    """Return id and label of the records above this one in its hierarchy, the top first."""
+    field = next((f for f in entity.fields.values() if f.hierarchy and visit.reads(entity, f.name)), None)
+    return await visit.records.above(visit.actor, entity.name, field.name, id) if field else ()
 
 
 def _sections(visit: PageVisit, entity: Entity, record: Record) -> list[Shown]:
