@@ -34,10 +34,6 @@ fields:
   place: {type: relation, to: place}
   unit: {type: relation, to: unit}
 ---
-extends: unit
-fields:
-  above: {type: relation, to: unit, hierarchy: true, on_delete: clear}
----
 role: boss
 grants: [{entity: "*", actions: ["*"]}]
 ---
@@ -136,7 +132,7 @@ async def test_what_is_no_place_in_a_hierarchy_is_refused(site: TestSite, filter
 async def test_rows_are_granted_by_a_place_in_a_hierarchy(site: TestSite) -> None:
     units: list[str] = []
     for name in ("Top", "Mid", "Low"):
-        made = await site.system.create("unit", {"name": name, "above": units[-1] if units else None})
+        made = await site.system.create("unit", {"name": name, "parent": units[-1] if units else None})
         units.append(made["id"])
         await site.system.create("machine", {"name": name[0], "unit": made["id"]})
     await site.system.create("machine", {"name": "X"})
