@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -33,6 +34,7 @@ from xrm.metadata.findings import Complaint, ExpressionUse
 from xrm.metadata.load import read_layer
 from xrm.metadata.merge import Review, build, review
 from xrm.metadata.model import Model, Source
+from xrm.metadata.upgrades import overridden_changes
 from xrm.settings import Settings
 
 BUILTIN = Path(__file__).parent.parent / "builtin"
@@ -145,7 +147,9 @@ class Kernel:
     async def plan(self, sources: Sequence[Source]) -> Plan:
         """Return what it would take to put `sources` in force, with its impact on the records."""
         model = await asyncio.to_thread(self.read_model, sources)
-        return await assess(self.store, propose(model, await journal.current(self.store), self.parsing))
+        made = await assess(self.store, propose(model, await journal.current(self.store), self.parsing))
+        notices = overridden_changes(self._live.model, model) if self._live is not None else []
+        return replace(made, issues=(*made.issues, *notices))
 
     async def apply(
         self, actor: Actor, sources: Sequence[Source], consent: frozenset[str] = frozenset(), expected_hash: str = ""

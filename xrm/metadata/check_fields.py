@@ -68,7 +68,10 @@ def _options(findings: Findings, entity: Entity, field: Field) -> None:
         known = option in allowed or (option in EVERY and option not in rules.unavailable)
         if "." not in option and not known:
             hint = f"options of {name}: {', '.join(sorted(allowed))}" if allowed else ""
-            message = f"a field of type {name} has no option {option!r}"
+            typed, set_here = field.origins.get("type"), field.origins[option]
+            other = typed is not None and typed.layer != set_here.layer
+            by = f" (the type is set by {typed.layer!r} at {typed})" if typed is not None and other else ""
+            message = f"a field of type {name} has no option {option!r}{by}"
             findings.add(field_place(entity, field, option), "option_not_for_type", message, hint)
     needed = rules.needs
     if needed and not getattr(field, needed):
@@ -195,7 +198,9 @@ def _former(findings: Findings, entity: Entity, fields: list[Field]) -> None:
     for field in (field for field in fields if field.was and field.was != field.name):
         place = field_place(entity, field, "was")
         if field.was in entity.fields:
-            findings.add(place, "was_conflict", f"the former name {field.was!r} is the name of another field now")
+            other = field_place(entity, entity.fields[field.was])
+            message = f"the former name {field.was!r} is the name of another field now, at {other}"
+            findings.add(place, "was_conflict", message)
         elif field.was in claimed:
             findings.add(place, "was_conflict", f"{field.was!r} was claimed already at {claimed[field.was]}")
         claimed.setdefault(field.was, place)

@@ -25,7 +25,11 @@ def check_workflow(findings: Findings, entity: Entity) -> None:
 
 
 def _state(findings: Findings, entity: Entity, workflow: Workflow, name: str, path: str) -> None:
-    if workflow.state(name) is None and findings.sure(entity.name):
+    removed = entity.gone.get(f"workflow.states.{name}")
+    if removed is not None:
+        message = f"the state {name!r} is removed, by {removed.layer!r} at {removed}"
+        findings.add(place_of(entity, path), "removed_name", message, f"take it out with -{name}, or remove this too")
+    elif workflow.state(name) is None and findings.sure(entity.name):
         hint = did_you_mean(name, [state.name for state in workflow.states])
         findings.add(place_of(entity, path), "unknown_state", f"the workflow has no state {name!r}", hint)
 
@@ -41,9 +45,7 @@ def _move(findings: Findings, entity: Entity, workflow: Workflow, move: Transiti
         if not value:
             findings.add(place_of(entity, path), "missing_key", f"the transition {move.name!r} needs {key!r}")
     for index, role in enumerate(move.roles):
-        if role not in findings.model.roles and findings.sure(role):
-            hint = did_you_mean(role, findings.model.roles)
-            findings.add(place_of(entity, f"{path}.roles.{index}"), "unknown_role", f"there is no role {role!r}", hint)
+        findings.role(role, place_of(entity, f"{path}.roles.{index}"))
     _written(findings, entity, move, path)
 
 

@@ -10,6 +10,7 @@ from xrm.errors import Issue
 from xrm.metadata import system
 from xrm.metadata.codes import found
 from xrm.metadata.model import (
+    EMPTY,
     Check,
     Choice,
     Entity,
@@ -96,7 +97,9 @@ def trait_of(name: str, node: Node, origin: Origin) -> Trait:
     return Trait(name, MappingProxyType(fields), _flag(node, "timeline"), origin)
 
 
-def entity_of(name: str, node: Node, origin: Origin, traits: list[Trait], issues: list[Issue]) -> Entity:
+def entity_of(
+    name: str, node: Node, origin: Origin, traits: list[Trait], issues: list[Issue], gone: Mapping[str, Origin] = EMPTY
+) -> Entity:
     """Return a complete entity: own fields, the workflow's, those of its traits, and the system's, in this order.
 
     Args:
@@ -105,6 +108,7 @@ def entity_of(name: str, node: Node, origin: Origin, traits: list[Trait], issues
         origin: Where its name is written.
         traits: Those it uses and that exist.
         issues: Takes a note of what does not fit together.
+        gone: Paths of the parts that were taken away, and where.
     """
     workflow = _workflow(node)
     fields = _fields(node, workflow, traits, issues)
@@ -131,6 +135,7 @@ def entity_of(name: str, node: Node, origin: Origin, traits: list[Trait], issues
         removed=_flag(node, "removed"),
         origin=origin,
         origins=MappingProxyType(dict(origins_below(node, without=frozenset({"fields"})))),
+        gone=MappingProxyType(dict(gone)),
     )
 
 
@@ -175,6 +180,7 @@ def _check(node: Node) -> Check:
         _text(node, "when"),
         _text(node, "severity", "block"),
         _text(node, "field"),
+        _text(node, "name"),
         node.origin,
     )
 
@@ -234,7 +240,7 @@ def _view(name: str, node: Node, workflow: Workflow | None) -> View:
     )
 
 
-def role_of(name: str, node: Node, origin: Origin) -> Role:
+def role_of(name: str, node: Node, origin: Origin, gone: Mapping[str, Origin] = EMPTY) -> Role:
     """Return a role from its normal form; a grant on several entities becomes one grant for each."""
     grants = list(_grants(node))
     origins = dict(origins_below(node, without=frozenset({"grants"})))
@@ -248,6 +254,7 @@ def role_of(name: str, node: Node, origin: Origin) -> Role:
         _names(node, "capabilities"),
         origin,
         MappingProxyType(origins),
+        MappingProxyType(dict(gone)),
     )
 
 
@@ -264,4 +271,5 @@ def _grants(node: Node) -> Iterator[tuple[Grant, Node]]:
         write = _names(rights, "write") if rights is not None and rights.get("write") is not None else read
         for entity in item.value["entity"].value:
             one = item.holding({**item.value, "entity": entity})
-            yield Grant(entity.value, _names(item, "actions"), scope, where, read, write, item.origin), one
+            named = _text(item, "name")
+            yield Grant(entity.value, _names(item, "actions"), scope, where, read, write, named, item.origin), one

@@ -77,7 +77,8 @@ class Findings:
                     place, "unknown_entity", f"there is no entity {name!r}", did_you_mean(name, self.model.entities)
                 )
         elif entity.removed:
-            self.add(place, "removed_name", f"the entity {name!r} is removed")
+            where = entity.origins.get("removed", entity.origin)
+            self.add(place, "removed_name", f"the entity {name!r} is removed{_at(where)}")
         return entity
 
     def field(self, entity: Entity, name: str, place: Origin | str) -> Field | None:
@@ -85,11 +86,29 @@ class Findings:
         field = entity.fields.get(name)
         if field is None:
             if self.sure(entity.name):
-                message = f"the entity {entity.name!r} has no field {name!r}"
-                self.add(place, "unknown_field", message, did_you_mean(name, entity.fields))
+                self._unknown_field(entity, name, place)
         elif field.removed:
-            self.add(place, "removed_name", f"the field {name!r} is removed")
+            where = field.origins.get("removed", field.origin)
+            self.add(place, "removed_name", f"the field {name!r} is removed{_at(where)}")
         return field
+
+    def _unknown_field(self, entity: Entity, name: str, place: Origin | str) -> None:
+        now = next((field for field in entity.fields.values() if name and field.was == name), None)
+        if now is not None:
+            message = f"the field {name!r} is called {now.name!r} now{_at(now.origins.get('was', now.origin))}"
+            self.add(place, "renamed_name", message, f"write {now.name}")
+            return
+        message = f"the entity {entity.name!r} has no field {name!r}"
+        self.add(place, "unknown_field", message, did_you_mean(name, entity.fields))
+
+    def role(self, name: str, place: Origin | str) -> None:
+        """Note it when there is no role called `name`, or when it is removed."""
+        if name in self.model.removed_roles:
+            where = _at(self.model.removed_roles[name])
+            self.add(place, "removed_name", f"the role {name!r} is removed{where}")
+        elif name not in self.model.roles and self.sure(name):
+            hint = did_you_mean(name, self.model.roles)
+            self.add(place, "unknown_role", f"there is no role {name!r}", hint)
 
     def path(self, entity: Entity, path: str, place: Origin | str) -> Field | None:
         """Return the field at the end of a path such as ``customer.name``; note where it breaks off."""
@@ -138,6 +157,11 @@ class Findings:
             ahead.extend(targets - seen)
             seen |= targets
         return bool(seen & self._uncertain)
+
+
+def _at(origin: Origin) -> str:
+    """Return the other place of a finding in words."""
+    return f", by {origin.layer!r} at {origin}" if origin.file else ""
 
 
 def place_of(entity: Entity, path: str) -> Origin | str:

@@ -14,10 +14,11 @@ from xrm.metadata.definitions import entity_of, role_of, trait_of
 from xrm.metadata.extend import Laying
 from xrm.metadata.links import link_definitions, linked
 from xrm.metadata.load import Definition, Reading, read_source
-from xrm.metadata.model import Entity, Model, Source, Trait
+from xrm.metadata.model import Entity, Model, Origin, Override, Role, Source, Trait
 from xrm.metadata.names import did_you_mean
 from xrm.metadata.nodes import Node
 from xrm.metadata.normal import bare, normal
+from xrm.metadata.targets import is_removed, without_removed
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,25 +92,65 @@ class _Merge:
         self.links = link_definitions(self.definitions)
         self.definitions += self.links.values()
         self.ranks = layers
+        self.overrides: dict[str, Override] = {}
 
     def model(self, sources: Sequence[Source]) -> Model:
         traits = {name: trait_of(name, d.node, d.origin) for name, d in self._owned("trait").items()}
-        roles = {name: role_of(name, d.node, d.origin) for name, d in self._owned("role").items()}
+        roles, removed = self._roles()
         entities = linked(self._entities(traits), self.links, self.issues)
-        return Model(MappingProxyType(entities), MappingProxyType(roles), MappingProxyType(traits), tuple(sources))
+        return Model(
+            MappingProxyType(entities),
+            MappingProxyType(roles),
+            MappingProxyType(traits),
+            tuple(sources),
+            MappingProxyType(self.overrides),
+            MappingProxyType(removed),
+        )
+
+    def _roles(self) -> tuple[dict[str, Role], dict[str, Origin]]:
+        """Return the roles, each with what all layers say of it, and where those that are no more were removed."""
+        owned = self._owned("role")
+        roles: dict[str, Role] = {}
+        removed: dict[str, Origin] = {}
+        for name, own in owned.items():
+            node, gone = self._laid(own, self._further(own), {})
+            if is_removed(node):
+                removed[name] = node.value["removed"].origin
+            else:
+                roles[name] = role_of(name, node, own.origin, gone)
+        return roles, removed
+
+    def _further(self, own: Definition) -> list[Definition]:
+        """Return what later layers say of a role: the first definition of each."""
+        further: dict[str, Definition] = {}
+        for definition in self.definitions:
+            layer = definition.node.source.layer
+            if (definition.kind, definition.name) == ("role", own.name) and layer != own.node.source.layer:
+                further.setdefault(layer, definition)
+        return list(further.values())
+
+    def _laid(
+        self, own: Definition, changes: list[Definition], traits: dict[str, Node]
+    ) -> tuple[Node, dict[str, Origin]]:
+        """Return a definition with all extensions laid over it, without what they take away, and where they did."""
+        laying = Laying(traits, self.issues)
+        node = laying.first(own.node)
+        for change in changes:
+            node = laying.over(node, change.node)
+        laying.done()
+        self.overrides.update({".".join((own.name, *path)): each for path, each in laying.overrides.items()})
+        return without_removed(node, laying, self.issues)
 
     def _owned(self, kind: str) -> dict[str, Definition]:
-        """Return the definitions of a kind by name, each once; those of one role in several layers add up."""
+        """Return the definitions of a kind by name, each once; of a role, the first of those of all layers."""
         owned: dict[str, Definition] = {}
-        layers: set[tuple[str, str]] = set()
+        layers: dict[tuple[str, str], Definition] = {}
         for definition in (d for d in self.definitions if d.kind == kind):
             first = owned.setdefault(definition.name, definition)
-            layer = (definition.name, definition.node.source.layer)
-            if kind == "role" and layer not in layers:
-                owned[definition.name] = definition if first is definition else _joined(first, definition)
-            elif first is not definition:
-                self._duplicate(first, definition)
-            layers.add(layer)
+            layer = definition.node.source.layer if kind == "role" else ""
+            same = layers.setdefault((definition.name, layer), definition)
+            if same is not definition:
+                self._duplicate(same if kind == "role" else first, definition)
         return owned
 
     def _duplicate(self, first: Definition, second: Definition) -> None:
@@ -128,14 +169,10 @@ class _Merge:
         self, own: Definition, changes: list[Definition], traits: dict[str, Trait], nodes: dict[str, Node]
     ) -> Entity:
         used = {bare(item.value): item for d in (own, *changes) for item in _uses(d)}
-        laying = Laying({name: nodes[name] for name in used if name in nodes}, self.issues)
-        node = laying.first(own.node)
-        for change in changes:
-            node = laying.over(node, change.node)
-        laying.done()
+        node, gone = self._laid(own, changes, {name: nodes[name] for name in used if name in nodes})
         if any(name in self.uncertain or name not in traits for name in used):
             self.uncertain.add(own.name)
-        return entity_of(own.name, node, own.origin, self._traits(node, traits), self.issues)
+        return entity_of(own.name, node, own.origin, self._traits(node, traits), self.issues, gone)
 
     def _traits(self, node: Node, traits: dict[str, Trait]) -> list[Trait]:
         """Return the traits an entity uses; one that does not exist is noted, and two that bring the same field."""
@@ -174,15 +211,24 @@ class _Merge:
             self.uncertain.add(change.name)
         return changes
 
+    def _no_entity(self, change: Definition, owned: dict[str, Definition]) -> None:
+        for name, own in owned.items():
+            was = own.node.get("was")
+            if was is not None and was.value == change.name:
+                message = f"the entity {change.name!r} is called {name!r} now, by {was.source.layer!r} at {was.origin}"
+                self.issues.append(found(change.origin, "renamed_name", message, f"write extends: {name}"))
+                return
+        hint = did_you_mean(change.name, owned)
+        self.issues.append(
+            found(change.origin, "extends_unknown", f"there is no entity {change.name!r} to extend", hint)
+        )
+
     def _later(self, change: Definition, owned: dict[str, Definition]) -> bool:
         """Return whether an extension comes after the entity it adds to; note it when it does not."""
         target, layer = owned.get(change.name), change.node.source.layer
         if target is None:
             if change.name not in self.uncertain:
-                hint = did_you_mean(change.name, owned)
-                self.issues.append(
-                    found(change.origin, "extends_unknown", f"there is no entity {change.name!r} to extend", hint)
-                )
+                self._no_entity(change, owned)
             return False
         theirs = target.node.source.layer
         if theirs == layer:
@@ -192,17 +238,6 @@ class _Merge:
             message = f"entity {change.name!r} comes later, from {theirs!r}"
             self.issues.append(found(change.origin, "extends_unknown", message, f"let {layer!r} require {theirs!r}"))
         return self.ranks[theirs] < self.ranks[layer]
-
-
-def _joined(first: Definition, second: Definition) -> Definition:
-    """Return a role with what two layers say of it: grants and capabilities of both, the title of the later one."""
-    value = {**first.node.value, **second.node.value}
-    for key in ("grants", "capabilities"):
-        lists = [node for node in (first.node.get(key), second.node.get(key)) if node is not None and node.value]
-        if lists:
-            value[key] = lists[0].holding([item for node in lists for item in node.value])
-    titled = second if second.node.get("title") is not None else first
-    return Definition("role", first.name, titled.node.holding(value))
 
 
 def _uses(definition: Definition) -> list[Node]:

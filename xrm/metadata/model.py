@@ -35,6 +35,16 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
+class Override:
+    """A property that a later layer set otherwise than the layers before it."""
+
+    earlier: Any  # the JSON value of the earlier layers
+    earlier_origin: Origin
+    value: Any  # the JSON value in force
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
 class Choice:
     """One allowed value of a choice field."""
 
@@ -124,6 +134,7 @@ class Check:
     when: str = ""  # expression; empty = always
     severity: str = "block"  # block | warn | debt
     field: str = ""  # beside which field the message shows; derived from `require` when empty
+    name: str = ""  # by which a later layer changes or removes it
     origin: Origin = dataclasses.field(default=Origin(), compare=False)
 
 
@@ -227,6 +238,7 @@ class Entity:
     removed: bool = False
     origin: Origin = field(default=Origin(), compare=False)
     origins: Mapping[str, Origin] = field(default_factory=empty, compare=False)  # path (views.list.sort) → who set it
+    gone: Mapping[str, Origin] = field(default_factory=empty, compare=False)  # path of a part → who removed it
 
     @property
     def owned(self) -> bool:
@@ -267,6 +279,7 @@ class Grant:
     where: str = ""  # expression over the record and user.*
     read: tuple[str, ...] = ("*",)  # field classes, "+field", "-field" or "*"
     write: tuple[str, ...] = ("*",)
+    name: str = ""  # by which a later layer changes or removes it
     origin: Origin = field(default=Origin(), compare=False)
 
 
@@ -281,6 +294,7 @@ class Role:
     capabilities: tuple[str, ...] = ()  # model.read, model.edit, users.edit; "*" = all
     origin: Origin = field(default=Origin(), compare=False)
     origins: Mapping[str, Origin] = field(default_factory=empty, compare=False)  # path (views.list.sort) → who set it
+    gone: Mapping[str, Origin] = field(default_factory=empty, compare=False)  # path of a part → who removed it
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +314,8 @@ class Model:
     roles: Mapping[str, Role] = field(default_factory=empty)
     traits: Mapping[str, Trait] = field(default_factory=empty)
     sources: tuple[Source, ...] = ()
+    overrides: Mapping[str, Override] = field(default_factory=empty, compare=False)  # deal.fields.amount.min → …
+    removed_roles: Mapping[str, Origin] = field(default_factory=empty, compare=False)  # role → who removed it
 
     def entity(self, name: str) -> Entity | None:
         """Return the entity called `name`, or None."""
