@@ -217,3 +217,15 @@ def test_unknown_names_come_with_a_hint() -> None:
     assert hints("entity: deal\nfields: {x: {type: relation, to: prty}}\n") == ["did you mean 'party'?"]
     assert hints("entity: deal\nfields: {x: int}\n") == ["did you mean 'integer'?"]
     assert hints("entity: deal\nfields: {x: {type: reference}}\n") == ["did you mean 'relation'?"]
+
+
+def test_what_is_computed_of_a_field_that_cannot_be_read_is_not_a_second_fault() -> None:
+    broken = """
+    entity: deal
+    fields:
+      customer: {type: relation, to: party, invers: deals}
+      mail: {type: lookup, of: customer.email}
+    """
+    mended = broken.replace("invers: deals", "inverse: deals").replace(".email", ".mail")
+    assert [line.split()[1] for line in found(broken)] == ["unknown_key"]
+    assert [line.split()[1] for line in found(mended)] == ["unknown_field"]

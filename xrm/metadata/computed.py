@@ -49,9 +49,16 @@ def listed(model: Model, entity: Entity, field: Field) -> Listed | None:
     return None
 
 
-def settle(model: Model, issues: list[Issue]) -> Model:
-    """Return the model with its computed fields settled; what cannot be is noted and left as it was written."""
-    settling = _Settling(model, issues)
+def settle(model: Model, issues: list[Issue], uncertain: frozenset[str] = frozenset()) -> Model:
+    """Return the model with its computed fields settled; what cannot be is noted and left as it was written.
+
+    Args:
+        model: As it was merged.
+        issues: Takes the findings.
+        uncertain: Definitions that could not be read in full: while there are any, a name that leads nowhere may be
+            theirs, and is not noted.
+    """
+    settling = _Settling(model, issues, uncertain)
     entities = {name: settling.entity(entity) for name, entity in model.entities.items()}
     return replace(model, entities=MappingProxyType(entities))
 
@@ -78,8 +85,8 @@ class _Made:
 class _Settling:
     """Settles each field once, what it is made of before it."""
 
-    def __init__(self, model: Model, issues: list[Issue]) -> None:
-        self._model, self._issues = model, issues
+    def __init__(self, model: Model, issues: list[Issue], uncertain: frozenset[str]) -> None:
+        self._model, self._issues, self._uncertain = model, issues, uncertain
         self._settled: dict[_Name, Field] = {}
         self._open: list[_Name] = []
         self._circles: set[_Name] = set()
@@ -272,8 +279,9 @@ class _Settling:
             )
 
     def add(self, place: Origin | str, code: str, message: str, hint: str = "") -> None:
-        """Note a finding."""
-        self._issues.append(found(place, code, message, hint))
+        """Note a finding, unless it may only be about what could not be read."""
+        if not (self._uncertain and code.startswith("unknown_")):
+            self._issues.append(found(place, code, message, hint))
 
 
 def _abroad(entity: str, part: Field) -> Field:

@@ -61,7 +61,8 @@ def review(sources: Sequence[Source], expressions: ExpressionCheck | None = None
     readings = [read_source(source) for source in sources]
     issues = [issue for reading in readings for issue in reading.issues]
     uncertain = {name for reading in readings for name in reading.uncertain}
-    model = settle(_Merge(readings, issues, uncertain).model(sources), issues)
+    merged = _Merge(readings, issues, uncertain).model(sources)
+    model = settle(merged, issues, frozenset(uncertain))
     issues += check(model, expressions, frozenset(uncertain))
     return Review(model, _ordered(issues, sources))
 
