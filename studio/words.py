@@ -35,6 +35,7 @@ TYPES: Mapping[str, Word] = MappingProxyType(
         "datetime": Word("Date and time", "calendar-event", "A moment; shown in the site's time zone."),
         "date_range": Word("Dates from – to", "calendar-range", "From a day to a day, such as a contract's term."),
         "person_name": Word("Person's name", "person", "A name in full, and its parts."),
+        "address": Word("Address", "house", "Street, postal code, city, region and country, as the country writes it."),
         "geo_point": Word("Place on the map", "geo-alt", "Latitude and longitude."),
         "time": Word("Time of day", "clock"),
         "duration": Word("Duration", "stopwatch", "A number of minutes."),

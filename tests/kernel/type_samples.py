@@ -126,6 +126,35 @@ SAMPLES = (
         part=("x.given", "Ann"),
     ),
     Sample(
+        "address",
+        (
+            (
+                {"street": "Hauptstraße 1\n\n Hof ", "postal_code": "10115", "city": "Berlin", "country": "de"},
+                {
+                    "street": "Hauptstraße 1\nHof",
+                    "postal_code": "10115",
+                    "city": "Berlin",
+                    "region": None,
+                    "country": "DE",
+                },
+            ),
+            (
+                {"city": "London", "postal_code": "sw1a 1aa", "country": "United Kingdom"},
+                {"street": None, "postal_code": "SW1A 1AA", "city": "London", "region": None, "country": "GB"},
+            ),
+        ),
+        (
+            ({"postal_code": "1011", "country": "DE"}, "not_postal_code"),
+            ({"country": "Atlantis"}, "not_country"),
+            ({"town": "Berlin"}, "unknown_key"),
+            ("Hauptstraße 1", "not_address"),
+            ({"city": 7}, "not_text"),
+            ({"street": "a" * 501}, "too_long"),
+        ),
+        ("x.city == 'Berlin' && x.country == 'DE'", "x.postal_code == '10115'"),
+        part=("x.city", "Berlin"),
+    ),
+    Sample(
         "geo_point",
         (
             ({"lat": "52.52", "lng": 13.405}, {"lat": "52.520000", "lng": "13.405000"}),

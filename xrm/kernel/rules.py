@@ -14,7 +14,7 @@ from xrm.kernel.derive import Read, reader
 from xrm.kernel.expression import Expression
 from xrm.kernel.hooks import Action
 from xrm.kernel.policy import Access, Rule
-from xrm.kernel.values import Parsing, Refused, parse
+from xrm.kernel.values import TYPES, Parsing, Refused, parse
 from xrm.metadata.model import Check, Entity, State, Transition, Workflow
 
 
@@ -81,6 +81,14 @@ def required(entity: Entity, change: Change, issues: list[Issue]) -> None:
         asked = field.required and not field.system and field.through is None  # links are looked at by themselves
         if asked and field.name not in told and change.after.get(field.name) is None:
             issues.append(Issue(field.name, "required", f"{field.title} is needed."))
+
+
+def doubts(entity: Entity, change: Change) -> None:
+    """Add to the change what the types of its fields doubt of the values it brings."""
+    for name in change.changed():
+        doubt = TYPES[entity.fields[name].type].doubts if name in entity.fields else None
+        if doubt is not None and change.after.get(name) is not None:
+            change.warnings.extend(doubt(entity.fields[name], change.after[name]))
 
 
 @dataclass(frozen=True, slots=True)

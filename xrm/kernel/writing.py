@@ -200,6 +200,7 @@ class Writing:
             return
         entity, now = prepared.entity, act.changes.at
         rules.required(entity, change, issues)
+        rules.doubts(entity, change)
         if move is not None:
             read = derive.reader(change.after, act.actor)
             rules.check_move(entity, move, prepared.guards.get(move.name), read, now, issues)

@@ -98,6 +98,9 @@ _RULES: dict[str, TypeRules] = {
         parts=("prefix", "given", "middle", "family", "suffix"),
         first="full",
     ),
+    "address": TypeRules(
+        "", computed=False, searched=True, parts=("postal_code", "city", "region", "country"), first="street"
+    ),
     "geo_point": TypeRules("", indexed=False, computed=False, parts=("lng",), first="lat"),
     "choice": TypeRules("set", _CHOICES, "choices", searched=True, lanes=True),
     "choices": TypeRules("set", _CHOICES, "choices", indexed=False, computed=False, searched=True),

@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from markupsafe import Markup, escape
 
+from xrm.kernel.fieldtypes.addresses import written
 from xrm.kernel.values import all_parts, keys, one_line
 from xrm.metadata.model import Choice, Entity, Field, Model
 from xrm.web.links import links_plain, links_rich
@@ -202,6 +203,7 @@ class Show:
             "phone": lambda f, v: Markup('<a href="tel:{}">{}</a>').format(_dialled(v), v),
             "url": _url,
             "geo_point": self.place,
+            "address": lambda f, v: Markup("<br>").join(written(v)),
             "long_text": lambda f, v: Markup('<div class="long-text">{}</div>').format(v),
             "datetime": lambda f, v: self.time_tag(v),
             "date": lambda f, v: Markup('<time datetime="{}">{}</time>').format(v, self.day(v)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from xrm.kernel.fieldtypes import (
+    addresses,
     choices,
     json,
     links,
@@ -17,6 +18,7 @@ from xrm.kernel.fieldtypes import (
 )
 
 __all__ = [
+    "addresses",
     "choices",
     "json",
     "links",

@@ -108,6 +108,7 @@ class FieldType:
         order: The parts a form asks for, in order, for the JSON parts it holds; None = all that are written.
         accepts: Further JSON types it may be sent as: string, number.
         complete: JSON parts as they are kept → as a form asks for them, where older values lack some.
+        doubts: Python value → warnings beside the field, of a value that is taken all the same.
     """
 
     name: str
@@ -129,6 +130,7 @@ class FieldType:
     order: Callable[[Field, Mapping[str, Any]], tuple[str, ...]] | None = None
     accepts: tuple[str, ...] = ()
     complete: Callable[[Field, Mapping[str, Any]], Mapping[str, Any]] | None = None
+    doubts: Callable[[Field, Any], Iterable[Issue]] | None = None
 
 
 _TYPES: dict[str, FieldType] = {}
