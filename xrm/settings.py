@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +31,10 @@ class Settings:
         metadata={"help": "sqlite:///file (relative to the site's folder) or postgresql://user:password@host/name."},
     )
     currency: str = field(default="EUR", metadata={"help": "Currency of amounts given without one (ISO 4217)."})
+    country: str = field(
+        default="DE",
+        metadata={"help": "Country of telephone numbers and addresses given without one (ISO 3166-1 alpha-2)."},
+    )
     time_zone: str = field(default="UTC", metadata={"help": "Time zone pages show times in (IANA name)."})
     map_url: str = field(
         default="https://www.openstreetmap.org/?mlat={lat}&mlon={lng}#map=16/{lat}/{lng}",
@@ -82,6 +87,8 @@ def load_settings(folder: Path, environment: Mapping[str, str] | None = None, **
         variable = f"XRM_{name.upper()}"
         if text := (os.environ if environment is None else environment).get(variable):
             _take(values, known, name, text, variable, issues)
+    if not re.fullmatch("[A-Z]{2}", str(values.get("country", "DE"))):
+        issues.append(Issue("country", "wrong_setting", "This is no country code.", "two capital letters, such as DE"))
     if issues:
         raise ModelError("The settings are not valid", issues)
     return Settings(folder=folder.resolve(), **{**values, **overrides})

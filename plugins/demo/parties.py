@@ -258,7 +258,7 @@ def _only_email(rng: Random, values: dict[str, Any]) -> dict[str, Any]:
 
 def _odd_phone(rng: Random, values: dict[str, Any]) -> dict[str, Any]:
     digits = rng.randint(10**6, 10**7 - 1)
-    forms = (f"0049(0)30/{digits}", f"030-{digits} ext. 12", f"{digits}", f"+{digits}/home", f"tel. {digits}")
+    forms = (f"0049(0)30/{digits}", f"030-{digits} ext. 12", f"{digits}", f"030/{digits}", f"tel. {digits}")
     return {**values, "phone": rng.choice(forms)}
 
 

@@ -160,7 +160,8 @@ class Country:
 
     def phone(self, rng: Random) -> str:
         """Return a telephone number as they write it there."""
-        return f"{self.habits.dialling} {rng.randint(20, 899)} {rng.randint(100_000, 9_999_999)}"
+        area = rng.randint(201, 989) if self.habits.dialling == "+1" else rng.randint(20, 89)
+        return f"{self.habits.dialling} {area} {rng.randint(2_000_000, 9_999_999)}"
 
 
 class World:

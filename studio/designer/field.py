@@ -20,8 +20,8 @@ from xrm.metadata.model import Entity, Field
 from xrm.metadata.names import title_of
 
 NUMBERS = frozenset({"integer", "decimal", "money", "percent", "duration"})
-TEXTS = frozenset({"text", "long_text", "email", "phone", "url"})
-MOMENTS = frozenset({"date", "time", "datetime"})
+TEXTS = frozenset({"text", "long_text", "markdown", "rich_text", "email", "phone", "url"})
+MOMENTS = frozenset({"date", "time", "datetime", "year_month"})
 DEFAULTS: Mapping[str, Mapping[str, str]] = {
     "date": {"$today": "the day it is made"},
     "datetime": {"$now": "the moment it is made"},
@@ -168,6 +168,8 @@ class _Panel:
                 words.NAME_ORDERS,
                 disabled=self.locked,
             )
+        elif kind == "rating":
+            inputs.text(self.spot("max"), "Stars", _text(self.field.max), convert=inputs.whole, disabled=self.locked)
         elif kind == "auto_number":
             inputs.text(
                 self.spot("number"), "Pattern", self.field.number, placeholder="N-{00000}", disabled=self.locked

@@ -50,10 +50,43 @@ _LETTERS = {"a": "First", "b": "Second"}
 SAMPLES = (
     Sample("text", (("Ann", "Ann"), (" two words ", "two words")), ((3, "not_text"),), ("x == 'Ann'",)),
     Sample("long_text", (("one\ntwo", "one\ntwo"),), ((3, "not_text"),), ("x.contains('two')",)),
-    Sample("email", (("ann@example.com", "ann@example.com"),), (("ann", "not_email"),), ("x == 'ann@example.com'",)),
-    Sample("phone", (("+49 30 123456", "+49 30 123456"),), (("no", "not_phone"),), ("x != null",)),
     Sample(
-        "url", (("https://example.com/a", "https://example.com/a"),), (("javascript:x", "not_url"),), ("x != null",)
+        "email",
+        (("ann@example.com", "ann@example.com"), ("Ann@XN--MLLER-KVA.de", "Ann@müller.de")),
+        (("ann", "not_email"), ("ann@-a.de", "not_email")),
+        ("x == 'ann@example.com'",),
+    ),
+    Sample(
+        "phone",
+        (("+49 30 123456", "+4930123456"), ("030/123456", "+4930123456"), ("+1 201 555 0123 x7", "+12015550123;ext=7")),
+        (("no", "not_phone"), ("+49 30 12345678901234", "impossible_phone"), (3, "not_text")),
+        ("x == '+4930123456'",),
+    ),
+    Sample("markdown", (("# A\n*b* <i>c</i>", "# A\n*b* <i>c</i>"),), ((3, "not_text"),), ("x.contains('# A')",)),
+    Sample(
+        "rich_text",
+        (
+            ("<p>A <b>b</b></p>", "<p>A <b>b</b></p>"),
+            ("<p onclick=x>A<script>b</script><img src=c></p>", "<p>A</p>"),
+        ),
+        ((3, "not_text"),),
+        ("x.contains('<b>')",),
+    ),
+    Sample("rating", ((4, 4), ("0", 0)), ((6, "out_of_range"), (-1, "out_of_range"), ("a", "not_integer")), ("x > 3",)),
+    Sample(
+        "year_month",
+        (("2026-11", "2026-11"),),
+        (("2026-13", "not_month"), ("11/2026", "not_month"), ("1999-12", "too_small")),
+        ("x >= '2026-11'",),
+        {"min": "2000-01"},
+    ),
+    Sample("colour", (("#1E90ff", "#1e90ff"), ("fff", "#ffffff")), (("blue", "not_colour"),), ("x == '#1e90ff'",)),
+    Sample("icon", (("calendar-event", "calendar-event"), ("bi-gear", "gear")), (('a"b', "not_icon"),), ("x != null",)),
+    Sample(
+        "url",
+        (("https://example.com/a", "https://example.com/a"), ("HTTP://Example.COM/A", "http://example.com/A")),
+        (("javascript:x", "not_url"),),
+        ("x != null",),
     ),
     Sample("integer", ((7, 7), ("8", 8)), (("a", "not_integer"), (2**70, "too_large")), ("x == 7", "x > 6")),
     Sample("duration", ((95, 95),), ((1.5, "not_integer"),), ("x >= 95",)),

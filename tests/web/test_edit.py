@@ -45,7 +45,7 @@ STORED = {
     "shift": "06:30:00",
     "checked": "2026-07-01T12:00:00Z",
     "contact": "a@example.com",
-    "phone": "+49 30 1234",
+    "phone": "+49301234",
     "page": "https://example.com",
     "running": True,
     "tags": ["big", "old"],

@@ -13,7 +13,7 @@ from uuid import UUID
 from xrm.kernel.change import Actor
 from xrm.kernel.expression import Expression
 from xrm.kernel.store.folding import fold
-from xrm.kernel.values import Compound, Money, Parsing, Ref, one_line, parse, to_json
+from xrm.kernel.values import TYPES, Compound, Money, Parsing, Ref, one_line, parse, to_json
 from xrm.metadata.model import Entity, Field
 
 MAX_LABEL = 300  # characters
@@ -106,13 +106,12 @@ def _words(field: Field, value: Any) -> str:
 
 
 def search_text(entity: Entity, values: Mapping[str, Any]) -> str | None:
-    """Return the folded text the search box looks into; telephone numbers also as bare digits."""
+    """Return the folded text the search box looks into."""
     words: list[str] = []
     for name in entity.search:
         value = values.get(name)
         if value is None:
             continue
-        words.append(_words(entity.fields[name], value))
-        if entity.fields[name].type == "phone":
-            words.append(re.sub(r"\D", "", str(value)))
+        sought = TYPES[entity.fields[name].type].sought
+        words.append(sought(value) if sought else _words(entity.fields[name], value))
     return (fold("\n".join(words)) or "")[:MAX_SEARCH] or None

@@ -116,7 +116,7 @@ class Kernel:
     @property
     def parsing(self) -> Parsing:
         """What reading a value may need to know of the site."""
-        return Parsing(currency=self.settings.currency)
+        return Parsing(currency=self.settings.currency, country=self.settings.country)
 
     # --- definitions ---
 

@@ -377,6 +377,7 @@ def search_words(text: str) -> tuple[str, ...]:
 
 
 def _digits(word: str) -> str:
+    word = word.replace("(0)", "")
     if re.fullmatch(r"[+(]*[\d()/.\-]{3,}", word):
         return re.sub(r"\D", "", word).lstrip("0")
     return word

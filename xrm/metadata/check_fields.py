@@ -140,7 +140,7 @@ def _limit(findings: Findings, entity: Entity, field: Field, option: str) -> Any
         message = f"{option}: {value!r} is not a {'number' if numeric else field.type}"
         findings.add(field_place(entity, field, option), "bad_option", message)
         return None
-    return limit if numeric or field.type == "date" else limit.replace(tzinfo=None)
+    return limit if numeric or field.type in ("date", "year_month") else limit.replace(tzinfo=None)
 
 
 def _values(findings: Findings, entity: Entity, field: Field) -> None:

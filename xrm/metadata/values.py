@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
 from decimal import Decimal, InvalidOperation
@@ -14,8 +15,15 @@ from xrm.metadata.names import did_you_mean
 from xrm.metadata.pattern import matches
 from xrm.metadata.types import rules_of
 
+
+def _month(text: str) -> date:
+    if not re.fullmatch(r"\d{4}-\d{2}", text):
+        raise ValueError(text)
+    return date.fromisoformat(f"{text}-01")
+
+
 _MOMENTS: Mapping[str, Callable[[str], Any]] = MappingProxyType(
-    {"date": date.fromisoformat, "time": time.fromisoformat, "datetime": datetime.fromisoformat}
+    {"date": date.fromisoformat, "time": time.fromisoformat, "datetime": datetime.fromisoformat, "year_month": _month}
 )
 _COMPUTED = MappingProxyType(
     {
@@ -131,7 +139,9 @@ def _moment(field: Field, value: Any) -> str:
     return _between(field, moment, lambda limit: moment_of(field.type, limit))
 
 
-_EXAMPLES = MappingProxyType({"date": "2026-01-31", "time": "14:30", "datetime": "2026-01-31T14:30:00Z"})
+_EXAMPLES = MappingProxyType(
+    {"date": "2026-01-31", "time": "14:30", "datetime": "2026-01-31T14:30:00Z", "year_month": "2026-01"}
+)
 
 
 def _other(field: Field, value: Any) -> str:

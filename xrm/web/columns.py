@@ -134,7 +134,8 @@ def _cell(entity: Entity, number: int, shown: Column) -> str:
 def _plain(number: int, shown: Column, value: str) -> str:
     if shown.part:
         return f'show.part(fields[{number}], "{shown.part}", {value})'
-    return value if shown.field.type in ("text", "auto_number") else f"show.plain(fields[{number}], {value})"
+    as_it_is = shown.field.type in ("text", "long_text", "auto_number")
+    return value if as_it_is else f"show.plain(fields[{number}], {value})"
 
 
 def _rich(number: int, shown: Column, value: str) -> str:
@@ -143,8 +144,8 @@ def _rich(number: int, shown: Column, value: str) -> str:
         return f"{_plain(number, shown, value)} or empty"
     if shown.field.type in ("text", "auto_number"):
         return f"{value} or empty"
-    if shown.field.type == "long_text":
-        return f"short({value}) if {value} else empty"
+    if shown.kind == "long":
+        return f"short({_plain(number, shown, value)}) if {value} else empty"
     if shown.field.type == "choice":
         return f"show.badge(fields[{number}], {value}) if {value} else empty"
     return f"show.rich(fields[{number}], {value})"

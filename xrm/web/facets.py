@@ -39,6 +39,10 @@ _KINDS: Mapping[str, str] = MappingProxyType(
         "phone": "text",
         "url": "text",
         "auto_number": "text",
+        "colour": "text",
+        "icon": "text",
+        "rating": "range",
+        "year_month": "days",
         "tags": "text",
     }
 )
@@ -184,9 +188,16 @@ def _text(facet: Facet, zone: ZoneInfo) -> list[str]:
     name = facet.field.name
     if facet.field.type == "tags":
         return _any([f"{quoted(v)} in {name}" for v in facet.chosen])
+    if facet.field.type == "phone":
+        return _any([f"{name}.contains({quoted(digits)})" for v in facet.chosen if (digits := _digits(v))])
     if facet.field.index or facet.field.unique:
         return _any([f"{name} == {quoted(v.upper() if _code(facet.field) else v)}" for v in facet.chosen])
     return _any([f"lower({name}).contains(lower({quoted(v)}))" for v in facet.chosen])
+
+
+def _digits(text: str) -> str:
+    """Return what every notation of a telephone number has in common: its digits without the zeros in front."""
+    return re.sub(r"\D", "", text.replace("(0)", "")).lstrip("0")
 
 
 def _code(shown: Field) -> bool:

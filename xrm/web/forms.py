@@ -18,6 +18,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from xrm.errors import Issue
+from xrm.kernel.fieldtypes.phone import shown as shown_phone
+from xrm.kernel.fieldtypes.signs import stars
 from xrm.kernel.values import TYPES, Part, Refused, asked, keys
 from xrm.metadata.model import Entity, Field
 from xrm.web.links import links_json, links_raw
@@ -54,7 +56,7 @@ CURRENCIES = (
     "ILS",
     "UAH",
 )
-WIDE = frozenset({"long_text", "json", "tags", "links"})
+WIDE = frozenset({"long_text", "json", "tags", "links", "markdown", "rich_text"})
 SEVERAL = frozenset({"choices", "links"})  # types whose inputs hold a list
 
 
@@ -105,6 +107,11 @@ class Entry:
         """Name of the widget; a type of several columns without one of its own gets an input for each part."""
         own = TYPES[self.field.type].widget
         return "parts" if keys(self.field) and own not in OWN_INPUTS else own
+
+    @property
+    def stars(self) -> range:
+        """The numbers of stars a rating may have."""
+        return range(stars(self.field) + 1)
 
     @property
     def wide(self) -> bool:
@@ -279,6 +286,7 @@ _TO_RAW: Mapping[str, Callable[[Field, Any, Show], Raw]] = MappingProxyType(
         "links": lambda f, v, s: links_raw(f, v),
         "datetime": _datetime_raw,
         "json": _json_raw,
+        "phone": lambda f, v, s: {f.name: shown_phone(v, s.country) if v else ""},
         "boolean": lambda f, v, s: {f.name: "true" if v else ""},
         "choices": lambda f, v, s: {f.name: list(v or ())},
         "tags": lambda f, v, s: {f.name: ", ".join(v or ())},

@@ -14,7 +14,7 @@ from xrm.errors import NotFound
 from xrm.http.caller import caller
 from xrm.http.problems import handle
 from xrm.site import Site
-from xrm.web.pages import account, board, bulk, edit, errors, home, lists, record, search
+from xrm.web.pages import account, board, bulk, edit, errors, home, lists, preview, record, search
 from xrm.web.render import STATIC, Renderer
 from xrm.web.visit import PageVisit
 
@@ -32,6 +32,7 @@ PAGES: tuple[tuple[str, str, Page], ...] = (
     ("POST", "/account/keys/{id:uuid}/revoke", account.revoke_key),
     ("GET", "/search", search.search_page),
     ("GET", "/search/quick", search.quick),
+    ("POST", "/preview", preview.preview),
     ("GET", "/e/{entity:str}", lists.list_page),
     ("GET", "/e/{entity:str}/lookup", lists.lookup),
     ("GET", "/e/{entity:str}/board", board.board_page),

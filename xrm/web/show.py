@@ -18,9 +18,12 @@ from zoneinfo import ZoneInfo
 import msgspec
 from markupsafe import Markup, escape
 
+from xrm.kernel.fieldtypes import phone, signs
 from xrm.kernel.fieldtypes.addresses import written
+from xrm.kernel.fieldtypes.markup import words_of
 from xrm.kernel.values import all_parts, keys, one_line
 from xrm.metadata.model import Choice, Entity, Field, Model
+from xrm.web import markup
 from xrm.web.links import links_plain, links_rich
 
 SYMBOLS: Mapping[str, str] = MappingProxyType({"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥", "INR": "₹", "PLN": "zł"})
@@ -35,11 +38,12 @@ LONG = 120  # characters of a long text shown in a list
 
 @dataclass(frozen=True)
 class Show:
-    """Formats values for one generation and one time zone."""
+    """Formats values for one generation, one time zone and one country."""
 
     model: Model
     zone: ZoneInfo
     map_url: str = ""
+    country: str = "DE"
 
     # --- plain text ---
 
@@ -189,6 +193,11 @@ class Show:
             "relation": lambda f, v: _label(v),
             "links": lambda f, v: links_plain(v),
             "date_range": lambda f, v: self.days(v),
+            "phone": lambda f, v: phone.shown(v, self.country),
+            "markdown": lambda f, v: markup.plain_markdown(v),
+            "rich_text": lambda f, v: words_of(v),
+            "year_month": lambda f, v: _month(v),
+            "rating": lambda f, v: f"{v} of {signs.stars(f)}",
         }
 
     @cached_property
@@ -200,10 +209,16 @@ class Show:
             "choices": self.badges,
             "tags": lambda f, v: Markup(" ").join(Markup('<span class="tag">{}</span>').format(t) for t in v),
             "email": lambda f, v: Markup('<a href="mailto:{}">{}</a>').format(quote(v, safe="@+"), v),
-            "phone": lambda f, v: Markup('<a href="tel:{}">{}</a>').format(_dialled(v), v),
+            "phone": lambda f, v: Markup('<a href="tel:{}">{}</a>').format(_dialled(v), phone.shown(v, self.country)),
             "url": _url,
             "geo_point": self.place,
             "address": lambda f, v: Markup("<br>").join(written(v)),
+            "markdown": lambda f, v: Markup('<div class="markup">{}</div>').format(markup.markdown(v)),
+            "rich_text": lambda f, v: Markup('<div class="markup">{}</div>').format(markup.rich(v)),
+            "year_month": lambda f, v: Markup('<time datetime="{}">{}</time>').format(v, _month(v)),
+            "rating": _stars,
+            "colour": _swatch,
+            "icon": lambda f, v: Markup('<i class="bi bi-{}" aria-hidden="true"></i> {}').format(v, v),
             "long_text": lambda f, v: Markup('<div class="long-text">{}</div>').format(v),
             "datetime": lambda f, v: self.time_tag(v),
             "date": lambda f, v: Markup('<time datetime="{}">{}</time>').format(v, self.day(v)),
@@ -294,7 +309,30 @@ def _label(value: Any) -> str:
 
 
 def _dialled(value: str) -> str:
+    if phone.read(value) is not None:
+        return value
     return "".join(c for c in value if c.isdigit() or c == "+")
+
+
+def _month(value: str) -> str:
+    try:
+        return f"{date.fromisoformat(f'{value}-01'):%b %Y}"
+    except ValueError:
+        return value
+
+
+def _stars(field: Field, value: int) -> Markup:
+    most = signs.stars(field)
+    drawn = "★" * min(value, most) + "☆" * (most - value)
+    return Markup(
+        '<span class="stars" aria-hidden="true">{}</span><span class="visually-hidden">{} of {}</span>'
+    ).format(drawn, value, most)
+
+
+def _swatch(field: Field, value: str) -> Markup:
+    return Markup(
+        '<svg class="swatch" viewBox="0 0 1 1" aria-hidden="true"><rect width="1" height="1" fill="{}"/></svg> {}'
+    ).format(value, value)
 
 
 def _url(field: Field, value: str) -> Markup:

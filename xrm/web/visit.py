@@ -82,8 +82,8 @@ class PageVisit:
     def show(self) -> Show:
         """Formats values; made once per generation."""
         found: Show = self.live.cached(
-            ("web", "show", self.settings.time_zone, self.settings.map_url),
-            lambda: Show(self.live.model, self.zone, self.settings.map_url),
+            ("web", "show", self.settings.time_zone, self.settings.map_url, self.settings.country),
+            lambda: Show(self.live.model, self.zone, self.settings.map_url, self.settings.country),
         )
         return found
 

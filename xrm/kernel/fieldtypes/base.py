@@ -109,6 +109,7 @@ class FieldType:
         accepts: Further JSON types it may be sent as: string, number.
         complete: JSON parts as they are kept → as a form asks for them, where older values lack some.
         doubts: Python value → warnings beside the field, of a value that is taken all the same.
+        sought: Python value → what the search box looks into, when that is not the value as text.
     """
 
     name: str
@@ -131,6 +132,7 @@ class FieldType:
     accepts: tuple[str, ...] = ()
     complete: Callable[[Field, Mapping[str, Any]], Mapping[str, Any]] | None = None
     doubts: Callable[[Field, Any], Iterable[Issue]] | None = None
+    sought: Callable[[Any], str] | None = None
 
 
 _TYPES: dict[str, FieldType] = {}

@@ -55,7 +55,24 @@ def _parse_datetime(field: Field, value: Any, parsing: Parsing) -> datetime:
         raise Refused("not_datetime", "This date is out of range.") from None
 
 
+def _parse_month(field: Field, value: Any, parsing: Parsing) -> str:
+    text = clean_text(value, 40).strip()
+    if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", text):
+        raise Refused("not_month", "This is not a month of a year.", "like 2026-11")
+    _in_range_text(field, text)
+    return text
+
+
 register(
+    FieldType(
+        "year_month",
+        constant("text"),
+        _parse_month,
+        shape(type="string", pattern=r"^\d{4}-(0[1-9]|1[0-2])$"),
+        "text",
+        "month",
+        holds="a month of a year, as 2026-11",
+    ),
     FieldType("date", constant("date"), parse_date, shape(type="string", format="date"), "date", "date", holds="a day"),
     FieldType(
         "time",

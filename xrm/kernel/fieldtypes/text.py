@@ -1,8 +1,9 @@
-"""Texts, and texts of a form: e-mail, telephone, web address."""
+"""Texts, and texts of a form: e-mail, web address."""
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
@@ -43,23 +44,39 @@ _EMAIL = re.compile(r"[^@\s<>(),;:\\\"\[\]]{1,64}@(?:[^\W_](?:[\w-]{0,61}[^\W_])
 
 def _parse_email(field: Field, value: Any, parsing: Parsing) -> str:
     text = clean_text(value, 254).strip()
-    if not _EMAIL.fullmatch(text):
+    name, _, domain = text.rpartition("@")
+    address = f"{name}@{domain_name(domain)}"
+    if not _EMAIL.fullmatch(address):
         raise Refused("not_email", "This is not an e-mail address.", "like name@example.com")
-    return text
+    return address
 
 
-def _parse_phone(field: Field, value: Any, parsing: Parsing) -> str:
-    text = clean_text(value, 60).strip()
-    if sum(c.isdigit() for c in text) < 2:
-        raise Refused("not_phone", "This is not a telephone number.", "like +49 30 123456")
-    return text
+def domain_name(text: str) -> str:
+    """Return a domain in the one form it is kept in: small letters, and the letters of its language instead of xn--."""
+    return ".".join(_label(label) for label in unicodedata.normalize("NFKC", text).lower().split("."))
+
+
+def _label(label: str) -> str:
+    """Return one label of a domain; one that claims to be encoded and is not stays as it is (RFC 3492)."""
+    if not label.startswith("xn--"):
+        return label
+    try:
+        plain = label.removeprefix("xn--").encode("ascii").decode("punycode")
+    except (UnicodeError, ValueError, OverflowError):
+        return label
+    honest = plain == unicodedata.normalize("NFKC", plain).lower() and re.fullmatch(r"[\w-]+", plain)
+    return plain if honest and not plain.isascii() else label
+
+
+_URL = re.compile(r"(https?)://([^\s/?#\"<>]+)([/?#][^\s\"<>]*)?", re.IGNORECASE)
 
 
 def _parse_url(field: Field, value: Any, parsing: Parsing) -> str:
-    text = clean_text(value, 2000).strip()
-    if not re.fullmatch(r"https?://[^\s/?#\"<>]+(?:[/?#][^\s\"<>]*)?", text, re.IGNORECASE):
+    found = _URL.fullmatch(clean_text(value, 2000).strip())
+    if not found:
         raise Refused("not_url", "This is not a web address.", "it begins with https:// or http://")
-    return text
+    user, at, host = found[2].rpartition("@")
+    return f"{found[1].lower()}://{user}{at}{domain_name(host)}{found[3] or ''}"
 
 
 def text_shape(field: Field) -> Mapping[str, Any]:
@@ -86,7 +103,6 @@ register(
     FieldType(
         "email", _TEXT, _parse_email, shape(type="string", format="email"), "text", "email", holds="an e-mail address"
     ),
-    FieldType("phone", _TEXT, _parse_phone, _STRING, "text", "phone", holds="a telephone number"),
     FieldType("url", _TEXT, _parse_url, shape(type="string", format="uri"), "text", "url", holds="a web address"),
     FieldType(
         "auto_number",
