@@ -7,6 +7,7 @@ then nothing is done if the world moved in between.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -84,7 +85,7 @@ async def apply(
         Unavailable: the database is busy; nothing was changed.
     """
     before = await current(store)
-    plan = propose(model, before, parsing)
+    plan = await asyncio.to_thread(propose, model, before, parsing)
     if plan.empty and before:
         _check_seal(plan, expected_hash)
         return Applied(before, plan)
@@ -92,7 +93,7 @@ async def apply(
         await store.lock(LOCK)
         sealed = bool(operations(plan.old, plan.new, store.dialect))
         before = await current(store)
-        plan = propose(model, before, parsing)
+        plan = await asyncio.to_thread(propose, model, before, parsing)
         _check_seal(plan, expected_hash)
         if plan.empty and before:
             return Applied(before, plan)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,18 +20,18 @@ from xrm.kernel.expression import compile as compile_expression
 from xrm.kernel.expression.sqlite_functions import sqlite_functions
 from xrm.kernel.hooks import Handlers
 from xrm.kernel.impact import assess
-from xrm.kernel.journal import Generation
+from xrm.kernel.journal import Generation, InForce, UniqueKey
 from xrm.kernel.live import Live, present
 from xrm.kernel.paths import OwnScope, RecordScope, type_of
 from xrm.kernel.plan import Plan, propose
 from xrm.kernel.plugins import Plugins, load_plugins
 from xrm.kernel.recompute import affected, recompute
 from xrm.kernel.records import Records
-from xrm.kernel.store.schema import Schema
 from xrm.kernel.store.store import Store, StoreOptions, open_store
 from xrm.kernel.values import Parsing
 from xrm.metadata.findings import Complaint, ExpressionUse
 from xrm.metadata.load import read_layer
+from xrm.metadata.memory import Memory
 from xrm.metadata.merge import Review, build, review
 from xrm.metadata.model import Model, Source
 from xrm.metadata.upgrades import overridden_changes
@@ -63,6 +63,7 @@ class Kernel:
         self.settings, self.store, self.plugins, self.clock = settings, store, plugins, clock
         self.records = Records(self)
         self._live: Live | None = None
+        self._memory = Memory()
         self._watching: asyncio.Task[None] | None = None
         self._applying = asyncio.Lock()
 
@@ -132,7 +133,7 @@ class Kernel:
 
     def review(self, sources: Sequence[Source]) -> Review:
         """Return the model the sources define, with every finding."""
-        return review(sources, check_expression)
+        return review(sources, check_expression, self._memory)
 
     def read_model(self, sources: Sequence[Source]) -> Model:
         """Return the model the sources define.
@@ -140,14 +141,16 @@ class Kernel:
         Raises:
             ModelError: with every finding.
         """
-        return build(sources, check_expression)
+        return build(sources, check_expression, self._memory)
 
     # --- plan, apply ---
 
     async def plan(self, sources: Sequence[Source]) -> Plan:
         """Return what it would take to put `sources` in force, with its impact on the records."""
         model = await asyncio.to_thread(self.read_model, sources)
-        made = await assess(self.store, propose(model, await journal.current(self.store), self.parsing))
+        generation = await journal.current(self.store)
+        plan = await asyncio.to_thread(propose, model, generation, self.parsing)  # as is comparing many tables
+        made = await assess(self.store, plan)
         notices = overridden_changes(self._live.model, model) if self._live is not None else []
         return replace(made, issues=(*made.issues, *notices))
 
@@ -160,7 +163,7 @@ class Kernel:
 
             async def data_step(before: Generation | None, after: Generation) -> None:
                 old = await asyncio.to_thread(self.read_model, before.sources) if before else None
-                live = await asyncio.to_thread(self._make_live, after, model)
+                live = await asyncio.to_thread(self._make_live, InForce.of(after), model)
                 for entity in affected(old, model):
                     await recompute(self.store, live, entity)
 
@@ -175,7 +178,7 @@ class Kernel:
                 clock=self.clock,
             )
             if applied.changed or self._live is None:
-                self._live = await asyncio.to_thread(self._make_live, applied.generation, model)
+                self._live = await asyncio.to_thread(self._make_live, InForce.of(applied.generation), model)
             return applied
 
     async def history(self) -> list[Generation]:
@@ -191,10 +194,10 @@ class Kernel:
         number = await journal.generation_number(self.store)
         if number == 0 or (self._live is not None and self._live.generation == number):
             return
-        generation = await journal.current(self.store)
-        if generation is not None:
-            model = await asyncio.to_thread(self.read_model, generation.sources)
-            self._live = await asyncio.to_thread(self._make_live, generation, model)
+        newest = await journal.in_force(self.store)
+        if newest is not None:
+            model = await asyncio.to_thread(self.read_model, newest.sources)
+            self._live = await asyncio.to_thread(self._make_live, newest, model)
             await self.store.tables_changed()
 
     def watch(self) -> None:
@@ -209,7 +212,7 @@ class Kernel:
             except XrmError as error:
                 log.warning("The model in force could not be looked up: %s", error)
 
-    def _make_live(self, generation: Generation, model: Model) -> Live:
+    def _make_live(self, generation: InForce, model: Model) -> Live:
         handlers = Handlers()
         self.plugins.manager.hook.handlers(registry=handlers)
         live = Live(
@@ -219,22 +222,20 @@ class Kernel:
             self.parsing,
             handlers,
             self.plugins.collect("actions"),
-            unique_fields(generation.schema, model),
+            unique_fields(generation.unique, model),
+            dict(self._live.compiled) if self._live else {},
         )
         _ = live.entities  # compile all now, not in the first request
         return live
 
 
-def unique_fields(schema: Schema, model: Model) -> dict[str, tuple[str, ...]]:
+def unique_fields(keys: Iterable[UniqueKey], model: Model) -> dict[str, tuple[str, ...]]:
     """Return which fields each unique index is about, by the index's name in the database."""
     found: dict[str, tuple[str, ...]] = {}
-    for table in schema.tables.values():
-        entity = model.entity(table.name)
-        names = {column.id: column.name for column in table.columns}
-        for index in table.indexes:
-            if index.unique and entity is not None:
-                columns = (names[c] for c in index.columns)
-                found[index_name(table.id, index)] = tuple(n for n in columns if n in entity.fields)
+    for key in keys:
+        entity = model.entity(key.name)
+        if entity is not None:
+            found[index_name(key.table, key.index)] = tuple(n for n in key.columns if n in entity.fields)
     return found
 
 

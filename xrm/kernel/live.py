@@ -25,6 +25,7 @@ from xrm.kernel.store.codec import Dialect
 from xrm.kernel.store.store import Store
 from xrm.kernel.values import Parsing
 from xrm.metadata.computed import listed
+from xrm.metadata.memory import Watch
 from xrm.metadata.model import Entity, Field, Model, Transition, empty
 
 
@@ -48,12 +49,14 @@ MAX_STATEMENTS = 4000  # cached per generation
 
 def present(model: Model) -> Model:
     """Return a model without what it says is removed: what a running site knows of."""
-    kept = {
-        entity.name: replace(entity, fields={f.name: f for f in entity.fields.values() if not f.removed})
-        for entity in model.entities.values()
-        if not entity.removed
-    }
+    kept = {entity.name: _present(entity) for entity in model.entities.values() if not entity.removed}
     return replace(model, entities=MappingProxyType(kept))
+
+
+def _present(entity: Entity) -> Entity:
+    if not any(field.removed for field in entity.fields.values()):
+        return entity
+    return replace(entity, fields=MappingProxyType({f.name: f for f in entity.fields.values() if not f.removed}))
 
 
 @dataclass(frozen=True)
@@ -77,9 +80,20 @@ class LiveEntity:
         return next((t for t in workflow.transitions if t.name == name), None) if workflow else None
 
 
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """An entity as it was compiled, and what was looked up in the model for it."""
+
+    prepared: LiveEntity
+    watch: Watch
+
+
 @dataclass(frozen=True)
 class Live:
-    """A running generation."""
+    """A running generation.
+
+    `compiled` starts with what an earlier generation compiled: entities for which nothing changed are taken over.
+    """
 
     generation: int
     model: Model
@@ -88,6 +102,7 @@ class Live:
     handlers: Handlers
     actions: Sequence[Action] = ()
     unique_fields: Mapping[str, tuple[str, ...]] = field(default_factory=empty)  # index name → fields
+    compiled: dict[str, Compiled] = field(default_factory=dict)  # entity → how it was compiled last
     statements: dict[Any, Any] = field(default_factory=dict)  # bounded cache, see `cached`
 
     @cached_property
@@ -100,7 +115,13 @@ class Live:
     @cached_property
     def entities(self) -> Mapping[str, LiveEntity]:
         """The compiled entities, by name."""
-        return MappingProxyType({e.name: self._compile(e) for e in self.model.entities.values()})
+        actions: dict[str, dict[str, Action]] = {}
+        for action in self.actions:
+            actions.setdefault(action.entity, {})[action.name] = action
+        made = {e.name: self._compiled(e, actions.get(e.name, {})) for e in self.model.entities.values()}
+        for gone in self.compiled.keys() - made.keys():
+            del self.compiled[gone]
+        return MappingProxyType(made)
 
     def cached(self, key: Any, make: Any) -> Any:
         """Return what `make` returned for `key` before, or now."""
@@ -112,9 +133,18 @@ class Live:
             self.statements[key] = found
         return found
 
-    def _compile(self, entity: Entity) -> LiveEntity:
-        scope = OwnScope(self.model, entity)
-        actions = {a.name: a for a in self.actions if a.entity == entity.name}
+    def _compiled(self, entity: Entity, actions: Mapping[str, Action]) -> LiveEntity:
+        known = self.compiled.get(entity.name)
+        if known is not None and known.prepared.actions == actions and known.watch.holds(self.model):
+            same = known.prepared
+            return same if same.entity is entity else replace(same, entity=entity)  # only its lines moved
+        watch = Watch(self.model)
+        prepared = self._compile(watch.model, watch.model.entities[entity.name], actions)
+        self.compiled[entity.name] = Compiled(prepared, watch.done())
+        return prepared
+
+    def _compile(self, model: Model, entity: Entity, actions: Mapping[str, Action]) -> LiveEntity:
+        scope = OwnScope(model, entity)
         workflow = entity.workflow
         moves = workflow.transitions if workflow else ()
         return LiveEntity(
@@ -127,7 +157,7 @@ class Live:
                     if f.formula and not f.virtual
                 },
             ),
-            virtual={f.name: e for f in entity.fields.values() if (e := _when_read(self.model, entity, f))},
+            virtual={f.name: e for f in entity.fields.values() if (e := _when_read(model, entity, f))},
             checks=tuple(_check(scope, check) for check in entity.checks),
             guards={t.name: compile_expression(t.guard, scope, types.BOOL) for t in moves if t.guard},
             sets={t.name: {n: _value(scope, s, n) for n, s in t.set.items()} for t in moves if t.set},

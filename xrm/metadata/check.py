@@ -12,6 +12,7 @@ from xrm.metadata.check_roles import check_role
 from xrm.metadata.check_views import check_label, check_search, check_views
 from xrm.metadata.check_workflow import check_workflow
 from xrm.metadata.findings import Complaint, ExpressionCheck, ExpressionUse, Findings, field_place, place_of
+from xrm.metadata.memory import Memory, Watch
 from xrm.metadata.model import Entity, Inverse, Model
 from xrm.metadata.names import RESERVED_ENTITIES, RESERVED_PREFIXES, SYSTEM_FIELDS
 from xrm.metadata.types import rules_of
@@ -23,6 +24,7 @@ def check(
     model: Model,
     expressions: ExpressionCheck | None = None,
     uncertain: frozenset[str] = frozenset(),
+    memory: Memory | None = None,
 ) -> list[Issue]:
     """Return everything that is wrong with a model.
 
@@ -31,16 +33,33 @@ def check(
         expressions: Judges formulas and conditions; None leaves them unread.
         uncertain: Names of definitions that could not be read in full. What refers to their missing parts is not
             held against anybody: the reason was noted already.
+        memory: What the same caller had judged before, by the same `expressions`.
     """
     findings = Findings(model, expressions, uncertain)
-    for entity in model.entities.values():
-        _name(findings, entity)
-        if not entity.removed:
-            _entity(findings, entity)
+    memory = memory or Memory()
+    for name in model.entities:
+        if uncertain or not memory.good(name, model):
+            findings.issues += _judged(model, name, expressions, uncertain, memory)
     _former(findings)
     _inverses(findings)
     for role in model.roles.values():
         check_role(findings, role)
+    return findings.issues
+
+
+def _judged(
+    model: Model, name: str, expressions: ExpressionCheck | None, uncertain: frozenset[str], memory: Memory
+) -> list[Issue]:
+    """Return what is wrong with one entity; when that is nothing, remember it."""
+    watch = Watch(model)
+    findings = Findings(watch.model, expressions, uncertain)
+    entity = watch.model.entities[name]
+    _name(findings, entity)
+    if not entity.removed:
+        _entity(findings, entity)
+    watch.done()
+    if not findings.issues and not uncertain:
+        memory.approve(name, watch)
     return findings.issues
 
 

@@ -13,11 +13,12 @@ from xrm.metadata.computed import settle
 from xrm.metadata.definitions import entity_of, role_of, trait_of
 from xrm.metadata.extend import Laying
 from xrm.metadata.links import link_definitions, linked
-from xrm.metadata.load import Definition, Reading, read_source
+from xrm.metadata.load import Definition
+from xrm.metadata.memory import Memory, Prepared
 from xrm.metadata.model import Entity, Model, Origin, Override, Role, Source, Trait
 from xrm.metadata.names import did_you_mean
 from xrm.metadata.nodes import Node
-from xrm.metadata.normal import bare, normal
+from xrm.metadata.normal import bare
 from xrm.metadata.targets import is_removed, without_removed
 
 
@@ -39,31 +40,35 @@ class Review:
         return all(issue.severity != "error" for issue in self.issues)
 
 
-def build(sources: Sequence[Source], expressions: ExpressionCheck | None = None) -> Model:
+def build(sources: Sequence[Source], expressions: ExpressionCheck | None = None, memory: Memory | None = None) -> Model:
     """Return the model that the sources define.
 
     Args:
         sources: Files of all layers, in the order of the layers: builtin, plugins by their requirements, site.
         expressions: Judges formulas and conditions; None leaves them unread.
+        memory: What the same caller made before, of the same `expressions`.
 
     Raises:
         ModelError: Something is wrong; the issues say all of it, with ``file:line:column``.
     """
-    result = review(sources, expressions)
+    result = review(sources, expressions, memory)
     if not result.valid:
         errors = sum(issue.severity == "error" for issue in result.issues)
         raise ModelError(f"the model is not valid: {errors} {'error' if errors == 1 else 'errors'}", result.issues)
     return result.model
 
 
-def review(sources: Sequence[Source], expressions: ExpressionCheck | None = None) -> Review:
+def review(
+    sources: Sequence[Source], expressions: ExpressionCheck | None = None, memory: Memory | None = None
+) -> Review:
     """Return what can be made of the sources together with every error and warning; never raises for bad files."""
-    readings = [read_source(source) for source in sources]
-    issues = [issue for reading in readings for issue in reading.issues]
-    uncertain = {name for reading in readings for name in reading.uncertain}
-    merged = _Merge(readings, issues, uncertain).model(sources)
+    memory = memory or Memory()
+    files = memory.files(sources)
+    issues = [issue for file in files for issue in (*file.reading.issues, *file.issues)]
+    uncertain = {name for file in files for name in file.reading.uncertain}
+    merged = _Merge(files, issues, uncertain, memory).model(sources)
     model = settle(merged, issues, frozenset(uncertain))
-    issues += check(model, expressions, frozenset(uncertain))
+    issues += check(model, expressions, frozenset(uncertain), memory)
     return Review(model, _ordered(issues, sources))
 
 
@@ -81,15 +86,13 @@ def _ordered(issues: Iterable[Issue], sources: Sequence[Source]) -> tuple[Issue,
 class _Merge:
     """One pass over all definitions; what is wrong goes into `issues`, what is incomplete into `uncertain`."""
 
-    def __init__(self, readings: Iterable[Reading], issues: list[Issue], uncertain: set[str]) -> None:
+    def __init__(self, files: Iterable[Prepared], issues: list[Issue], uncertain: set[str], memory: Memory) -> None:
         self.issues = issues
         self.uncertain = uncertain
-        read = [definition for reading in readings for definition in reading.definitions]
+        self.memory = memory
+        read = [definition for file in files for definition in file.definitions]
         layers = {layer: rank for rank, layer in enumerate(dict.fromkeys(d.node.source.layer for d in read))}
-        self.definitions = sorted(
-            (Definition(d.kind, d.name, normal(d.node, issues)) for d in read),
-            key=lambda d: layers[d.node.source.layer],
-        )
+        self.definitions = sorted(read, key=lambda d: layers[d.node.source.layer])
         self.links = link_definitions(self.definitions)
         self.definitions += self.links.values()
         self.ranks = layers
@@ -170,10 +173,18 @@ class _Merge:
         self, own: Definition, changes: list[Definition], traits: dict[str, Trait], nodes: dict[str, Node]
     ) -> Entity:
         used = {bare(item.value): item for d in (own, *changes) for item in _uses(d)}
+        parts = (own.node, *(d.node for d in changes), *(nodes.get(name) for name in used))
+        known = self.memory.merged(own.name, parts)
+        if known is not None:
+            return known
+        before = len(self.issues), len(self.uncertain), len(self.overrides)
         node, gone = self._laid(own, changes, {name: nodes[name] for name in used if name in nodes})
         if any(name in self.uncertain or name not in traits for name in used):
             self.uncertain.add(own.name)
-        return entity_of(own.name, node, own.origin, self._traits(node, traits), self.issues, gone)
+        entity = entity_of(own.name, node, own.origin, self._traits(node, traits), self.issues, gone)
+        if before == (len(self.issues), len(self.uncertain), len(self.overrides)) and own.name not in self.uncertain:
+            self.memory.keep(own.name, parts, entity)
+        return entity
 
     def _traits(self, node: Node, traits: dict[str, Trait]) -> list[Trait]:
         """Return the traits an entity uses; one that does not exist is noted, and two that bring the same field."""
