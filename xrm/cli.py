@@ -213,16 +213,17 @@ async def history(site: Site, args: argparse.Namespace) -> int:
 
 
 async def explain(site: Site, args: argparse.Namespace) -> int:
-    """Say which layer and line set each property of an entity or field."""
-    from xrm.metadata.explain import explain as explained
+    """Say which layer and line set each property of an entity, a field, a view, a role …."""
+    from xrm.metadata.explain import explain_json
 
-    model = site.kernel.read_model(site.kernel.sources())
-    rows = explained(model, args.name)
+    rows = explain_json(site.kernel.read_model(site.kernel.sources()), args.name)
     if args.json:
-        emit([{"property": p, "value": v, "origin": str(o)} for p, v, o in rows])
+        emit(rows)
         return 0
-    for name, value, origin in rows:
-        print(f"{name:<14} {value!s:<40} {origin}")
+    for row in rows:
+        before = row.get("instead_of")
+        instead = f"  instead of {before['value']} ({before['layer']}, {before['origin']})" if before else ""
+        print(f"{row['property']:<24} {row['value']!s:<40} {row['layer']:<12} {row['origin']}{instead}")
     return 0
 
 
@@ -482,7 +483,9 @@ def _history_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _explain_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", help="an entity, or entity.field")
+    parser.add_argument(
+        "name", help="deal, deal.amount, deal.views.list, deal.checks.NAME, deal.workflow.states.won, roles.reader …"
+    )
     _json_option(parser)
 
 

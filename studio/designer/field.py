@@ -12,6 +12,7 @@ from studio import edits, show, words
 from studio.designer import inputs
 from studio.designer.choices import changed_choices, written_choices
 from studio.designer.inputs import Spot
+from studio.designer.origins import show_origins
 from studio.desk import Desk, edit
 from studio.parts.rows import Column, rows
 from studio.places import Place, by_place
@@ -100,6 +101,7 @@ class _Panel:
         self.default()
         with st.expander("More", key=f"more.{self.entity.name}.{field.name}"):
             self.more()
+        show_origins(self.desk, f"{self.entity.name}.{self.field.name}")
         self.last()
 
     def rules(self) -> None:

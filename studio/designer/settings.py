@@ -9,6 +9,7 @@ import streamlit as st
 from studio import edits, words
 from studio.designer import inputs
 from studio.designer.inputs import Spot
+from studio.designer.origins import show_origins
 from studio.desk import Desk, edit
 from xrm.metadata.model import Entity, Grant
 from xrm.metadata.names import plural_of, title_of
@@ -25,6 +26,7 @@ def show_settings(desk: Desk, entity: Entity) -> None:
         _records(desk, entity)
     st.subheader("Who may use it", anchor=False)
     _roles(desk, entity)
+    show_origins(desk, entity.name)
     _last(desk, entity)
 
 

@@ -10,6 +10,7 @@ import streamlit as st
 from studio import edits, show, words
 from studio.designer import inputs
 from studio.designer.inputs import Spot
+from studio.designer.origins import show_origins
 from studio.desk import Desk, edit
 from studio.parts.order import Item, order
 from studio.places import Place, by_place
@@ -55,6 +56,7 @@ def _view(desk: Desk, entity: Entity, view: View) -> None:
         text, _ = words.layer_word(view.origin.layer)
         st.caption(f"Defined by {text}. What you change is kept in a file of this site.")
     {"list": _list, "form": _form, "board": _board}[view.kind](_Editor(desk, entity, view))
+    show_origins(desk, f"{entity.name}.views.{view.name}")
 
 
 class _Editor:

@@ -11,6 +11,7 @@ import streamlit as st
 from studio import diagrams, edits, show, words
 from studio.designer import inputs
 from studio.designer.inputs import Spot
+from studio.designer.origins import show_origins
 from studio.desk import Desk, edit
 from studio.parts.order import Badge, Item, order
 from studio.parts.rows import Column, rows
@@ -256,6 +257,7 @@ def _move(desk: Desk, entity: Entity, workflow: Workflow, move: Transition) -> N
         add="Set a field",
         on_change=lambda found: _put_set(spot("set"), found),
     )
+    show_origins(desk, f"{entity.name}.workflow.transitions.{move.name}")
     if move.origin.layer == "site":
         st.button("Remove this move", disabled=locked, on_click=_remove, args=(entity.name, move.name))
 

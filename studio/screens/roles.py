@@ -7,6 +7,7 @@ from html import escape
 import streamlit as st
 
 from studio import edits, show, words
+from studio.designer.origins import show_origins
 from studio.designer.text import editor
 from studio.desk import Desk, current_desk
 from xrm.metadata.model import Entity, Grant, Role, Source
@@ -82,6 +83,7 @@ def _role(desk: Desk) -> None:
     st.caption(role.description)
     if role.capabilities:
         st.markdown("May also: " + ", ".join(f"`{capability}`" for capability in role.capabilities))
+    show_origins(desk, f"roles.{name}")
     site = [s for s in desk.sources if s.layer == "site" and _says(s, name)]
     file = site[0].file if site else f"entities/roles/{name}.yaml"
     editor(desk, file, site[0].text if site else f"role: {name}\ngrants: []\n")

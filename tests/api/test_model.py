@@ -215,3 +215,15 @@ async def test_an_error_points_at_its_place(admin):
     ask = {"entity": "machine", "expression": "power >\n  poower"}
     bad = (await admin.post("/api/model/expression", json=ask)).json()
     assert bad["detail"].splitlines() == ["2:3: unknown field 'poower' (did you mean 'power'?)", "    poower", "    ^"]
+
+
+async def test_it_says_who_set_what(callers, admin):
+    answer = await admin.get("/api/model/explain?path=machine.name")
+    (required,) = [row for row in answer.json()["properties"] if row["property"] == "required"]
+    assert (required["value"], required["layer"], required["file"], required["line"]) == (
+        True, "site", "entities/machine.yaml", 8,
+    )  # fmt: skip
+    assert (await admin.get("/api/model/explain?path=machine.nme")).status_code == 404
+    assert (await admin.get("/api/model/explain")).status_code == 400
+    reader = await callers.robot("Reader", "reader")
+    assert (await reader.get("/api/model/explain?path=machine.name")).status_code == 403

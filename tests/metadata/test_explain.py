@@ -6,7 +6,7 @@ import pytest
 
 from tests.metadata.sites import model, source
 from xrm.errors import NotFound
-from xrm.metadata.explain import explain
+from xrm.metadata.explain import explain, explain_json
 from xrm.metadata.model import Model
 
 DEAL = """\
@@ -79,3 +79,57 @@ def test_what_does_not_exist_is_not_found(site: Model, path: str, hint: str) -> 
     with pytest.raises(NotFound) as raised:
         explain(site, path)
     assert raised.value.details["hint"] == hint
+
+
+PARTS = """\
+extends: deal
+fields: {amount: {removed: true}}
+workflow: {states: {won: Sold}, transitions: {win: {guard: "kind == 'a'"}}}
+views: {list: {columns: [+kind, -amount], sort: kind}, board: {removed: true}}
+checks: [{name: named, severity: warn}]
+---
+role: sales
+grants: [{name: deals, actions: [read]}, {name: people, removed: true}]
+"""
+OWNER = DEAL.replace("views: {list: {columns: [amount]}}", "views: {list: {columns: [amount]}, board: {by: kind}}")
+OWNER = OWNER.replace('{require: "amount > 0", message: M}', '{name: named, require: "kind != null", message: M}')
+OWNER += "---\nrole: sales\ngrants: [{name: deals, entity: deal, actions: [read, update], rows: own},"
+OWNER += " {name: people, entity: user, actions: [read]}]\ncapabilities: [model.read]\n"
+
+
+@pytest.fixture
+def whole() -> Model:
+    return model(source(OWNER, "crm"), PARTS)
+
+
+@pytest.mark.parametrize(("path", "shown_rows"), [
+    ("deal.views.list", {"columns": (["kind"], "crm", "crm.yaml:12:25"), "sort": (["kind"], "site", "site.yaml:4:49")}),
+    ("deal.views.board", {"removed": (True, "site", "site.yaml:4:73")}),
+    ("deal.workflow.states.won", {"final": ("won", "crm", "crm.yaml:10:32"), "title": ("Sold", "site",
+                                                                                     "site.yaml:3:26")}),
+    ("deal.workflow.transitions.win", {"from": (["new"], "crm", "crm.yaml:11:29"), "to": ("won", "crm",
+     "crm.yaml:11:40"), "guard": ("kind == 'a'", "site", "site.yaml:3:60")}),
+    ("deal.checks.named", {"name": ("named", "site", "site.yaml:5:17"), "require": ("kind != null", "crm",
+     "crm.yaml:13:33"), "message": ("M", "crm", "crm.yaml:13:58"), "severity": ("warn", "site", "site.yaml:5:34")}),
+    ("roles.sales.grants.deals", {"name": ("deals", "site", "site.yaml:8:17"), "entity": ("deal", "crm",
+     "crm.yaml:16:32"), "actions": (["read"], "site", "site.yaml:8:33"), "rows": ("own", "crm", "crm.yaml:16:69")}),
+    ("roles.sales.grants.people", {"removed": (True, "site", "site.yaml:8:66")}),
+])  # fmt: skip
+def test_every_part_is_explained(whole: Model, path: str, shown_rows: dict[str, object]) -> None:
+    assert shown(whole, path) == shown_rows
+
+
+def test_what_was_removed_is_told_with_its_place(whole: Model) -> None:
+    assert shown(whole, "deal")["views.board"] == ("removed", "site", "site.yaml:4:73")
+    assert shown(whole, "deal.amount")["removed"] == (True, "site", "site.yaml:2:28")
+    assert shown(whole, "sales")["grants.people"] == ("removed", "site", "site.yaml:8:66")
+    assert shown(whole, "sales")["capabilities.model.read"] == (True, "crm", "crm.yaml:17:16")
+
+
+def test_it_tells_what_stood_there_before(site: Model) -> None:
+    rows = {row["property"]: row for row in explain_json(site, "deal.amount")}
+    assert rows["min"] == {
+        "property": "min", "value": 5, "layer": "site", "origin": "site.yaml:4:38", "file": "site.yaml", "line": 4,
+        "column": 38, "instead_of": {"value": 0, "layer": "crm", "origin": "crm.yaml:5:30"},
+    }  # fmt: skip
+    assert "instead_of" not in rows["type"]

@@ -339,3 +339,9 @@ def test_what_was_changed_outside_the_studio_waits_to_be_applied(screen, paper):
     button(test, "Apply").click().run()
     assert paper.applied == [{"files": {}, "hash": "h1", "consent": []}]
     assert "wait to be applied" not in shown(test)
+
+
+def test_every_property_says_which_layer_set_it(screen):
+    text = shown(panel(screen, "machine", "price"))
+    assert '<th>type</th><td>money <span class="xs-badge xs-good">this site</span>' in text
+    assert "entities/machine.yaml:" in text

@@ -13,18 +13,20 @@ from litestar import get, post
 from xrm.api.describe import READ, describe
 from xrm.api.files import diffs, site_sources, write_sources
 from xrm.builtin.computed.explain import explain
-from xrm.errors import Forbidden, Invalid, Issue
+from xrm.errors import Forbidden, Invalid, Issue, Malformed
 from xrm.http.answers import Answer, answer
 from xrm.http.caller import signed_in
 from xrm.http.reading import AnyRequest, read_object, read_query, take, unchanged, whole
 from xrm.kernel.change import Actor
 from xrm.kernel.journal import Generation
 from xrm.kernel.values import to_json
+from xrm.metadata.explain import explain_json
 from xrm.metadata.model import Model, Source
 from xrm.site import Site
 
 EDIT = "model.edit"
 MAX_HISTORY = 100
+MAX_PATH = 300  # characters
 
 
 class ModelRoutes:
@@ -38,6 +40,7 @@ class ModelRoutes:
         return [
             get("/api/model")(self.read),
             get("/api/model/history")(self.history),
+            get("/api/model/explain")(self.explain),
             post("/api/model/check")(self.check),
             post("/api/model/plan")(self.plan),
             post("/api/model/apply")(self.apply),
@@ -54,6 +57,19 @@ class ModelRoutes:
         if unchanged(request, tag):
             return Answer(status=304, headers={"etag": tag})
         return Answer(body, headers={"etag": tag})
+
+    async def explain(self, request: AnyRequest) -> Answer:
+        """Answer with who set each property of a part of the model in force, and where."""
+        actor = signed_in(request)
+        path = read_query(request, frozenset({"path"})).get("path", "")
+        live = self._kernel.live
+        live.policy.authorise(actor, READ)
+        if not path:
+            raise Malformed(issues=[Issue("path", "required", "Say what to explain.", "such as path=deal.amount")])
+        whole = await asyncio.to_thread(
+            live.cached, ("api.explained",), lambda: self._kernel.read_model(live.model.sources)
+        )
+        return answer({"path": path, "properties": explain_json(whole, path[:MAX_PATH])})
 
     async def check(self, request: AnyRequest) -> Answer:
         """Answer with the findings about definitions: those on disk, with the files sent in their place."""

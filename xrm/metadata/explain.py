@@ -1,15 +1,17 @@
-"""Who set what: every property of an entity or field with the layer and the line it comes from."""
+"""Who set what: every property of a definition with the layer and the line it comes from."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from xrm.errors import NotFound
-from xrm.metadata.model import Entity, Field, Link, Model, Origin, Workflow
+from xrm.metadata.model import Entity, Field, Grant, Link, Model, Origin, Override, Role, Section, Workflow
 from xrm.metadata.names import did_you_mean
 
 _ATTRIBUTES = {"class": "field_class"}
+_OF_PARTS = {"from": "sources", "to": "target"}
+_REMOVED = "removed"
 _OF_ENTITY = (
     "title",
     "plural",
@@ -37,20 +39,142 @@ class Explained(NamedTuple):
 
 
 def explain(model: Model, path: str) -> list[Explained]:
-    """Return the properties of an entity (``deal``) or of a field (``deal.amount``) that somebody set.
+    """Return the properties that somebody set, of what is at a path.
+
+    Args:
+        model: The model, with what it says is removed.
+        path: An entity (``deal``), a field (``deal.amount``), a part (``deal.views.list``, ``deal.checks.paid``,
+            ``deal.workflow.states.won``, ``deal.workflow.transitions.win``), a role (``roles.sales``) or one of its
+            grants (``roles.sales.grants.deals``); unnamed checks and grants by their number from 0.
 
     Raises:
-        NotFound: There is no such entity or field.
+        NotFound: There is no such thing.
     """
-    name, _, field = path.partition(".")
+    name, _, below = path.removeprefix("roles.").partition(".")
+    if path.startswith("roles.") or (name not in model.entities and name in {**model.roles, **model.removed_roles}):
+        return list(_role(model, name, below))
     entity = model.entities.get(name)
     if entity is None:
         raise NotFound(f"there is no entity {name!r}", hint=did_you_mean(name, model.entities))
-    if not field:
+    if not below:
         return list(_entity(entity))
-    if field not in entity.fields:
-        raise NotFound(f"{name!r} has no field {field!r}", hint=did_you_mean(field, entity.fields))
-    return list(_field(entity, entity.fields[field]))
+    if below in entity.fields:
+        return list(_field(entity, entity.fields[below]))
+    return list(_part(entity, name, below))
+
+
+def earlier(model: Model, path: str, option: str) -> Override | None:
+    """Return what the layers before said of a property that `explain` tells, when a later one decided otherwise."""
+    name, _, below = path.removeprefix("roles.").partition(".")
+    entity = model.entities.get(name)
+    whole = entity is not None and below in entity.fields and not path.startswith("roles.")
+    place = f"fields.{below}" if whole else below
+    return model.overrides.get(".".join(filter(None, (name, place, option))))
+
+
+def explain_json(model: Model, path: str) -> list[dict[str, Any]]:
+    """Return what `explain` tells as JSON data, with what each value stands in the place of.
+
+    Raises:
+        NotFound: There is no such thing.
+    """
+    return [_json(each, earlier(model, path, each.property)) for each in explain(model, path)]
+
+
+def _json(each: Explained, before: Override | None) -> dict[str, Any]:
+    origin = each.origin
+    shown = {"property": each.property, "value": each.value, "layer": origin.layer, "origin": str(origin)}
+    shown |= {"file": origin.file, "line": origin.line, "column": origin.column} if origin.file else {}
+    if before is not None:
+        where = before.earlier_origin
+        shown["instead_of"] = {"value": before.earlier, "layer": where.layer, "origin": str(where)}
+    return shown
+
+
+def _part(entity: Entity, name: str, path: str) -> Iterator[Explained]:
+    """Yield the properties of a view, check, state or transition."""
+    parts = {
+        **{f"views.{view.name}": view for view in entity.views.values()},
+        **_numbered("checks", entity.checks),
+    }
+    if entity.workflow is not None:
+        parts |= {f"workflow.states.{state.name}": state for state in entity.workflow.states}
+        parts |= {f"workflow.transitions.{move.name}": move for move in entity.workflow.transitions}
+    if path in entity.gone:
+        yield Explained(_REMOVED, True, entity.gone[path])  # noqa: FBT003 - a value
+    elif path not in parts:
+        known = (*entity.fields, *parts, *entity.gone)
+        raise NotFound(f"{name!r} has no {path!r}", hint=did_you_mean(path, known))
+    else:
+        place = _place_of(path, "checks", entity.checks)
+        yield from _options(parts[path], place, entity.origins)
+
+
+def _role(model: Model, name: str, path: str) -> Iterator[Explained]:
+    if name in model.removed_roles:
+        yield Explained(_REMOVED, True, model.removed_roles[name])  # noqa: FBT003 - a value
+        return
+    role = model.roles.get(name)
+    if role is None:
+        raise NotFound(f"there is no role {name!r}", hint=did_you_mean(name, model.roles))
+    grants = _numbered("grants", role.grants)
+    if not path:
+        yield from _whole_role(role, grants)
+    elif path in role.gone:
+        yield Explained(_REMOVED, True, role.gone[path])  # noqa: FBT003 - a value
+    elif path in grants:
+        yield from _options(grants[path], _place_of(path, "grants", role.grants), role.origins)
+    else:
+        raise NotFound(f"the role {name!r} has no {path!r}", hint=did_you_mean(path, (*grants, *role.gone)))
+
+
+def _whole_role(role: Role, grants: Mapping[str, Grant]) -> Iterator[Explained]:
+    for option in ("title", "description"):
+        if option in role.origins:
+            yield Explained(option, getattr(role, option), role.origins[option])
+    for path, grant in grants.items():
+        yield Explained(path, f"{', '.join(grant.actions)}: {grant.entity}", grant.origin)
+    for number, capability in enumerate(role.capabilities):
+        yield Explained(f"capabilities.{capability}", True, role.origins.get(f"capabilities.{number}", role.origin))  # noqa: FBT003
+    for path, origin in role.gone.items():
+        yield Explained(path, _REMOVED, origin)
+
+
+def _numbered(kind: str, parts: tuple[Any, ...]) -> dict[str, Any]:
+    """Return checks or grants by their names, or numbers; those of one grant on several entities all the same name."""
+    named: dict[str, Any] = {}
+    for number, part in enumerate(parts):
+        path = f"{kind}.{part.name}" if part.name else f"{kind}.{number}"
+        named[path if path not in named else f"{path}.{part.entity}"] = part
+    return named
+
+
+def _place_of(path: str, kind: str, parts: tuple[Any, ...]) -> str:
+    """Return where the origins of a part are kept: there, checks and grants have numbers."""
+    numbers = {name: number for number, name in enumerate(_numbered(kind, parts))}
+    return f"{kind}.{numbers[path]}" if path in numbers else path
+
+
+def _options(part: Any, place: str, origins: Mapping[str, Origin]) -> Iterator[Explained]:
+    below = f"{place}."
+    for path, origin in origins.items():
+        option = path.removeprefix(below)
+        if path.startswith(below) and "." not in option and hasattr(part, attribute := _attribute(part, option)):
+            yield Explained(option, _plain(getattr(part, attribute)), origin)
+
+
+def _attribute(part: Any, option: str) -> str:
+    if option == "rows":
+        return "where" if part.where else "scope"
+    return "read" if isinstance(part, Grant) and option == "fields" else _OF_PARTS.get(option, option)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Section):
+        return value.title
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
+    return dict(value) if isinstance(value, Mapping) else value
 
 
 def _field(entity: Entity, field: Field) -> Iterator[Explained]:
@@ -81,12 +205,14 @@ def _entity(entity: Entity) -> Iterator[Explained]:
             yield Explained(option, getattr(entity, option), entity.origins[option])
     for field in entity.fields.values():
         yield Explained(f"fields.{field.name}", field.type, field.origin)
-    for number, check in enumerate(entity.checks):
-        yield Explained(f"checks.{number}", check.require, check.origin)
+    for path, check in _numbered("checks", entity.checks).items():
+        yield Explained(path, check.require, check.origin)
     if entity.workflow is not None:
         yield from _workflow(entity, entity.workflow)
     for view in entity.views.values():
         yield Explained(f"views.{view.name}", view.kind, view.origin)
+    for path, origin in entity.gone.items():
+        yield Explained(path, _REMOVED, origin)
 
 
 def _workflow(entity: Entity, workflow: Workflow) -> Iterator[Explained]:

@@ -255,6 +255,20 @@ def _model() -> Json:
                 sends=body(obj(asked, ("entity", "expression"), closed=True)),
             )
         },
+        "/api/model/explain": {
+            "get": operation(
+                "model_explain",
+                "Who set each property of a part of the model, and where",
+                _MODEL,
+                {
+                    "200": json_answer(
+                        "The properties, each with its value, layer, file, line and column.",
+                        obj({"path": TEXT, "properties": many({"type": "object"})}, ("path", "properties")),
+                    ),
+                },
+                parameters=(query_parameter("path", "deal, deal.amount, deal.views.list, roles.reader …", TEXT),),
+            )
+        },
         "/api/model/history": {
             "get": operation(
                 "model_history",
