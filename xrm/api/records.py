@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote_to_bytes
 from uuid import UUID
@@ -27,6 +28,7 @@ from xrm.http.reading import (
 )
 from xrm.kernel.acts import Act
 from xrm.kernel.change import Actor
+from xrm.kernel.fieldtypes.pointers import MAX_KEY
 from xrm.kernel.query import Query
 from xrm.kernel.totals import Totals
 from xrm.site import Site
@@ -58,6 +60,7 @@ class RecordRoutes:
             post("/api/{entity:str}/{id:str}/actions/{action:str}")(self.act),
             get("/api/{entity:str}/{id:str}/history")(self.history),
             put("/api/{entity:str}/by/{field:str}/{value:path}")(self.upsert),
+            put("/api/{entity:str}/by")(self.upsert_by),
         ]
 
     # --- reading ---
@@ -174,23 +177,34 @@ class RecordRoutes:
 
     async def upsert(self, request: AnyRequest) -> Answer:
         """Change the record that a unique field names, or create it."""
-        actor, entity = signed_in(request), request.path_params["entity"]
-        field, value = request.path_params["field"], _last_segment(request)
         read_query(request)
+        return await self._upsert(request, {request.path_params["field"]: _last_segment(request)})
+
+    async def upsert_by(self, request: AnyRequest) -> Answer:
+        """Change the record that a unique key of several fields names (`?customer=…&name=…`), or create it."""
+        pairs = list(request.query_params.multi_items())
+        given = dict(pairs)
+        if not given or len(given) < len(pairs) or len(given) > MAX_KEY:
+            raise Malformed("Name the fields of a unique key, each once.", hint="like ?customer=…&name=…")
+        return await self._upsert(request, given)
+
+    async def _upsert(self, request: AnyRequest, key: Mapping[str, str]) -> Answer:
+        actor, entity = signed_in(request), request.path_params["entity"]
         versions = expected_versions(request, needed=False)
         values = await read_object(request)
-        if str(values.get(field, value)) != value:
-            raise Invalid(issues=[Issue(field, "differs", "The address and the body name different values.")])
+        for field, value in key.items():
+            if str(values.get(field, value)) != value:
+                raise Invalid(issues=[Issue(field, "differs", "The address and the body name different values.")])
 
         async def work(act: Act) -> Answer:
-            id = await self._records.find_by(actor, entity, field, value)
+            id = await self._records.find_by(actor, entity, key)
             if id is None:
                 try:
                     async with self._records.attempt(actor):
-                        made = await self._records.create(actor, entity, {**values, field: value})
+                        made = await self._records.create(actor, entity, {**values, **key})
                     return self._written(request, act, made, 201)
                 except Conflict:
-                    id = await self._records.find_by(actor, entity, field, value)
+                    id = await self._records.find_by(actor, entity, key)
                     if id is None:
                         raise
             version = await self._one_of(actor, entity, id, versions)

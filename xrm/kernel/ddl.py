@@ -15,6 +15,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from xrm.kernel import conditions
 from xrm.kernel.diff import SchemaChange, TableChange, compare
 from xrm.kernel.physical import SYSTEM_PREFIX, base_id, plain
 from xrm.kernel.store.codec import Dialect
@@ -107,14 +108,21 @@ class _Writer:
     def index(self, table: Table, index: Index) -> Run:
         names = {c.id: c for c in table.columns}
         columns = [names[id] for id in index.columns]
-        live = f" WHERE {quote('deleted_at')} IS NULL" if index.live else ""
+        where = [f"{quote('deleted_at')} IS NULL"] if index.live else []
+        if index.where:
+            where.append(conditions.sql(index.where, self.dialect, lambda id: (quote(names[id].name), names[id].type)))
+        live = f" WHERE {' AND '.join(where)}" if where else ""
         unique = "UNIQUE " if index.unique else ""
         name = quote(index_name(table.id, index))
         # A set of texts is asked for what it contains; only PostgreSQL has an index that answers.
         a_set = len(columns) == 1 and columns[0].type.name == "texts" and not index.unique
         method = "USING gin " if a_set and self.dialect.name == "postgresql" else ""
-        listed = ", ".join(quote(c.name) + self._null_order(c, method) for c in columns)
+        listed = ", ".join(self._indexed(c, index) + self._null_order(c, method) for c in columns)
         return Run(f"CREATE {unique}INDEX {name} ON {quote(table.name)} {method}({listed}){live}")
+
+    def _indexed(self, column: Column, index: Index) -> str:
+        folded = index.ignore and column.type.name == "text"
+        return self.dialect.fold(quote(column.name)) if folded else quote(column.name)
 
     def _null_order(self, column: Column, method: str) -> str:
         """Null is the least value in lists, as SQLite has it; an index must say so on PostgreSQL to serve them."""
@@ -187,12 +195,16 @@ def _touching(change: TableChange) -> set[str]:
 
 def _indexes_to_drop(change: TableChange) -> Iterator[Index]:
     ids = _touching(change)
-    return (i for i in change.old.indexes if i in change.indexes_dropped or ids & set(i.columns))
+    return (i for i in change.old.indexes if i in change.indexes_dropped or ids & _used(i))
 
 
 def _indexes_to_create(change: TableChange) -> Iterator[Index]:
     ids = _touching(change)
-    return (i for i in change.new.indexes if i in change.indexes_added or ids & set(i.columns))
+    return (i for i in change.new.indexes if i in change.indexes_added or ids & _used(i))
+
+
+def _used(index: Index) -> set[str]:
+    return {*index.columns, *conditions.columns_of(index.where)}
 
 
 class _Postgres(_Writer):

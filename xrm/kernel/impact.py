@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from xrm.errors import Issue
+from xrm.kernel.conditions import sql
 from xrm.kernel.journal import table_names
 from xrm.kernel.physical import base_id
 from xrm.kernel.plan import Plan, Step
@@ -141,11 +142,14 @@ class _Assessor:
 
     async def _unique(self, step: Step) -> tuple[int, list[str]]:
         table, index = self._table(step), self._index(step)
-        terms = [self._term(step, id) for id in index.columns]
+        terms = [self._unique_term(step, index, id) for id in index.columns]
         if any(term == "NULL" for term in terms):
             return 0, []
         live = next((c for c in table.columns if c.id == "deleted_at"), None) if index.live else None
         where = [f"{term} IS NOT NULL" for term in terms] + ([f"{quote(live.name)} IS NULL"] if live else [])
+        if index.where:
+            types = {c.id: c.type for c in self.plan.new.tables[step.table].columns}
+            where.append(sql(index.where, self.store.dialect, lambda id: (self._term(step, id), types[id])))
         listed = ", ".join(terms)
         inner = (
             f"SELECT {listed}, count(*) AS xrm_count FROM {quote(table.name)} WHERE {' AND '.join(where)}"
@@ -165,6 +169,11 @@ class _Assessor:
             "correct or merge them first",
         )
         return twins, samples
+
+    def _unique_term(self, step: Step, index: Index, id: str) -> str:
+        term, column = self._term(step, id), next(c for c in self.plan.new.tables[step.table].columns if c.id == id)
+        folded = index.ignore and column.type.name == "text" and term != "NULL"
+        return self.store.dialect.fold(term) if folded else term
 
     def _term(self, step: Step, id: str) -> str:
         """Return SQL for what a column will hold after the plan's fills; as text, if its type changes."""

@@ -237,7 +237,14 @@ def _table_to_json(table: Table) -> dict[str, Any]:
         "name": table.name,
         "columns": [_column_to_json(c) for c in table.columns],
         "indexes": [
-            {"id": i.id, "columns": list(i.columns), "unique": i.unique, "live": i.live} for i in table.indexes
+            {
+                "id": i.id,
+                "columns": list(i.columns),
+                "unique": i.unique,
+                "live": i.live,
+                **{name: text for name, text in (("where", i.where), ("ignore", i.ignore)) if text},
+            }
+            for i in table.indexes
         ],
         "keys": [
             {"id": k.id, "column": k.column, "table": k.table, "on_delete": k.on_delete} for k in table.foreign_keys
@@ -250,7 +257,10 @@ def _table_from_json(id: str, data: Mapping[str, Any]) -> Table:
         id,
         data["name"],
         tuple(_column_from_json(c) for c in data["columns"]),
-        tuple(Index(i["id"], tuple(i["columns"]), i["unique"], i["live"]) for i in data["indexes"]),
+        tuple(
+            Index(i["id"], tuple(i["columns"]), i["unique"], i["live"], i.get("where", ""), i.get("ignore", ""))
+            for i in data["indexes"]
+        ),
         tuple(ForeignKey(k["id"], k["column"], k["table"], k["on_delete"]) for k in data["keys"]),
     )
 

@@ -14,6 +14,7 @@ from xrm.errors import Unavailable, XrmError
 from xrm.kernel import apply as applying
 from xrm.kernel import journal
 from xrm.kernel.change import Actor
+from xrm.kernel.conditions import condition
 from xrm.kernel.ddl import index_name
 from xrm.kernel.expression import ExpressionError, types
 from xrm.kernel.expression import compile as compile_expression
@@ -33,7 +34,7 @@ from xrm.metadata.findings import Complaint, ExpressionUse
 from xrm.metadata.load import read_layer
 from xrm.metadata.memory import Memory
 from xrm.metadata.merge import Review, build, review
-from xrm.metadata.model import Model, Source
+from xrm.metadata.model import Entity, Model, Source
 from xrm.metadata.upgrades import overridden_changes
 from xrm.settings import Settings
 
@@ -244,10 +245,20 @@ def check_expression(model: Model, use: ExpressionUse) -> list[Complaint]:
     entity = model.entities[use.entity]
     field = entity.fields.get(use.field)
     when_read = use.purpose == "formula" and field is not None and field.virtual
+    if use.purpose == "unique":
+        return _key_condition(model, entity, use.source)
     wide = when_read or use.purpose in ("filter", "where")
     scope = RecordScope(model, entity) if wide else OwnScope(model, entity)
     try:
         compile_expression(use.source, scope, types.BOOL if field is None else type_of(field))
+    except ExpressionError as error:
+        return [Complaint(error.reason, error.position, error.hint)]
+    return []
+
+
+def _key_condition(model: Model, entity: Entity, source: str) -> list[Complaint]:
+    try:
+        condition(model, entity, source, ".".join)
     except ExpressionError as error:
         return [Complaint(error.reason, error.position, error.hint)]
     return []

@@ -14,6 +14,7 @@ and refuses. It is deferrable, so that an import or an undo may write in any ord
 from __future__ import annotations
 
 import dataclasses
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -22,9 +23,10 @@ from typing import Any
 
 from xrm.errors import Issue, ModelError
 from xrm.kernel import values
+from xrm.kernel.conditions import condition
 from xrm.kernel.store.schema import Column, ForeignKey, Index, Schema, Table
 from xrm.kernel.values import Lookup, Parsing, Refused
-from xrm.metadata.model import Entity, Field, Model, View, empty
+from xrm.metadata.model import Entity, Field, Key, Model, View, empty
 
 SYSTEM_PREFIX = "xrm_"
 _NEVER_NULL = frozenset({"id", "version", "created_at", "updated_at"})
@@ -142,7 +144,7 @@ def physical(model: Model, ids: Ids, parsing: Parsing | None = None) -> Schema:
     """
     issues: list[Issue] = []
     tables = [
-        _Mapping(entity, ids, parsing or Parsing(), issues).table()
+        _Mapping(model, entity, ids, parsing or Parsing(), issues).table()
         for entity in model.entities.values()
         if not entity.removed
     ]
@@ -154,7 +156,8 @@ def physical(model: Model, ids: Ids, parsing: Parsing | None = None) -> Schema:
 class _Mapping:
     """One entity on its way to a table."""
 
-    def __init__(self, entity: Entity, ids: Ids, parsing: Parsing, issues: list[Issue]) -> None:
+    def __init__(self, model: Model, entity: Entity, ids: Ids, parsing: Parsing, issues: list[Issue]) -> None:
+        self.model = model
         self.entity, self.ids, self.parsing, self.issues = entity, ids, parsing, issues
         fields = sorted(entity.fields.values(), key=lambda f: not f.system)  # the system's first
         self.fields = {f.name: f for f in fields if not f.removed and not f.virtual}
@@ -236,6 +239,8 @@ class _Mapping:
                 yield self._index((field.name,))
         for names in self.entity.unique:
             yield self._unique(names)
+        for key in self.entity.special:
+            yield self._special(key)
         for names in self.entity.indexes:
             yield self._index(names)
         yield from self._order_indexes()
@@ -255,6 +260,16 @@ class _Mapping:
     def _unique(self, names: Iterable[str]) -> Index:
         columns = tuple(c for name in names for c in self._column_ids(self.fields[name]))
         return Index(_index_id("uq", columns), columns, unique=True, live="deleted_at" in self.fields)
+
+    def _special(self, key: Key) -> Index:
+        index = self._unique(key.fields)
+        where = condition(self.model, self.entity, key.where, self._column_at) if key.where else ""
+        mark = zlib.crc32(f"{where} {key.ignore}".encode())  # the same fields may also be unique in another way
+        return dataclasses.replace(index, id=f"{index.id}_{mark:08x}", where=where, ignore=key.ignore)
+
+    def _column_at(self, path: tuple[str, ...]) -> str:
+        field = self.fields[path[0]]
+        return column_id(self.field_id(field), field.name, "_".join(path))
 
     def _index(self, names: Iterable[str]) -> Index:
         return dataclasses.replace(self._full_index(names), live="deleted_at" in self.fields)

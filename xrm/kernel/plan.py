@@ -260,7 +260,8 @@ class _Reading:
 
     def _index_step(self, verb: str, index: Index, severity: str) -> Step:
         names = list(dict.fromkeys(self._field_name(id) for id in index.columns))
-        shown = " and ".join(names)
+        shown = " and ".join(names) + (", ignoring case," if index.ignore else "")
+        shown += " (under a condition)" if index.where else ""
         words = {
             ("add", True): f"Make {shown} unique in {self.table.name}.",
             ("drop", True): f"{shown} need no longer be unique in {self.table.name}.",

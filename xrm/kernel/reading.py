@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from xrm.errors import Invalid, Issue, Malformed, NotFound
+from xrm.kernel import keys
 from xrm.kernel import permitted as allowed
 from xrm.kernel import query as q
 from xrm.kernel.change import Actor
@@ -19,7 +20,7 @@ from xrm.kernel.query import Count, Page, Query, Selection, Selector
 from xrm.kernel.store.schema import ColumnType
 from xrm.kernel.store.sql import Binder, Statement, Var, quote
 from xrm.kernel.totals import Totals, totals_selection
-from xrm.kernel.values import Refused, columns, parse
+from xrm.kernel.values import Lookup
 from xrm.kernel.visible import Visible
 from xrm.metadata.model import Entity, Field
 
@@ -66,28 +67,31 @@ class Reading:
         await self._links.show(live, actor, access.entity, selection.links, records)
         return records[0]
 
-    async def find_by(self, actor: Actor, entity: str, name: str, value: Any) -> UUID | None:
-        """Return the id of the record whose unique field `name` has this JSON value, or None.
+    async def find_by(self, actor: Actor, entity: str, given: Mapping[str, Any]) -> UUID | None:
+        """Return the id of the record that has these JSON values of a unique key, or None.
 
         Raises:
             NotFound: no such entity or field for the actor.
-            Invalid: the field does not tell records apart, or the value does not fit it.
+            Invalid: the fields do not tell records apart, or a value does not fit.
         """
         live = self._running.live
-        access = demand(live, actor, entity, "read")
-        field = access.entity.fields.get(name)
-        if field is None or visibility(access, name) is None:
-            raise NotFound(f"There is no field {name!r}.")
-        if not (field.unique or (name,) in access.entity.unique or field.type == "auto_number"):
-            raise Invalid(issues=[Issue(name, "not_unique_key", f"{field.title} does not tell records apart.")])
-        try:
-            key = parse(field, value, live.parsing)
-        except Refused as refused:
-            raise Invalid(issues=[refused.issue(name)]) from None
+        target = demand(live, actor, entity, "read").entity
+        key = keys.readable_key(live, actor, target, tuple(given))
+        if isinstance(key, Issue):
+            if key.code == "unknown_field":
+                raise NotFound(f"There is no field {key.path!r}.")
+            raise Invalid(issues=[key])
+        values = keys.key_values(live, target, given)
+        if isinstance(values, Issue):
+            raise Invalid(issues=[values])
+        if any(value is None or isinstance(value, Lookup) for value in values.values()):
+            raise Invalid(
+                issues=[Issue(key.fields[0], "not_a_key", "A key needs a value of each field; ids of records.")]
+            )
         statement = live.cached(
-            ("lookup", entity, name, roles_key(actor)), lambda: lookup_statement(live, actor, access.entity, field)
+            ("lookup", entity, key, roles_key(actor)), lambda: keys.key_statement(live, actor, target, key)
         )
-        rows = await self._fetch(live, actor, statement, {"key": key})
+        rows = await self._fetch(live, actor, statement, keys.variables(target, key, values))
         return _identity(live, rows[0][0]) if rows else None
 
     async def list(self, actor: Actor, entity: str, query: Query) -> Page:
@@ -386,16 +390,3 @@ def _pointed(field: Field, value: Any) -> tuple[str, UUID] | None:
         return str(target), UUID(str(id))
     except ValueError:
         return None
-
-
-def lookup_statement(live: Live, actor: Actor, target: Entity, field: Field) -> Statement:
-    """Return the statement that finds a record the actor may read by the value of a field, the Var ``key``."""
-    binder = Binder(live.dialect)
-    visible = Visible(live, actor, binder)
-    kind = columns(field)[0].type
-    key = binder.bind(Var("key", kind), kind)
-    shown = visible.path(target, "t", (field.name,))
-    rows = visible.joined(target, "t", 't."id"')
-    return binder.statement(
-        f'SELECT t."id" FROM {quote(target.name)} t WHERE t."deleted_at" IS NULL AND {shown} = {key} AND {rows} LIMIT 2'
-    )

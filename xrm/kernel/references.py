@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from xrm.errors import Conflict, Issue
+from xrm.kernel import keys
 from xrm.kernel import query as q
 from xrm.kernel.acts import Act
 from xrm.kernel.change import SYSTEM, Actor, Change
 from xrm.kernel.live import Live, LiveEntity, Running
-from xrm.kernel.reading import Reading, lookup_statement
+from xrm.kernel.policy import roles_key
+from xrm.kernel.reading import Reading
 from xrm.kernel.store.schema import ColumnType
 from xrm.kernel.store.sql import Binder, Statement, Var, quote
 from xrm.kernel.tree import Trees
-from xrm.kernel.values import Lookup, Ref, Refused, parse
+from xrm.kernel.values import Lookup, Ref
 from xrm.kernel.visible import Visible
-from xrm.metadata.model import Entity, Field, Inverse
+from xrm.metadata.model import Entity, Field, Inverse, Key
 
 if TYPE_CHECKING:
     from xrm.kernel.writing import Writing
@@ -51,21 +53,28 @@ class References:
         live = act.live
         target = live.model.entity(wanted.entity)
         access = live.policy.access(act.actor, wanted.entity, "read")
-        field = target.fields.get(wanted.key) if target else None
-        if target is None or access is None or field is None or access.gives(wanted.key) is None:
+        if target is None or access is None:
             return "unknown_field", f"{wanted.entity} has no field {wanted.key!r}.", ""
-        if not (field.unique or (wanted.key,) in target.unique or field.type == "auto_number"):
-            return "not_unique_key", f"{field.title} does not tell records apart.", "use the id or a unique field"
-        try:
-            value = parse(field, wanted.value, live.parsing)
-        except Refused as refused:
-            return refused.code, refused.message, refused.hint
-        key = ("lookup", wanted.entity, wanted.key, "system" if act.actor.is_system else act.actor.roles)
-        statement = live.cached(key, lambda: lookup_statement(live, act.actor, target, field))
-        known = {**q.variables(act.actor, act.changes.at), "key": value}
+        given = {wanted.key: wanted.value, **dict(wanted.more)}
+        key = keys.readable_key(live, act.actor, target, tuple(given))
+        values = keys.key_values(live, target, given) if isinstance(key, Key) else key
+        if isinstance(key, Issue):
+            return key.code, key.message, key.hint
+        if isinstance(values, Issue):
+            return values.code, values.message, values.hint
+        for name, value in values.items():
+            if isinstance(value, Lookup):
+                further = await self.look_up(act, value)
+                if not isinstance(further, UUID):
+                    return further
+                values[name] = further
+        cached = ("lookup", wanted.entity, key, roles_key(act.actor))
+        statement = live.cached(cached, lambda: keys.key_statement(live, act.actor, target, key))
+        known = {**q.variables(act.actor, act.changes.at), **keys.variables(target, key, values)}
         rows = await self._running.store.fetch(statement.text, statement.arguments(live.dialect, known))
         if len(rows) != 1:
-            return "no_such_record", f"There is no {target.title} with this {field.title}.", ""
+            titles = " and ".join(target.fields[name].title for name in given)
+            return "no_such_record", f"There is no {target.title} with this {titles}.", ""
         decode = live.dialect.decode(UUID_TYPE)
         found: UUID = decode(rows[0][0]) if decode else rows[0][0]
         return found

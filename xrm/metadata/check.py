@@ -13,7 +13,7 @@ from xrm.metadata.check_views import check_label, check_search, check_views
 from xrm.metadata.check_workflow import check_workflow
 from xrm.metadata.findings import Complaint, ExpressionCheck, ExpressionUse, Findings, field_place, place_of
 from xrm.metadata.memory import Memory, Watch
-from xrm.metadata.model import Entity, Inverse, Model
+from xrm.metadata.model import Entity, Inverse, Key, Model
 from xrm.metadata.names import RESERVED_ENTITIES, RESERVED_PREFIXES, SYSTEM_FIELDS
 from xrm.metadata.types import rules_of
 
@@ -83,21 +83,37 @@ def _name(findings: Findings, entity: Entity) -> None:
 
 
 def _groups(findings: Findings, entity: Entity) -> None:
-    for kind, groups in (("unique", entity.unique), ("indexes", entity.indexes)):
-        for number, group in enumerate(groups):
-            for index, name in enumerate(group):
-                _indexed(findings, entity, name, f"{kind}.{number}.{index}")
-                if name in group[:index]:
-                    findings.add(
-                        place_of(entity, f"{kind}.{number}.{index}"),
-                        "duplicate_item",
-                        f"{name!r} is in the group twice",
-                    )
+    for number, group in enumerate(entity.indexes):
+        _group(findings, entity, group, f"indexes.{number}")
+    for key in (*(Key(names) for names in entity.unique), *entity.special):
+        _group(findings, entity, key.fields, _place_of_key(entity, key))
+        if key.where:
+            use = ExpressionUse(entity.name, key.where, "unique")
+            findings.expression(use, place_of(entity, f"{_place_of_key(entity, key).removesuffix('.fields')}.where"))
     for field in entity.fields.values():
         if (field.unique or field.index) and not rules_of(field).indexed:
             option = "unique" if field.unique else "index"
             message = f"values of type {field.type} cannot be {'unique' if field.unique else 'indexed'}"
             findings.add(field_place(entity, field, option), "not_indexable", message)
+
+
+def _group(findings: Findings, entity: Entity, names: tuple[str, ...], path: str) -> None:
+    for index, name in enumerate(names):
+        _indexed(findings, entity, name, f"{path}.{index}")
+        if name in names[:index]:
+            findings.add(place_of(entity, f"{path}.{index}"), "duplicate_item", f"{name!r} is in the group twice")
+
+
+def _place_of_key(entity: Entity, key: Key) -> str:
+    """Return the path of a key's fields in the definition: plain keys and others stand in one list."""
+    plain = not (key.where or key.ignore)
+    numbers = sorted({int(p.split(".")[1]) for p in entity.origins if p.startswith("unique.")})
+    special = [n for n in numbers if f"unique.{n}.fields" in entity.origins]
+    own = [n for n in numbers if n not in special]
+    group = own if plain else special
+    keys = entity.unique if plain else entity.special
+    number = next((n for n, k in zip(group, keys, strict=False) if k in (key, key.fields)), 0)
+    return f"unique.{number}" if plain else f"unique.{number}.fields"
 
 
 def _indexed(findings: Findings, entity: Entity, name: str, path: str) -> None:

@@ -16,6 +16,7 @@ from xrm.metadata.model import (
     Entity,
     Field,
     Grant,
+    Key,
     Link,
     Origin,
     Role,
@@ -124,7 +125,8 @@ def entity_of(
         icon=_text(node, "icon"),
         group=_text(node, "group"),
         uses=_names(node, "uses"),
-        unique=_groups(node, "unique"),
+        unique=tuple(key.fields for key in _keys(node) if not (key.where or key.ignore)),
+        special=tuple(key for key in _keys(node) if key.where or key.ignore),
         indexes=_groups(node, "indexes"),
         search=_names(node, "search"),
         checks=tuple(_check(item) for item in _items(node, "checks")),
@@ -137,6 +139,15 @@ def entity_of(
         origins=MappingProxyType(dict(origins_below(node, without=frozenset({"fields"})))),
         gone=MappingProxyType(dict(gone)),
     )
+
+
+def _keys(node: Node) -> list[Key]:
+    return [
+        Key(_names(item, "fields"), _text(item, "where"), _text(item, "ignore"))
+        if isinstance(item.value, dict)
+        else Key(tuple(name.value for name in item.value))
+        for item in _items(node, "unique")
+    ]
 
 
 def _groups(node: Node, key: str) -> tuple[tuple[str, ...], ...]:

@@ -7,7 +7,7 @@ Everything above (tables, routes, pages, policy) is derived from one Model and t
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
@@ -214,6 +214,15 @@ class View:
 
 
 @dataclass(frozen=True, slots=True)
+class Key:
+    """Fields whose values together occur once among the records that are not in the trash; null equals nothing."""
+
+    fields: tuple[str, ...]
+    where: str = ""  # expression over the record; it holds for the records the key is about
+    ignore: str = ""  # "case": letters' case and accents make no difference
+
+
+@dataclass(frozen=True, slots=True)
 class Entity:
     """A kind of thing we keep records of."""
 
@@ -227,6 +236,7 @@ class Entity:
     group: str = ""  # heading in the navigation; "-" = not shown there
     uses: tuple[str, ...] = ()
     unique: tuple[tuple[str, ...], ...] = ()
+    special: tuple[Key, ...] = ()  # keys with a condition, or that ignore case (YAML: unique)
     indexes: tuple[tuple[str, ...], ...] = ()
     search: tuple[str, ...] = ()  # fields the search box looks into
     checks: tuple[Check, ...] = ()
@@ -239,6 +249,17 @@ class Entity:
     origin: Origin = field(default=Origin(), compare=False)
     origins: Mapping[str, Origin] = field(default_factory=empty, compare=False)  # path (views.list.sort) → who set it
     gone: Mapping[str, Origin] = field(default_factory=empty, compare=False)  # path of a part → who removed it
+
+    @property
+    def keys(self) -> tuple[Key, ...]:
+        """All unique keys, the plain ones first."""
+        single = (Key((f.name,)) for f in self.fields.values() if f.unique or f.type == "auto_number")
+        return (*single, *(Key(names) for names in self.unique), *self.special)
+
+    def key(self, names: Iterable[str]) -> Key | None:
+        """Return the key of exactly these fields, in whatever order, or None."""
+        wanted = frozenset(names)
+        return next((key for key in self.keys if frozenset(key.fields) == wanted), None)
 
     @property
     def owned(self) -> bool:

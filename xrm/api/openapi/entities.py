@@ -25,7 +25,7 @@ from xrm.api.openapi.parts import (
 from xrm.kernel.change import Actor
 from xrm.kernel.live import Live
 from xrm.kernel.policy import Access
-from xrm.metadata.model import Entity, Field
+from xrm.metadata.model import Entity, Field, Key
 
 WRITE = ("idempotency_key", "change_reason")
 
@@ -69,6 +69,8 @@ class _Maker:
         if creating and updating:
             paths[f"{base}/bulk"] = {"post": self._bulk()}
             paths |= {f"{base}/by/{f.name}/{{value}}": {"put": self._upsert(f)} for f in self._unique()}
+            if keys := self._together():
+                paths[f"{base}/by"] = {"put": self._upsert_by(keys)}
         if self._access("export"):
             paths[f"{base}/export"] = {"get": self._export()}
         if self._access("import"):
@@ -95,7 +97,7 @@ class _Maker:
     def _unique(self) -> list[Field]:
         known = readable(self._live, self._actor, self._entity)
         fields = (f for f in self._entity.fields.values() if f.name in known and not f.system)
-        return [f for f in fields if f.unique or (f.name,) in self._entity.unique]
+        return [f for f in fields if f.type != "auto_number" and self._entity.key((f.name,)) is not None]
 
     def _actions(self) -> list[tuple[str, str, Sequence[Field], Sequence[str]]]:
         found: list[tuple[str, str, Sequence[Field], Sequence[str]]] = []
@@ -183,6 +185,23 @@ class _Maker:
             f"Change the {self._title} with this {field.title}, or create it",
             {"200": self._record(), "201": self._record("It was created.")},
             parameters=(value, "if_match_optional", *WRITE),
+            sends=body(ref(f"{self._name}.update")),
+        )
+
+    def _together(self) -> list[Key]:
+        """Return the keys of several fields, all of which the actor may read."""
+        known = readable(self._live, self._actor, self._entity)
+        return [key for key in self._entity.keys if len(key.fields) > 1 and known.issuperset(key.fields)]
+
+    def _upsert_by(self, keys: list[Key]) -> Json:
+        names = dict.fromkeys(name for key in keys for name in key.fields)
+        told = "; ".join(" and ".join(key.fields) for key in keys)
+        parameters = [query_parameter(name, f"Part of a key: {told}", TEXT) for name in names]
+        return self._operation(
+            "put_by",
+            f"Change the {self._title} with these values of a key of several fields, or create it",
+            {"200": self._record(), "201": self._record("It was created.")},
+            parameters=(*parameters, "if_match_optional", *WRITE),
             sends=body(ref(f"{self._name}.update")),
         )
 

@@ -398,7 +398,7 @@ def is_unique(entity: Entity, name: str) -> bool:
     target = entity.fields.get(name)
     if target is None:
         return False
-    return target.unique or name == "id" or target.type == "auto_number" or (name,) in entity.unique
+    return name == "id" or entity.key((name,)) is not None
 
 
 def _key_issues(mapping: ImportMapping, entity: Entity) -> Iterator[Issue]:

@@ -29,8 +29,10 @@ class Lookup(NamedTuple):
     entity: str
     key: str
     value: Any
+    more: tuple[tuple[str, Any], ...] = ()  # further fields of a key of several, with their values
 
 
+MAX_KEY = 8  # fields of a key
 ENTITY = Part("entity", ColumnType("text"))
 
 
@@ -76,9 +78,10 @@ def _parse_pointer(field: Field, value: Mapping[str, Any]) -> UUID | Ref | Looku
         found = parse_id(value["id"])
         return Ref(entity, found) if field.polymorphic else found
     keys = [k for k in value if k != "entity"]
-    if len(keys) != 1 or value[keys[0]] is None:
-        raise Refused("not_relation", "This is neither an id nor one unique key.", 'like {"email": "ann@example.com"}')
-    return Lookup(entity, keys[0], value[keys[0]])
+    if not keys or len(keys) > MAX_KEY or any(value[key] is None for key in keys):
+        raise Refused("not_relation", "This is neither an id nor a unique key.", 'like {"email": "ann@example.com"}')
+    first, *more = sorted(keys)
+    return Lookup(entity, first, value[first], tuple((key, value[key]) for key in more))
 
 
 def _relation_shape(field: Field) -> Mapping[str, Any]:

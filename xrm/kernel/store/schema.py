@@ -49,12 +49,17 @@ class ForeignKey:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """An index over columns (by id); `live` limits it to rows that are not in the trash."""
+    """An index over columns (by id); `live` limits it to rows that are not in the trash.
+
+    `where` is a condition (kernel/conditions.py), and `ignore: case` takes texts in their folded form.
+    """
 
     id: str
     columns: tuple[str, ...]
     unique: bool = False
     live: bool = False
+    where: str = ""
+    ignore: str = ""
 
 
 @dataclass(frozen=True, slots=True)
