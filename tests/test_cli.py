@@ -95,3 +95,31 @@ def test_an_expression_is_explained(run) -> None:
     assert "SQL: " in text
     assert json.loads(run("explain-expression", "name", "--entity", "contact", "--json"))["type"] == "a text"
     assert "unknown field 'nam'" in run("explain-expression", "nam", "--entity", "contact", code=1)
+
+
+def test_a_dropped_field_comes_back_until_it_is_purged(run) -> None:
+    run("apply")
+    table = run.site / "contacts.csv"
+    table.write_text("name,notes\nAnn,hello\n", "utf-8")
+    run("import", "contact", str(table))
+    path = run.site / "entities" / "contact.yaml"
+    first = path.read_text("utf-8")
+    gone = first.replace("  notes: {type: long_text}", "  notes: {type: long_text, removed: true}")
+    path.write_text(gone.replace("phone, notes, owner", "phone, owner"), "utf-8")
+    step = next(s["id"] for s in json.loads(run("plan", "--json"))["steps"] if s["severity"] == "destructive")
+    run("apply", "--consent", step)
+    assert "1 value of contact.notes" in run("purge")
+    assert "Bring contact.notes back" in run("rollback", "1")
+    assert json.loads(run("history", "2", "--json"))["steps"][0]["kind"] == "drop_field"
+    assert "files on disk still say otherwise: entities/contact.yaml" in run("rollback", "1", "--yes")
+    assert "Nothing to do" in run("rollback", "1", "--yes", "--write-files")
+    run("apply", "--consent", step)
+    assert "Bring contact.notes back" in run("rollback", "1", "--yes", "--write-files")
+    assert path.read_text("utf-8") == first
+    assert "Nothing to do" in run("apply")
+    assert "Bring contact.notes back" in run("history", "5")
+    assert "no generation 99" in run("history", "99", code=1)
+    assert "no generation 99" in run("rollback", "99", code=1)
+    assert "gone for good" in run("purge", "--older-than", "0", "--yes")
+    assert "Nothing is kept" in run("purge")
+    assert "contact.notes" in run("history", "6")

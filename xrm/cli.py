@@ -14,19 +14,20 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from xrm import __version__
-from xrm.errors import Issue, XrmError
+from xrm import cli_past as past
+from xrm.errors import XrmError
 from xrm.kernel.change import SYSTEM, Actor
 from xrm.kernel.hooks import Command
 from xrm.kernel.kernel import BUILTIN
-from xrm.kernel.plan import Plan
 from xrm.kernel.plugins import load_plugins
+from xrm.printing import emit, emit_error, show_error, show_issues, show_plan
 from xrm.settings import Settings, load_settings
 from xrm.site import Site, open_site
 
-CLI = Actor(id=None, name="Command line", kind="system", source="cli")
+CLI = past.CLI
 _INSTALLED = Path(__file__).parent / "base" / "studio"
 STUDIO = _INSTALLED if _INSTALLED.is_dir() else Path(__file__).parent.parent / "studio"  # a wheel, or a checkout
 Run = Callable[[Site, argparse.Namespace], Awaitable[int]]
@@ -95,49 +96,6 @@ async def _with_site(args: argparse.Namespace, settings: Settings) -> int:
         return code
 
 
-# --- printing -------------------------------------------------------------------------------------------------------
-
-
-def emit(data: Any, out: TextIO | None = None) -> None:
-    """Print JSON."""
-    print(json.dumps(data, indent=2, ensure_ascii=False, default=str), file=out or sys.stdout)
-
-
-def emit_error(error: XrmError) -> None:
-    """Print an error as JSON."""
-    emit({"error": error.code, "message": error.message, "issues": [i.to_dict() for i in error.issues]})
-
-
-def show_error(error: XrmError) -> None:
-    """Print an error on standard error."""
-    print(f"xrm: {error.message}", file=sys.stderr)
-    show_issues(error.issues, sys.stderr)
-
-
-def show_issues(issues: Sequence[Issue], out: TextIO | None = None) -> None:
-    """Print findings, one per line."""
-    for issue in issues:
-        warning = "warning: " if issue.severity == "warning" else ""
-        print(
-            f"  {issue.path}: {warning}{issue.message}" + (f" ({issue.hint})" if issue.hint else ""),
-            file=out or sys.stdout,
-        )
-
-
-def show_plan(plan: Plan) -> None:
-    """Print a plan's steps with their impact."""
-    marks = {"safe": " ", "slow": "~", "destructive": "!"}
-    for step in plan.shown:
-        impact = f"  [{step.affected} of {step.rows} records]" if step.affected else ""
-        print(
-            f"{marks[step.severity]} {step.description}{impact}"
-            + (f"  ({step.id})" if step.severity == "destructive" else "")
-        )
-        if step.samples:
-            print("      such as " + ", ".join(step.samples))
-    show_issues(plan.issues)
-
-
 def _json_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
 
@@ -190,25 +148,6 @@ async def apply(site: Site, args: argparse.Namespace) -> int:
         print(f"generation {done.generation.number} is in force")
     else:
         print("Nothing to do: the definitions are in force.")
-    return 0
-
-
-async def history(site: Site, args: argparse.Namespace) -> int:
-    """Show the generations of the model."""
-    found = await site.kernel.history()
-    if args.json:
-        emit(
-            [
-                {"generation": g.number, "at": g.at.isoformat(), "actor": g.actor_name, "steps": list(g.steps)}
-                for g in found
-            ]
-        )
-        return 0
-    for generation in found:
-        when, steps = f"{generation.at:%Y-%m-%d %H:%M}", f"{len(generation.steps)} steps"
-        print(f"{generation.number:>4}  {when}  {generation.actor_name}  {steps}")
-        for step in generation.steps if args.steps else ():
-            print(f"        {step['description']}")
     return 0
 
 
@@ -477,11 +416,6 @@ def _apply_arguments(parser: argparse.ArgumentParser) -> None:
     _json_option(parser)
 
 
-def _history_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--steps", action="store_true", help="also print what was done")
-    _json_option(parser)
-
-
 def _explain_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "name", help="deal, deal.amount, deal.views.list, deal.checks.NAME, deal.workflow.states.won, roles.reader …"
@@ -501,7 +435,7 @@ _COMMANDS: tuple[tuple[str, str, Callable[[argparse.ArgumentParser], None], Any]
     ("check", "check the definitions", _json_option, check),
     ("plan", "show what applying the definitions would do", _json_option, plan),
     ("apply", "put the definitions in force", _apply_arguments, apply),
-    ("history", "show the generations of the model", _history_arguments, history),
+    *past.COMMANDS,
     ("explain", "say which layer and line set a property", _explain_arguments, explain),
     ("serve", "serve the site over HTTP", _serve_arguments, serve),
     ("user", "add users, set passwords, make API keys", _user_arguments, user),

@@ -35,6 +35,14 @@ def site_sources(folder: Path, files: Mapping[str, str]) -> tuple[Source, ...]:
     return tuple(Source("site", name, text) for name, text in sorted(files.items()))
 
 
+def files_of(now: Sequence[Source], then: Sequence[Source]) -> tuple[Source, ...]:
+    """Return the site's files to write so that `now` becomes `then`; an empty text stands for a file to delete."""
+    here = {s.file: s.text for s in now if s.layer == "site"}
+    wanted = {s.file: s.text for s in then if s.layer == "site"}
+    names = sorted(name for name in {*here, *wanted} if here.get(name) != wanted.get(name))
+    return tuple(Source("site", name, wanted.get(name, "")) for name in names)
+
+
 def _inside(folder: Path, name: str) -> bool:
     """Whether a file lies in entities/, also after following links."""
     return (folder / name).resolve().is_relative_to((folder / FOLDER).resolve())

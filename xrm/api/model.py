@@ -19,6 +19,7 @@ from xrm.http.caller import signed_in
 from xrm.http.reading import AnyRequest, read_object, read_query, take, unchanged, whole
 from xrm.kernel.change import Actor
 from xrm.kernel.journal import Generation
+from xrm.kernel.kernel import Kernel
 from xrm.kernel.values import to_json
 from xrm.metadata.explain import explain_json
 from xrm.metadata.model import Model, Source
@@ -96,7 +97,7 @@ class ModelRoutes:
         """Put them in force; then write the files that were sent."""
         actor, body, sources = await self._sent(request)
         everything = self._kernel.sources(sources)
-        self._nobody_gives_more(actor, everything)
+        nobody_gives_more(self._kernel, actor, everything)
         applied = await self._kernel.apply(actor, everything, frozenset(body["consent"]), body["hash"])
         issues = await asyncio.to_thread(write_sources, self._folder, sources)
         return answer(
@@ -126,7 +127,7 @@ class ModelRoutes:
         limit = whole(read_query(request, frozenset({"limit"})), "limit", 20)
         self._kernel.live.policy.authorise(actor, READ)
         found = (await self._kernel.history())[: min(limit, MAX_HISTORY)]
-        return answer({"generations": [_generation(generation) for generation in found]})
+        return answer({"generations": [generation_to_json(generation) for generation in found]})
 
     async def _sent(self, request: AnyRequest) -> tuple[Actor, dict[str, Any], tuple[Source, ...]]:
         """Return who asks, the body, and the files in it."""
@@ -136,16 +137,21 @@ class ModelRoutes:
         body = take(await read_object(request), files=(dict[str, str], {}), consent=(list[str], []), hash=(str, ""))
         return actor, body, site_sources(self._folder, body["files"])
 
-    def _nobody_gives_more(self, actor: Actor, sources: tuple[Source, ...]) -> None:
-        """Refuse a change of roles by whoever does not hold every capability: they could give themselves any."""
-        if self._kernel.live.policy.may(actor, "*"):
-            return
-        changed = changed_roles(self._kernel.model, self._kernel.read_model(sources))
-        if changed:
-            raise Forbidden(
-                "Roles are changed by administrators only.",
-                [Issue(name, "role_changed", f"The role {name!r} would change.") for name in changed],
-            )
+
+def nobody_gives_more(kernel: Kernel, actor: Actor, sources: tuple[Source, ...]) -> None:
+    """Refuse a change of roles by whoever does not hold every capability: they could give themselves any.
+
+    Raises:
+        Forbidden: a role would change.
+    """
+    if kernel.live.policy.may(actor, "*"):
+        return
+    changed = changed_roles(kernel.model, kernel.read_model(sources))
+    if changed:
+        raise Forbidden(
+            "Roles are changed by administrators only.",
+            [Issue(name, "role_changed", f"The role {name!r} would change.") for name in changed],
+        )
 
 
 def _id(text: str) -> UUID | None:
@@ -160,7 +166,8 @@ def changed_roles(old: Model, new: Model) -> list[str]:
     return sorted(name for name in {*old.roles, *new.roles} if old.roles.get(name) != new.roles.get(name))
 
 
-def _generation(generation: Generation) -> dict[str, Any]:
+def generation_to_json(generation: Generation) -> dict[str, Any]:
+    """Return who, when and what of a generation as JSON data."""
     actor = {"id": to_json(generation.actor), "label": generation.actor_name}
     return {
         "generation": generation.number,

@@ -9,6 +9,7 @@ from xrm.api.docs import DocsRoutes
 from xrm.api.health import HealthRoutes
 from xrm.api.model import ModelRoutes
 from xrm.api.once import Writes
+from xrm.api.past import PastRoutes
 from xrm.api.records import RecordRoutes
 from xrm.api.search import SearchRoutes
 from xrm.api.session import SessionRoutes
@@ -26,6 +27,7 @@ def routes(site: Site) -> list[Any]:
         DocsRoutes(site),
         SessionRoutes(site),
         ModelRoutes(site),
+        PastRoutes(site),
         SearchRoutes(site),
         BulkRoutes(site, writes),
         TransferRoutes(site),

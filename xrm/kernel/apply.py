@@ -8,6 +8,7 @@ then nothing is done if the world moved in between.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -19,9 +20,13 @@ from xrm.kernel.ddl import Convert, Operation, Run, in_order, operations
 from xrm.kernel.diff import compare
 from xrm.kernel.impact import assess, scan
 from xrm.kernel.journal import Generation, current, sources_hash, write
+from xrm.kernel.kept import compare_kept, copy, keeping
 from xrm.kernel.plan import Plan, Step, propose
+from xrm.kernel.restore import Restores
+from xrm.kernel.restore_impact import assess_restores
+from xrm.kernel.restoring import bring_back
 from xrm.kernel.retype import convert
-from xrm.kernel.store.schema import ColumnType
+from xrm.kernel.store.schema import ColumnType, Schema
 from xrm.kernel.store.sql import Binder, quote
 from xrm.kernel.store.store import Store
 from xrm.kernel.values import Parsing
@@ -29,6 +34,9 @@ from xrm.metadata.model import Model
 
 LOCK = "xrm.schema"  # the one that a schema transaction takes
 _TEXT = ColumnType("text")
+
+Proposer = Callable[[Generation | None], Plan]
+"""Gives the plan for the generation in force."""
 
 DataStep = Callable[[Generation | None, Generation], Awaitable[None]]
 """Work on records inside the transaction, after the tables changed: given the generation before and the new one."""
@@ -84,42 +92,115 @@ async def apply(
         Conflict: a destructive step lacks consent, or the plan is not the one that was shown.
         Unavailable: the database is busy; nothing was changed.
     """
+    order = Order(actor, consent, expected_hash, data_step, clock)
+    return await carry_out(store, lambda before: propose(model, before, parsing), order)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Who wants a plan carried out, and under which conditions; see `apply`."""
+
+    actor: Actor
+    consent: frozenset[str] = frozenset()
+    expected_hash: str = ""
+    data_step: DataStep | None = None
+    clock: Callable[[], datetime] = _now
+
+
+async def carry_out(store: Store, proposer: Proposer, order: Order) -> Applied:
+    """Carry out what `proposer` proposes for the generation in force; raises as `apply` does."""
     before = await current(store)
-    plan = await asyncio.to_thread(propose, model, before, parsing)
+    plan = await asyncio.to_thread(proposer, before)
     if plan.empty and before:
-        _check_seal(plan, expected_hash)
+        _check_seal(plan, order.expected_hash)
         return Applied(before, plan)
     async with _transaction(store, plan):
         await store.lock(LOCK)
-        sealed = bool(operations(plan.old, plan.new, store.dialect))
+        sealed = _changes_tables(store, plan)
         before = await current(store)
-        plan = await asyncio.to_thread(propose, model, before, parsing)
-        _check_seal(plan, expected_hash)
+        plan = await asyncio.to_thread(proposer, before)
+        _check_seal(plan, order.expected_hash)
         if plan.empty and before:
             return Applied(before, plan)
-        todo = operations(plan.old, plan.new, store.dialect)
-        if todo and not sealed:
+        if _changes_tables(store, plan) and not sealed:
             raise _moved()
         await _lock_tables(store, plan)
-        plan = await assess(store, plan)
-        _refuse(plan, consent)
-        for operation in todo:
-            await _perform(store, operation)
-        await store.tables_changed()
-        await _follow_renames(store, plan)
-        generation = _generation(plan, actor, clock())
-        await write(store, generation)
-        if data_step is not None:
-            await data_step(before, generation)
+        plan = await measure(store, plan)
+        _refuse(plan, order.consent)
+        generation = await _carry_out(store, plan, before, order)
     await store.tables_changed()
     return Applied(generation, plan)
 
 
+async def measure(store: Store, plan: Plan) -> Plan:
+    """Return the plan with its numbers; see `impact.assess`, and `restore_impact` for what comes back."""
+    if plan.restores is None:
+        return await assess(store, plan)
+    ours = [step for step in plan.steps if step.kind.startswith("restore_")]
+    rest = await assess(store, dataclasses.replace(plan, steps=tuple(s for s in plan.steps if s not in ours)))
+    numbers = {step.id: step for step in rest.steps}
+    steps = tuple(numbers.get(step.id, step) for step in plan.steps)
+    return await assess_restores(store, dataclasses.replace(rest, steps=steps), plan.restores)
+
+
+async def _carry_out(store: Store, plan: Plan, before: Generation | None, order: Order) -> Generation:
+    """Do everything within the transaction: keep, bring back, change, note."""
+    number = plan.base + 1
+    kept = keeping(_with_restored(plan), plan.new, number, _rewritten(plan))
+    here = kept.begin(plan.old)
+    await _perform_all(store, plan.old, here)
+    await copy(store, kept)
+    here = kept.settled(here)
+    if plan.restores:
+        here = await _bring_back(store, plan, plan.restores, here)
+    await _perform_all(store, here, kept.added(plan.new))
+    await store.tables_changed()
+    schema = kept.added(plan.new)
+    await _follow_renames(store, plan, schema)
+    generation = _generation(plan, schema, order)
+    if order.data_step is not None:
+        await order.data_step(before, generation)
+    kept = await compare_kept(store, kept)
+    generation = dataclasses.replace(generation, full_schema=kept.added(plan.new))
+    await write(store, generation)
+    return generation
+
+
+def _with_restored(plan: Plan) -> Schema:
+    """Return the old schema; a dropped table that comes back may lose fields on the way, which are kept too."""
+    if plan.restores is None:
+        return plan.old
+    back = {id: dataclasses.replace(table, id=id) for id, table in plan.restores.tables.items()}
+    return Schema({**plan.old.tables, **back})
+
+
+def _rewritten(plan: Plan) -> frozenset[tuple[str, str]]:
+    """Return the columns whose values change in place."""
+    back = {(chain.table, chain.new.id) for chain in plan.restores.chains} if plan.restores else set()
+    return plan.rewritten | back
+
+
+async def _bring_back(store: Store, plan: Plan, back: Restores, here: Schema) -> Schema:
+    relabelled = back.relabelled(here)
+    staged = back.staged(relabelled)
+    await _perform_all(store, relabelled, staged)
+    await store.tables_changed()
+    await bring_back(store, back, staged, plan.new)
+    return staged
+
+
+async def _perform_all(store: Store, old: Schema, new: Schema) -> None:
+    for operation in operations(old, new, store.dialect):
+        await _perform(store, operation)
+
+
+def _changes_tables(store: Store, plan: Plan) -> bool:
+    return bool(plan.restores or operations(plan.old, plan.new, store.dialect))
+
+
 def _transaction(store: Store, plan: Plan) -> AbstractAsyncContextManager[None]:
     """Return the lighter transaction when no table changes: on SQLite the other one checks every reference."""
-    if operations(plan.old, plan.new, store.dialect):
-        return store.schema_transaction()
-    return store.transaction()
+    return store.schema_transaction() if _changes_tables(store, plan) else store.transaction()
 
 
 def _check_seal(plan: Plan, expected: str) -> None:
@@ -150,9 +231,11 @@ def _loss(step: Step) -> str:
 async def _lock_tables(store: Store, plan: Plan) -> None:
     """Keep others out of the tables that will change, so that what is counted now is still so when they do."""
     change = compare(plan.old, plan.new)
-    names = sorted([t.name for t in change.dropped] + [c.old.name for c in change.changed])
+    names = {t.name for t in change.dropped} | {c.old.name for c in change.changed}
+    if plan.restores:
+        names |= {plan.old.tables[c.table].name for c in plan.restores.chains if c.table in plan.old.tables}
     if store.dialect.name == "postgresql" and names:  # SQLite has one writer anyway
-        await store.execute(f"LOCK TABLE {', '.join(map(quote, names))} IN ACCESS EXCLUSIVE MODE")
+        await store.execute(f"LOCK TABLE {', '.join(map(quote, sorted(names)))} IN ACCESS EXCLUSIVE MODE")
 
 
 async def _perform(store: Store, operation: Operation) -> None:
@@ -171,11 +254,11 @@ async def _convert(store: Store, what: Convert) -> None:
         await store.execute_many(sql, rows)
 
 
-async def _follow_renames(store: Store, plan: Plan) -> None:
+async def _follow_renames(store: Store, plan: Plan, schema: Schema) -> None:
     """Let what names an entity or field in data follow its rename."""
     changed = compare(plan.old, plan.new).changed
     entities = {c.old.name: c.new.name for c in changed if c.moved}
-    for table in plan.new.tables.values():
+    for table in schema.tables.values():
         for column in table.columns:
             if column.id.endswith(".entity") or (table.name, column.name) == ("xrm_change", "entity"):
                 await _rename_values(store, table.name, column.name, entities)
@@ -197,15 +280,15 @@ async def _rename_values(store: Store, table: str, column: str, pairs: dict[str,
         await store.execute(text, binder.params)
 
 
-def _generation(plan: Plan, actor: Actor, at: datetime) -> Generation:
+def _generation(plan: Plan, schema: Schema, order: Order) -> Generation:
     return Generation(
         plan.base + 1,
-        at,
-        actor.id,
-        actor.name,
+        order.clock(),
+        order.actor.id,
+        order.actor.name,
         sources_hash(plan.sources),
         plan.sources,
         plan.ids,
-        plan.new,
+        schema,
         tuple(step.to_dict() for step in plan.shown),
     )

@@ -152,6 +152,12 @@ async def history(store: Store) -> list[Generation]:
     return await _read(store, f"ORDER BY {quote('generation')} DESC") if await exists(store) else []
 
 
+async def find(store: Store, number: int) -> Generation | None:
+    """Return one generation, or None."""
+    found = await _read(store, f"WHERE {quote('generation')} = {int(number)}") if await exists(store) else []
+    return found[0] if found else None
+
+
 async def write(store: Store, generation: Generation) -> None:
     """Add a row to the journal."""
     cells: dict[str, Any] = {

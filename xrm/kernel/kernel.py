@@ -8,9 +8,10 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
-from xrm.errors import Unavailable, XrmError
+from xrm.errors import NotFound, Unavailable, XrmError
 from xrm.kernel import apply as applying
 from xrm.kernel import journal
 from xrm.kernel.change import Actor
@@ -26,8 +27,10 @@ from xrm.kernel.live import Live, present
 from xrm.kernel.paths import OwnScope, RecordScope, type_of
 from xrm.kernel.plan import Plan, propose
 from xrm.kernel.plugins import Plugins, load_plugins
+from xrm.kernel.purge import KeptValues, Selection, list_kept, purge, purged_since
 from xrm.kernel.recompute import affected, recompute
 from xrm.kernel.records import Records
+from xrm.kernel.rollback import propose_rollback
 from xrm.kernel.store.store import Store, StoreOptions, open_store
 from xrm.kernel.values import Parsing
 from xrm.metadata.findings import Complaint, ExpressionUse
@@ -161,30 +164,74 @@ class Kernel:
         """Put `sources` in force in the database and in this process. See `xrm.kernel.apply.apply`."""
         async with self._applying:
             model = await asyncio.to_thread(self.read_model, sources)  # a large model takes seconds: not on the loop
+            order = self._order(actor, model, consent, expected_hash)
+            proposer = partial(propose, model, parsing=self.parsing)
+            return await self._carry_out(proposer, order, model)
 
-            async def data_step(before: Generation | None, after: Generation) -> None:
-                old = await asyncio.to_thread(self.read_model, before.sources) if before else None
-                live = await asyncio.to_thread(self._make_live, InForce.of(after), model)
-                for entity in affected(old, model):
-                    await recompute(self.store, live, entity)
+    async def plan_rollback(self, number: int) -> Plan:
+        """Return what it would take to go back to generation `number`, with what comes back and what is lost.
 
-            applied = await applying.apply(
-                self.store,
-                model,
-                actor,
-                consent=consent,
-                expected_hash=expected_hash,
-                data_step=data_step,
-                parsing=self.parsing,
-                clock=self.clock,
-            )
-            if applied.changed or self._live is None:
-                self._live = await asyncio.to_thread(self._make_live, InForce.of(applied.generation), model)
-            return applied
+        Raises:
+            NotFound: the journal has no such generation.
+            ModelError: its definitions can no longer be read.
+        """
+        proposer, _ = await self._way_back(number)
+        plan = await asyncio.to_thread(proposer, await journal.current(self.store))
+        return await applying.measure(self.store, plan)
+
+    async def rollback(
+        self, actor: Actor, number: int, consent: frozenset[str] = frozenset(), expected_hash: str = ""
+    ) -> applying.Applied:
+        """Go back to generation `number`: a new generation with its definitions, ids and kept values.
+
+        Raises as `plan_rollback` and `apply` do.
+        """
+        async with self._applying:
+            proposer, model = await self._way_back(number)
+            return await self._carry_out(proposer, self._order(actor, model, consent, expected_hash), model)
+
+    async def _way_back(self, number: int) -> tuple[applying.Proposer, Model]:
+        found = await journal.history(self.store)
+        target = next((g for g in found if g.number == number), None)
+        if target is None:
+            raise NotFound(f"There is no generation {number}; see `xrm history`.")
+        model = await asyncio.to_thread(self.read_model, target.sources)
+        purged = purged_since(found, number)
+        return partial(propose_rollback, model, target, purged=purged, parsing=self.parsing), model
+
+    async def kept(self, selection: Selection) -> list[KeptValues]:
+        """Return what is kept of values that plans dropped or changed."""
+        return await list_kept(self.store, selection)
+
+    async def purge(self, actor: Actor, selection: Selection) -> list[KeptValues]:
+        """Remove kept values for good; return what they were."""
+        async with self._applying:
+            _, gone = await purge(self.store, actor, selection, self.clock)
+        await self.refresh()
+        return gone
+
+    def _order(self, actor: Actor, model: Model, consent: frozenset[str], expected_hash: str) -> applying.Order:
+        async def data_step(before: Generation | None, after: Generation) -> None:
+            old = await asyncio.to_thread(self.read_model, before.sources) if before else None
+            live = await asyncio.to_thread(self._make_live, InForce.of(after), model)
+            for entity in affected(old, model):
+                await recompute(self.store, live, entity)
+
+        return applying.Order(actor, consent, expected_hash, data_step, self.clock)
+
+    async def _carry_out(self, proposer: applying.Proposer, order: applying.Order, model: Model) -> applying.Applied:
+        applied = await applying.carry_out(self.store, proposer, order)
+        if applied.changed or self._live is None:
+            self._live = await asyncio.to_thread(self._make_live, InForce.of(applied.generation), model)
+        return applied
 
     async def history(self) -> list[Generation]:
         """Return the generations, newest first."""
         return await journal.history(self.store)
+
+    async def generation(self, number: int) -> Generation | None:
+        """Return one generation, or None."""
+        return await journal.find(self.store, number)
 
     # --- the generation in force ---
 

@@ -23,6 +23,7 @@ from xrm.errors import Issue
 from xrm.kernel.diff import TableChange, compare
 from xrm.kernel.journal import Generation, ids_to_json, schema_to_json, sources_hash
 from xrm.kernel.physical import SYSTEM_PREFIX, Ids, base_id, identify, physical, settle
+from xrm.kernel.restore import Restores
 from xrm.kernel.retype import convertible
 from xrm.kernel.store.schema import Column, ColumnType, Index, Schema, Table
 from xrm.kernel.store.system import SYSTEM
@@ -89,7 +90,11 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What turns the old schema into the new one. Made against generation `base`."""
+    """What turns the old schema into the new one. Made against generation `base`.
+
+    `rewritten` names, as (table id, column id), columns whose values a step changes in place: the old ones are kept.
+    `restores` tells what comes back by a rollback.
+    """
 
     old: Schema
     new: Schema
@@ -99,6 +104,8 @@ class Plan:
     ids: Ids = field(default_factory=Ids)
     sources: tuple[Source, ...] = ()
     same_sources: bool = False
+    rewritten: frozenset[tuple[str, str]] = frozenset()
+    restores: Restores | None = None
 
     @property
     def empty(self) -> bool:

@@ -27,6 +27,13 @@ def convertible(old: ColumnType, new: ColumnType) -> bool:
     return (old.name, new.name) in _CONVERSIONS or (new.name == "decimal" and old.name in _NUMBERS)
 
 
+def reversible(old: ColumnType, new: ColumnType) -> bool:
+    """Whether every value of type `old` that becomes `new` comes back exactly as it was."""
+    if new.name == "decimal" == old.name:
+        return new.scale >= old.scale and new.precision - new.scale >= old.precision - old.scale
+    return (old.name, new.name) in _REVERSIBLE
+
+
 def convert(value: Any, old: ColumnType, new: ColumnType) -> Any:
     """Return the Python value `value` of type `old` as type `new`; None stays None.
 
@@ -139,5 +146,15 @@ _CONVERSIONS: Mapping[tuple[str, str], Callable[[Any], Any]] = MappingProxyType(
         ("datetime", "date"): _day,
         ("texts", "json"): list,
         ("json", "texts"): _list,
+    }
+)
+_REVERSIBLE = frozenset(
+    {
+        *((name, "text") for name in ("int", "decimal", "bool", "date", "time", "datetime", "uuid")),
+        ("int", "decimal"),
+        ("bool", "int"),
+        ("date", "datetime"),
+        ("text", "texts"),
+        ("texts", "json"),
     }
 )

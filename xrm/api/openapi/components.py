@@ -101,6 +101,7 @@ def _parameters() -> Json:
     header = {"in": "header", "schema": TEXT}
     made = {
         "id": path_parameter("id", UUID),
+        "number": path_parameter("number", WHOLE),
         "filter": query_parameter("filter", "An expression over the record: state == 'open' && amount > 1000", TEXT),
         "sort": query_parameter("sort", "Field paths with commas between; - in front sorts downwards.", TEXT),
         "fields": query_parameter("fields", "Field paths to answer with: name,customer.name", TEXT),

@@ -19,6 +19,7 @@ from xrm.api.openapi.parts import (
     ref,
 )
 
+BOOL: Json = {"type": "boolean"}
 _SIGN_IN, _MODEL, _SITE = "Sign-in", "Model", "Site"
 
 
@@ -185,6 +186,9 @@ def _model() -> Json:
         },
         ("generation", "changed"),
     )
+    kept = many({"type": "object", "properties": {"generation": WHOLE, "entity": TEXT, "field": TEXT, "count": WHOLE}})
+    back = {"generation": WHOLE, "dry_run": BOOL, "consent": many(TEXT), "hash": TEXT}
+    purge = {"generation": WHOLE, "older_than": WHOLE, "dry_run": BOOL}
     generations = obj({"generations": many({"type": "object"})}, ("generations",))
     asked = {"entity": TEXT, "expression": TEXT, "id": UUID}
     why = obj(
@@ -267,6 +271,45 @@ def _model() -> Json:
                     ),
                 },
                 parameters=(query_parameter("path", "deal, deal.amount, deal.views.list, roles.reader …", TEXT),),
+            )
+        },
+        "/api/model/history/{number}": {
+            "get": operation(
+                "model_generation",
+                "One generation and its definitions",
+                _MODEL,
+                {"200": json_answer("The generation.", {"type": "object"})},
+                parameters=("number",),
+            )
+        },
+        "/api/model/rollback": {
+            "post": operation(
+                "rollback_model",
+                "Go back to a generation, or (dry_run) see the plan",
+                _MODEL,
+                {
+                    "200": json_answer(
+                        "What was done, or the plan.", obj({**applied["properties"], **plan["properties"]})
+                    )
+                },
+                sends=body(obj(back, ("generation",), closed=True)),
+            )
+        },
+        "/api/model/kept": {
+            "get": operation(
+                "kept_values",
+                "What is kept of dropped values",
+                _MODEL,
+                {"200": json_answer("It.", obj({"kept": kept}))},
+            )
+        },
+        "/api/model/purge": {
+            "post": operation(
+                "purge_model",
+                "Remove kept values for good",
+                _MODEL,
+                {"200": json_answer("What went, or (dry_run) would.", obj({"purged": kept, "dry_run": BOOL}))},
+                sends=body(obj(purge, closed=True)),
             )
         },
         "/api/model/history": {
