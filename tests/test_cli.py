@@ -123,3 +123,19 @@ def test_a_dropped_field_comes_back_until_it_is_purged(run) -> None:
     assert "gone for good" in run("purge", "--older-than", "0", "--yes")
     assert "Nothing is kept" in run("purge")
     assert "contact.notes" in run("history", "6")
+
+
+def test_a_plan_is_sealed_in_a_file(run, tmp_path: Path) -> None:
+    run("apply")
+    path, sealed = run.site / "entities" / "contact.yaml", tmp_path / "plan.json"
+    text = path.read_text("utf-8")
+    path.write_text(text.replace("  notes: {type: long_text}", "  notes: long_text\n  b: text"), "utf-8")
+    assert f"--plan {sealed}" in run("plan", "--out", str(sealed))
+    assert [s["kind"] for s in json.loads(sealed.read_text("utf-8"))["steps"]] == ["add_field"]
+    path.write_text(text.replace("  notes: {type: long_text}", "  notes: long_text\n  c: text"), "utf-8")
+    assert "Look at the new plan first" in run("apply", "--plan", str(sealed), code=1)
+    run("plan", "--out", str(sealed))
+    assert "generation 2 is in force" in run("apply", "--plan", str(sealed))
+    sealed.write_text("{}", "utf-8")
+    assert "is not a plan" in run("apply", "--plan", str(sealed), code=1)
+    assert "is not a plan" in run("apply", "--plan", str(tmp_path / "none.json"), code=1)

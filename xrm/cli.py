@@ -121,26 +121,23 @@ async def check(site: Site, args: argparse.Namespace) -> int:
 async def plan(site: Site, args: argparse.Namespace) -> int:
     """Show what applying the definitions would do."""
     made = await site.kernel.plan(site.kernel.sources())
+    if args.out:
+        args.out.write_text(json.dumps(made.to_dict(), indent=2, ensure_ascii=False) + "\n", "utf-8")
     if args.json:
-        emit(
-            {
-                "hash": made.hash,
-                "base": made.base,
-                "steps": [s.to_dict() for s in made.shown],
-                "issues": [i.to_dict() for i in made.issues],
-            }
-        )
+        emit(made.to_dict())
     elif made.empty:
         print("Nothing to do: the definitions are in force.")
     else:
         show_plan(made)
-        print(f"plan {made.hash}: apply it with `xrm apply --hash {made.hash}`")
+        sealed = f"--plan {args.out}" if args.out else f"--hash {made.seal}"
+        print(f"plan {made.seal}: apply it with `xrm apply {sealed}`")
     return 1 if made.blocking else 0
 
 
 async def apply(site: Site, args: argparse.Namespace) -> int:
     """Put the definitions in force."""
-    done = await site.kernel.apply(CLI, site.kernel.sources(), frozenset(args.consent), args.hash)
+    seal = _seal_of(args.plan) if args.plan else args.hash
+    done = await site.kernel.apply(CLI, site.kernel.sources(), frozenset(args.consent), seal)
     if args.json:
         emit({"generation": done.generation.number, "steps": [s.to_dict() for s in done.steps]})
     elif done.changed:
@@ -149,6 +146,17 @@ async def apply(site: Site, args: argparse.Namespace) -> int:
     else:
         print("Nothing to do: the definitions are in force.")
     return 0
+
+
+def _seal_of(file: Path) -> str:
+    """Return the seal of a plan that `xrm plan --out` wrote."""
+    try:
+        written = json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise XrmError(f"{file} is not a plan: {error}") from None
+    if not isinstance(written, dict) or not isinstance(written.get("hash"), str) or not written["hash"]:
+        raise XrmError(f"{file} is not a plan that `xrm plan --out` wrote.")
+    return str(written["hash"])
 
 
 async def explain(site: Site, args: argparse.Namespace) -> int:
@@ -412,7 +420,14 @@ def _apply_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--consent", action="append", default=[], metavar="STEP", help="id of a destructive step that may be done"
     )
-    parser.add_argument("--hash", default="", help="only if the plan is still the one that was shown")
+    sealed = parser.add_mutually_exclusive_group()
+    sealed.add_argument("--hash", default="", help="only if the plan is still the one that was shown")
+    sealed.add_argument("--plan", type=Path, metavar="FILE", help="only if it is still the plan that this file holds")
+    _json_option(parser)
+
+
+def _plan_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write the plan to this file, for `xrm apply --plan`")
     _json_option(parser)
 
 
@@ -433,7 +448,7 @@ def _no_arguments(parser: argparse.ArgumentParser) -> None:
 
 _COMMANDS: tuple[tuple[str, str, Callable[[argparse.ArgumentParser], None], Any], ...] = (
     ("check", "check the definitions", _json_option, check),
-    ("plan", "show what applying the definitions would do", _json_option, plan),
+    ("plan", "show what applying the definitions would do", _plan_arguments, plan),
     ("apply", "put the definitions in force", _apply_arguments, apply),
     *past.COMMANDS,
     ("explain", "say which layer and line set a property", _explain_arguments, explain),

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from xrm.errors import Conflict, Issue, ModelError
+from xrm.kernel.carry.find import named
+from xrm.kernel.carry.work import clear_away, lay
 from xrm.kernel.change import Actor
 from xrm.kernel.ddl import Convert, Operation, Run, in_order, operations
 from xrm.kernel.diff import compare
@@ -82,7 +84,7 @@ async def apply(
         model: All definitions, with their sources.
         actor: Who does it, for the journal.
         consent: Ids of the destructive steps that may be done.
-        expected_hash: `Plan.hash` of the plan that was shown; empty = whatever the plan is now.
+        expected_hash: `Plan.hash` or `Plan.seal` of the plan that was shown; empty = whatever the plan is now.
         data_step: What else belongs into the transaction (labels, stored formulas).
         parsing: How defaults are read (the site's currency).
         clock: Gives the time of the journal's row.
@@ -126,6 +128,7 @@ async def carry_out(store: Store, proposer: Proposer, order: Order) -> Applied:
             raise _moved()
         await _lock_tables(store, plan)
         plan = await measure(store, plan)
+        _check_losses(plan, order.expected_hash)
         _refuse(plan, order.consent)
         generation = await _carry_out(store, plan, before, order)
     await store.tables_changed()
@@ -145,6 +148,8 @@ async def measure(store: Store, plan: Plan) -> Plan:
 
 async def _carry_out(store: Store, plan: Plan, before: Generation | None, order: Order) -> Generation:
     """Do everything within the transaction: keep, bring back, change, note."""
+    for carry in plan.carries:
+        await lay(store, carry)
     number = plan.base + 1
     kept = keeping(_with_restored(plan), plan.new, number, _rewritten(plan))
     here = kept.begin(plan.old)
@@ -154,6 +159,7 @@ async def _carry_out(store: Store, plan: Plan, before: Generation | None, order:
     if plan.restores:
         here = await _bring_back(store, plan, plan.restores, here)
     await _perform_all(store, here, kept.added(plan.new))
+    await clear_away(store, plan.carries)
     await store.tables_changed()
     schema = kept.added(plan.new)
     await _follow_renames(store, plan, schema)
@@ -204,8 +210,15 @@ def _transaction(store: Store, plan: Plan) -> AbstractAsyncContextManager[None]:
 
 
 def _check_seal(plan: Plan, expected: str) -> None:
-    if expected and expected != plan.hash:
+    """Refuse when the model or its generation is another one. `expected` may be a hash or a seal."""
+    if expected and expected.partition(".")[0] != plan.hash:
         raise _moved()
+
+
+def _check_losses(plan: Plan, expected: str) -> None:
+    """Refuse when other records would be hit than the seal tells of. The plan must have its numbers."""
+    if "." in expected and expected != plan.seal:
+        raise Conflict("The records changed since this plan was made. Look at the new plan first.")
 
 
 def _moved() -> Conflict:
@@ -225,13 +238,14 @@ def _refuse(plan: Plan, consent: frozenset[str]) -> None:
 
 def _loss(step: Step) -> str:
     what = "records" if step.kind == "drop_table" else "values"
-    return f"{step.description} {step.affected or 0} {what} would be lost."
+    count = step.affected if step.lost is None else step.lost
+    return f"{step.description} {count or 0} {what} would be lost."
 
 
 async def _lock_tables(store: Store, plan: Plan) -> None:
     """Keep others out of the tables that will change, so that what is counted now is still so when they do."""
     change = compare(plan.old, plan.new)
-    names = {t.name for t in change.dropped} | {c.old.name for c in change.changed}
+    names = {t.name for t in change.dropped} | {c.old.name for c in change.changed} | {*named(plan.carries)}
     if plan.restores:
         names |= {plan.old.tables[c.table].name for c in plan.restores.chains if c.table in plan.old.tables}
     if store.dialect.name == "postgresql" and names:  # SQLite has one writer anyway

@@ -141,6 +141,7 @@ class _Writer:
 
     def fill(self, change: TableChange, names: Mapping[str, str]) -> Iterator[Operation]:
         """Give existing rows their backfill. `names` tells a column's name at this moment, by id."""
+        yield from self._take(change, names)
         for column in change.added:
             if column.backfill is not None:
                 yield self._update(change, column, names, _with_base(column, names))
@@ -148,6 +149,15 @@ class _Writer:
             if column.backfill is not None or column.default is not None:
                 here = quote(names[column.id])
                 yield self._update(change, column, names, [f"{here} IS NULL", *_with_base(column, names)])
+
+    def _take(self, change: TableChange, names: Mapping[str, str]) -> Iterator[Operation]:
+        """Fill columns with the values that were laid down, one statement per field."""
+        for scratch in dict.fromkeys(c.taken for c in change.taken):
+            columns = [c for c in change.taken if c.taken == scratch]
+            listed = ", ".join(f"{quote(names[c.id])} = xrm_laid.{quote(plain(c.id))}" for c in columns)
+            table, key = quote(change.new.name), quote(next(c for c in change.new.columns if c.primary).name)
+            where = f'xrm_laid."id" = {table}.{key}'
+            yield Run(f"UPDATE {table} SET {listed} FROM {quote(scratch)} AS xrm_laid WHERE {where}")
 
     def _update(self, change: TableChange, column: Column, names: Mapping[str, str], where: list[str]) -> Run:
         value = column.backfill if column.backfill is not None else column.default
@@ -161,7 +171,8 @@ class _Writer:
         for old, new in change.retyped:
             beside, table = f"xrm_new_{plain(new.id)}", change.new.name
             yield Run(f"ALTER TABLE {quote(table)} ADD COLUMN {quote(beside)} {self.dialect.column_type(new.type)}")
-            yield Convert(table, key, names[new.id], beside, old.type, new.type)
+            if not new.taken:
+                yield Convert(table, key, names[new.id], beside, old.type, new.type)
             names[new.id] = beside
 
 

@@ -24,6 +24,7 @@ class TableChange:
     tightened: tuple[Pair, ...]  # may no longer be null
     relaxed: tuple[Pair, ...]
     redefaulted: tuple[Pair, ...]
+    taken: tuple[Column, ...]  # get values that were laid down
     indexes_added: tuple[Index, ...]
     indexes_dropped: tuple[Index, ...]
     keys_added: tuple[ForeignKey, ...]
@@ -46,6 +47,7 @@ class TableChange:
             or self.tightened
             or self.relaxed
             or self.redefaulted
+            or self.taken
             or self.indexes_added
             or self.indexes_dropped
             or self.keys_added
@@ -86,6 +88,7 @@ def _compare_tables(old: Table, new: Table) -> TableChange:
         tightened=_where(pairs, lambda a, b: a.null and not b.null),
         relaxed=_where(pairs, lambda a, b: b.null and not a.null),
         redefaulted=_where(pairs, lambda a, b: a.default != b.default),
+        taken=tuple(c for c in new.columns if c.taken),
         indexes_added=_minus(new.indexes, old.indexes),
         indexes_dropped=_minus(old.indexes, new.indexes),
         keys_added=_minus(new.foreign_keys, old.foreign_keys),

@@ -9,13 +9,17 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from xrm.errors import Issue
+from xrm.kernel.carry.find import Carry
+from xrm.kernel.carry.words import HINTS
+from xrm.kernel.carry.work import Tally, survey
 from xrm.kernel.conditions import sql
 from xrm.kernel.journal import table_names
 from xrm.kernel.physical import base_id
-from xrm.kernel.plan import Plan, Step
+from xrm.kernel.plan import DESTRUCTIVE, Plan, Step, belongs
 from xrm.kernel.retype import Unconvertible, convert, convertible
 from xrm.kernel.store.schema import Column, ColumnType, ForeignKey, Index, Table
 from xrm.kernel.store.sql import quote
@@ -28,7 +32,7 @@ SAMPLES = 3
 async def assess(store: Store, plan: Plan) -> Plan:
     """Return the plan with the numbers of the live database, and with what blocks it among its issues."""
     assessor = _Assessor(store, plan, await table_names(store))
-    steps = [await assessor.step(step) for step in plan.steps]
+    steps = [await assessor.carried(await assessor.step(step)) for step in plan.steps]
     return dataclasses.replace(plan, steps=tuple(steps), issues=(*plan.issues, *assessor.issues))
 
 
@@ -82,6 +86,27 @@ class _Assessor:
         affected, samples = await counted(step) if counted else (0, [])
         return dataclasses.replace(step, rows=rows, affected=affected, samples=tuple(samples))
 
+    async def carried(self, step: Step) -> Step:
+        """Return the step with the numbers of what is carried by it."""
+        carry = next((c for c in self.plan.carries if belongs(step, c)), None)
+        if carry is None:
+            return step
+        tally = await survey(self.store, carry)
+        self._refuse_carry(step, carry, tally)
+        lost = tally.lost - tally.refused
+        severity = DESTRUCTIVE if lost else step.severity
+        affected, samples = tally.given + tally.lost, tuple(tally.samples)
+        return dataclasses.replace(step, affected=affected, samples=samples, lost=lost or None, severity=severity)
+
+    def _refuse_carry(self, step: Step, carry: Carry, tally: Tally) -> None:
+        if tally.refused:
+            shown = ", ".join(repr(_short(sample)) for sample in tally.samples)
+            message = f"{_records(tally.refused)} {_UNFIT[carry.code]}{f', like {shown}' if shown else ''}."
+            self._block(step, carry.code, message, HINTS[carry.code])
+        column = carry.columns[0]
+        if tally.empty - tally.refused > 0 and not column.null and column.default is None:
+            self._needs_value(step, tally.empty - tally.refused)
+
     # --- one kind of step each: (affected, samples)
 
     def _refuse_foreign(self, step: Step) -> None:
@@ -98,6 +123,8 @@ class _Assessor:
         rows = await self._rows(step.table)
         columns = [c for c in self._new_columns(step) if self._old(step, c.id) is None]
         for column in columns:
+            if column.taken:
+                continue
             if not column.null and _fill(column) is None and rows:
                 self._needs_value(step, rows)
                 break
@@ -114,7 +141,7 @@ class _Assessor:
     async def _required(self, step: Step) -> tuple[int, list[str]]:
         old = [(self._old(step, c.id), c) for c in self._new_columns(step)]
         tightened = [(a, b) for a, b in old if a is not None and a.null and not b.null]
-        unfilled = [a for a, b in tightened if _fill(b) is None]
+        unfilled = [a for a, b in tightened if _fill(b) is None and not b.taken]
         if unfilled and (empty := await self._empty(step, unfilled)):
             self._needs_value(step, empty)
         return await self._empty(step, [a for a, _ in tightened]), []
@@ -124,7 +151,7 @@ class _Assessor:
         samples: list[str] = []
         for new in self._new_columns(step):
             old = self._old(step, new.id)
-            if old is None or old.type == new.type or not convertible(old.type, new.type):
+            if old is None or new.taken or old.type == new.type or not convertible(old.type, new.type):
                 continue
             async for page in scan(self.store, self._table(step).name, _key(self._table(step)), old.name, old.type):
                 refused = [str(stored) for _, stored, value in page if not _fits(value, old.type, new.type)]
@@ -191,7 +218,7 @@ class _Assessor:
         key = self._foreign_key(step)
         table, column = self._table(step), self._old(step, key.column)
         target = self.plan.old.tables.get(key.table)
-        if column is None:
+        if column is None or self._taken(step, key.column):
             return 0, []
         here, where = f"xrm_this.{quote(column.name)}", ""
         if target is not None:
@@ -226,6 +253,9 @@ class _Assessor:
     def _old(self, step: Step, id: str) -> Column | None:
         return next((c for c in self._table(step).columns if c.id == id), None)
 
+    def _taken(self, step: Step, id: str) -> bool:
+        return any(c.id == id and c.taken for c in self.plan.new.tables[step.table].columns)
+
     def _new_columns(self, step: Step) -> list[Column]:
         """Return the columns of the step's field after the plan."""
         base = base_id(step.target)
@@ -259,6 +289,17 @@ class _Assessor:
     def _block(self, step: Step, code: str, message: str, hint: str) -> None:
         path = f"{step.entity}.{step.field}" if step.field else step.entity
         self.issues.append(Issue(path, code, message, hint))
+
+
+_UNFIT = MappingProxyType(
+    {
+        "not_a_choice": "have a value that is none of the choices",
+        "no_such_record": "have a value that names no record, or several",
+        "points_elsewhere": "point to a record that it may no longer point to",
+        "values_differ": "would get one of several different values",
+        "cannot_convert": "cannot be converted",
+    }
+)
 
 
 def _fill(column: Column) -> Any:

@@ -123,7 +123,7 @@ def keeping(old: Schema, new: Schema, generation: int, rewritten: Iterable[tuple
 
 def compare_same(old: Table, new: Table) -> TableChange:
     """Return the (empty) difference of a table that changes in its values only."""
-    return TableChange(old, new, *((),) * 11)
+    return TableChange(old, new, *((),) * 12)
 
 
 def _keeping(change: TableChange, touched: set[str], generation: int) -> Keeping | None:

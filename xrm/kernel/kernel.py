@@ -11,20 +11,23 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from xrm.errors import NotFound, Unavailable, XrmError
+from xrm.errors import ModelError, NotFound, Unavailable, XrmError
 from xrm.kernel import apply as applying
 from xrm.kernel import journal
+from xrm.kernel.breaches import breaches
+from xrm.kernel.carry.find import Earlier
 from xrm.kernel.change import Actor
 from xrm.kernel.conditions import condition
 from xrm.kernel.ddl import index_name
 from xrm.kernel.expression import ExpressionError, types
 from xrm.kernel.expression import compile as compile_expression
+from xrm.kernel.expression.parse import parse
 from xrm.kernel.expression.sqlite_functions import sqlite_functions
 from xrm.kernel.hooks import Handlers
 from xrm.kernel.impact import assess
 from xrm.kernel.journal import Generation, InForce, UniqueKey
 from xrm.kernel.live import Live, present
-from xrm.kernel.paths import OwnScope, RecordScope, type_of
+from xrm.kernel.paths import OwnScope, RecordScope, RowScope, type_of
 from xrm.kernel.plan import Plan, propose
 from xrm.kernel.plugins import Plugins, load_plugins
 from xrm.kernel.purge import KeptValues, Selection, list_kept, purge, purged_since
@@ -153,10 +156,32 @@ class Kernel:
         """Return what it would take to put `sources` in force, with its impact on the records."""
         model = await asyncio.to_thread(self.read_model, sources)
         generation = await journal.current(self.store)
-        plan = await asyncio.to_thread(propose, model, generation, self.parsing)  # as is comparing many tables
-        made = await assess(self.store, plan)
-        notices = overridden_changes(self._live.model, model) if self._live is not None else []
-        return replace(made, issues=(*made.issues, *notices))
+        proposed = await asyncio.to_thread(self._propose, model, generation)  # as is comparing many tables
+        plan = await assess(self.store, proposed)
+        before = await asyncio.to_thread(self._model_of, generation)
+        return plan if before is None else await self._judged(plan, before, model)
+
+    def _propose(self, model: Model, generation: Generation | None) -> Plan:
+        before = self._model_of(generation)
+        return propose(model, generation, self.parsing, Earlier(before, self.clock()) if before else None)
+
+    def _model_of(self, generation: Generation | None) -> Model | None:
+        """Return the model of a generation; None when a plugin it needs is gone, so that it cannot be read."""
+        live = self._live
+        if generation is None or (live is not None and live.generation == generation.number):
+            return live.model if generation is not None and live is not None else None
+        try:
+            return present(self.read_model(generation.sources))
+        except ModelError as error:
+            log.warning("The model of generation %s can no longer be read: %s", generation.number, error)
+            return None
+
+    async def _judged(self, plan: Plan, before: Model, after: Model) -> Plan:
+        """Return the plan with what it does to records that stay as they are, and to whoever uses the model."""
+        told = {issue.path for issue in plan.issues} | {f"{c.entity}.{c.field.name}" for c in plan.carries}
+        found = await breaches(self.store, plan, before, after)
+        notices = overridden_changes(before, after)
+        return replace(plan, issues=(*plan.issues, *(i for i in found if i.path not in told), *notices))
 
     async def apply(
         self, actor: Actor, sources: Sequence[Source], consent: frozenset[str] = frozenset(), expected_hash: str = ""
@@ -165,8 +190,7 @@ class Kernel:
         async with self._applying:
             model = await asyncio.to_thread(self.read_model, sources)  # a large model takes seconds: not on the loop
             order = self._order(actor, model, consent, expected_hash)
-            proposer = partial(propose, model, parsing=self.parsing)
-            return await self._carry_out(proposer, order, model)
+            return await self._carry_out(partial(self._propose, model), order, model)
 
     async def plan_rollback(self, number: int) -> Plan:
         """Return what it would take to go back to generation `number`, with what comes back and what is lost.
@@ -212,9 +236,9 @@ class Kernel:
 
     def _order(self, actor: Actor, model: Model, consent: frozenset[str], expected_hash: str) -> applying.Order:
         async def data_step(before: Generation | None, after: Generation) -> None:
-            old = await asyncio.to_thread(self.read_model, before.sources) if before else None
+            old = await asyncio.to_thread(self._model_of, before)
             live = await asyncio.to_thread(self._make_live, InForce.of(after), model)
-            for entity in affected(old, model):
+            for entity in affected(old, model, after.steps):
                 await recompute(self.store, live, entity)
 
         return applying.Order(actor, consent, expected_hash, data_step, self.clock)
@@ -292,12 +316,23 @@ def check_expression(model: Model, use: ExpressionUse) -> list[Complaint]:
     entity = model.entities[use.entity]
     field = entity.fields.get(use.field)
     when_read = use.purpose == "formula" and field is not None and field.virtual
+    if use.purpose == "convert":  # over the record as it was: its names and types are known when it is planned
+        return _syntax(use.source)
     if use.purpose == "unique":
         return _key_condition(model, entity, use.source)
     wide = when_read or use.purpose in ("filter", "where")
-    scope = RecordScope(model, entity) if wide else OwnScope(model, entity)
+    narrow = RowScope if use.purpose == "backfill" else OwnScope
+    scope = RecordScope(model, entity) if wide else narrow(model, entity)
     try:
         compile_expression(use.source, scope, types.BOOL if field is None else type_of(field))
+    except ExpressionError as error:
+        return [Complaint(error.reason, error.position, error.hint)]
+    return []
+
+
+def _syntax(source: str) -> list[Complaint]:
+    try:
+        parse(source)
     except ExpressionError as error:
         return [Complaint(error.reason, error.position, error.hint)]
     return []

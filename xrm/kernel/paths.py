@@ -121,6 +121,17 @@ class RecordScope:
 
 
 @dataclass(frozen=True, slots=True)
+class RowScope(RecordScope):
+    """The same without ``user.*`` and what is computed when it is read: for all records at once, in the database."""
+
+    def type_of(self, path: tuple[str, ...]) -> Type | None:
+        """Return the type of what `path` names, or None."""
+        found = resolve(self.model, self.entity, path)
+        kept = found is not None and not found.field.virtual and bool(columns(found.field))
+        return type_of(found.field, found.part) if found and kept else None
+
+
+@dataclass(frozen=True, slots=True)
 class OwnScope(RecordScope):
     """The same without relations and without what is computed when it is read.
 

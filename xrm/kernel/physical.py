@@ -195,7 +195,7 @@ class _Mapping:
         return field.default
 
     def _backfills(self, field: Field) -> tuple[Any, ...]:
-        first, *further = self._cells(field, field.backfill) or (None,)
+        first, *further = self._cells(field, None if field.backfill_expression else field.backfill) or (None,)
         fills = [part.fill for part in values.parts(field)]  # a number that becomes money needs a currency
         cells = zip(further, fills, strict=True)
         return (first, *(fill(self.parsing) if cell is None and fill else cell for cell, fill in cells))

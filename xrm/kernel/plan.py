@@ -16,10 +16,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from xrm.errors import Issue
+from xrm.kernel.ancestry import Ancestry
+from xrm.kernel.carry.find import Carry, Earlier, find, marked
 from xrm.kernel.diff import TableChange, compare
 from xrm.kernel.journal import Generation, ids_to_json, schema_to_json, sources_hash
 from xrm.kernel.physical import SYSTEM_PREFIX, Ids, base_id, identify, physical, settle
@@ -41,7 +43,8 @@ class Step:
 
     Attributes:
         kind: create_table, drop_table, rename_table, add_field, drop_field, rename_field, change_type, require,
-            relax, change_default, add_index, drop_index, add_unique, drop_unique, add_key or drop_key.
+            relax, change_default, add_index, drop_index, add_unique, drop_unique, add_key or drop_key; and where
+            only values change, map_values, convert_values or change_target.
         entity: The entity's (new) name.
         field: The field's (new) name, or empty.
         description: One sentence for a person.
@@ -50,6 +53,7 @@ class Step:
         target: Id of the column, index or key; empty when it is about the table.
         rows: How many records the table has, trash included; None until assessed.
         affected: How many of them the step fills, converts or loses a value of; None until assessed.
+        lost: How many of those lose their value; None where the kind of step says it.
         samples: Up to three values that stand in the way.
     """
 
@@ -63,6 +67,7 @@ class Step:
     rows: int | None = None
     affected: int | None = None
     samples: tuple[str, ...] = ()
+    lost: int | None = None
 
     @property
     def id(self) -> str:
@@ -84,7 +89,12 @@ class Step:
             "description": self.description,
             "severity": self.severity,
         }
-        numbers = {"rows": self.rows, "affected": self.affected, "samples": list(self.samples) or None}
+        numbers = {
+            "rows": self.rows,
+            "affected": self.affected,
+            "lost": self.lost,
+            "samples": list(self.samples) or None,
+        }
         return shown | {name: value for name, value in numbers.items() if value is not None}
 
 
@@ -106,6 +116,7 @@ class Plan:
     same_sources: bool = False
     rewritten: frozenset[tuple[str, str]] = frozenset()
     restores: Restores | None = None
+    carries: tuple[Carry, ...] = ()
 
     @property
     def empty(self) -> bool:
@@ -140,18 +151,40 @@ class Plan:
         ]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
+    @property
+    def seal(self) -> str:
+        """The hash, and behind a point what the steps would lose: changes also when other records would be hit.
+
+        Before a plan is assessed nobody knows what it loses: then it is the hash.
+        """
+        if all(step.rows is None for step in self.steps):
+            return self.hash
+        losses = [[step.id, step.affected, step.lost] for step in self.destructive]
+        findings = sorted([issue.path, issue.code, issue.message] for issue in self.blocking)
+        text = json.dumps([losses, findings], sort_keys=True)
+        return f"{self.hash}.{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
     def to_dict(self) -> dict[str, Any]:
         """Return what people see of it as JSON data."""
         return {
             "base": self.base,
-            "hash": self.hash,
+            "hash": self.seal,
             "steps": [step.to_dict() for step in self.shown],
             "issues": [issue.to_dict() for issue in self.issues],
         }
 
 
-def propose(model: Model, current: Generation | None, parsing: Parsing | None = None) -> Plan:
+def propose(
+    model: Model, current: Generation | None, parsing: Parsing | None = None, earlier: Earlier | None = None
+) -> Plan:
     """Return the plan from the generation in force (None: an empty database) to `model`.
+
+    Args:
+        model: The planned one.
+        current: The generation in force.
+        parsing: How values are read.
+        earlier: The model of that generation. Without it, columns are compared but not what they mean: choices,
+            states and relations whose values need to follow.
 
     Raises:
         ModelError: the model has no tables that could be made: a default that does not fit, a name used twice.
@@ -160,18 +193,87 @@ def propose(model: Model, current: Generation | None, parsing: Parsing | None = 
     ids = identify(model, current.ids if current else None)
     wanted = physical(model, ids, parsing)
     new = settle(Schema({**SYSTEM.tables, **wanted.tables}), old, ids)
-    made = plan(old, new)
+    carries, issues = _carries(model, current, (ids, old, new), parsing, earlier)
+    made = plan(old, marked(new, carries))
+    steps = _with_carries(made.steps, carries)
     same = current is not None and current.hash == sources_hash(model.sources) and current.ids == ids
     return Plan(
         old,
-        new,
-        made.steps,
-        (*made.issues, *_omitted(ids, current)),
+        made.new,
+        (*steps, *_type_changes(steps, model, ids, current, earlier)),
+        (*made.issues, *issues, *_omitted(ids, current)),
         current.number if current else 0,
         ids,
         model.sources,
         same,
+        carries=carries,
+        rewritten=frozenset((c.table, column.id) for c in carries for column in c.columns),
     )
+
+
+def _carries(
+    model: Model,
+    current: Generation | None,
+    made: tuple[Ids, Schema, Schema],
+    parsing: Parsing | None,
+    earlier: Earlier | None,
+) -> tuple[tuple[Carry, ...], tuple[Issue, ...]]:
+    if current is None or earlier is None:
+        return (), ()
+    ids, old, new = made
+    return find(earlier, model, (current.ids, ids), (old, new), parsing or Parsing())
+
+
+def _with_carries(steps: tuple[Step, ...], carries: tuple[Carry, ...]) -> tuple[Step, ...]:
+    """Return the steps, each with what becomes of the values; a carry that belongs to none is a step of its own."""
+    carried = {(carry.table, carry.base) for carry in carries if carry.kind != "add_field"}
+    found = [s for s in steps if not (s.kind == "drop_field" and _part_of(s, carried))]
+    for carry in carries:
+        at = next((n for n, step in enumerate(found) if belongs(step, carry)), None)
+        if at is None:
+            found.append(Step(carry.kind, carry.entity, carry.field.name, _said(carry), SLOW, carry.table, carry.base))
+        else:
+            text = f"{found[at].description.removesuffix('.')}; {carry.words}."
+            found[at] = replace(found[at], description=text, severity=SLOW)
+    return tuple(found)
+
+
+def _part_of(step: Step, carried: set[tuple[str, str]]) -> bool:
+    return "." in step.target and (step.table, base_id(step.target)) in carried
+
+
+def _type_changes(
+    steps: tuple[Step, ...], model: Model, ids: Ids, current: Generation | None, earlier: Earlier | None
+) -> Iterator[Step]:
+    """Yield the fields that change their type but neither their columns nor their values: text to e-mail."""
+    if current is None or earlier is None:
+        return
+    told = {(step.table, base_id(step.target)) for step in steps if step.kind not in _BESIDE}
+    ancestry = Ancestry(earlier.model, model, current.ids, ids)
+    for before, entity in ancestry.entities():
+        own = ids.entities[entity.name]
+        for known, new in ancestry.fields(before, entity):
+            base = own.fields.get(new.name, "")
+            if known.type != new.type and base and (own.id, base) not in told:
+                text = f"Change {entity.name}.{new.name} from {known.type} to {new.type}; values stay."
+                yield Step("change_type", entity.name, new.name, text, SAFE, own.id, base)
+
+
+_BESIDE = frozenset({"rename_field", "add_index", "drop_index", "add_unique", "drop_unique", "add_key", "drop_key"})
+
+
+def belongs(step: Step, carry: Carry) -> bool:
+    """Whether a carry is part of a step."""
+    return (step.kind, step.table, base_id(step.target)) == (carry.kind, carry.table, carry.base)
+
+
+def _said(carry: Carry) -> str:
+    name = f"{carry.entity}.{carry.field.name}"
+    if carry.kind == "change_target":
+        return f"Let {name} point to {' or '.join(carry.field.to)}; {carry.words}."
+    if carry.kind == "change_type" and carry.fit.old is not None:
+        return f"Change {name} from {carry.fit.old.type} to {carry.field.type}; {carry.words}."
+    return f"Change values of {name}: {carry.words}."
 
 
 def plan(old: Schema, new: Schema) -> Plan:
@@ -323,7 +425,7 @@ def _twins(table: Table) -> Iterator[Issue]:
 
 def _impossible(change: TableChange) -> Iterator[Issue]:
     for old, new in change.retyped:
-        if not convertible(old.type, new.type):
+        if not new.taken and not convertible(old.type, new.type):
             yield Issue(
                 f"{change.new.name}.{new.name}",
                 "no_conversion",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from uuid import UUID
 
 from xrm.kernel import derive
 from xrm.kernel.change import SYSTEM
 from xrm.kernel.live import Live, LiveEntity
+from xrm.kernel.policy import label_fields
 from xrm.kernel.store.schema import ColumnType
 from xrm.kernel.store.sql import quote
 from xrm.kernel.store.store import Store
@@ -19,12 +20,32 @@ _UUID = ColumnType("uuid")
 _INT = ColumnType("int")
 
 
-def affected(old: Model | None, new: Model) -> Iterator[Entity]:
-    """Yield the entities whose stored computed values may differ under the new model."""
+def affected(old: Model | None, new: Model, steps: Iterable[Mapping[str, Any]] = ()) -> Iterator[Entity]:
+    """Yield the entities whose stored computed values may differ under the new model.
+
+    Args:
+        old: The model before.
+        new: The model now.
+        steps: What was done (`Step.to_dict`): values that a step wrote may be in labels, search texts and formulas.
+    """
+    written: dict[str, set[str]] = {}
+    for step in steps:
+        if step.get("affected"):
+            written.setdefault(step["entity"], set()).add(step["field"])
     for entity in new.entities.values():
+        if entity.removed:
+            continue
+        if any(_reads(entity, name) for name in written.get(entity.name, ())):
+            yield entity
+            continue
         before = old.entities.get(entity.was if entity.name not in old.entities else entity.name) if old else None
         if before is not None and _computed(before) != _computed(entity):
             yield entity
+
+
+def _reads(entity: Entity, name: str) -> bool:
+    stored = (field for field in entity.fields.values() if field.kind and not field.virtual)
+    return name in label_fields(entity) or name in entity.search or any(name in field.reads for field in stored)
 
 
 def _computed(entity: Entity) -> Any:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from xrm.metadata.check_carrying import check_carrying
 from xrm.metadata.computed import listed
 from xrm.metadata.findings import ExpressionUse, Findings, field_place
 from xrm.metadata.model import Entity, Field, Origin
@@ -58,6 +59,10 @@ def _field(findings: Findings, entity: Entity, field: Field) -> None:
         findings.expression(use, field_place(entity, field, "formula"))
     if field.where and (source := listed(findings.model, entity, field)) is not None:
         findings.expression(ExpressionUse(source.child.name, field.where, "where"), field_place(entity, field, "where"))
+    if filling := field.backfill_expression:
+        use = ExpressionUse(entity.name, filling, "backfill", field.type, field.name)
+        findings.expression(use, field_place(entity, field, "backfill.expression"))
+    check_carrying(findings, entity, field)
 
 
 def _options(findings: Findings, entity: Entity, field: Field) -> None:
@@ -146,7 +151,8 @@ def _limit(findings: Findings, entity: Entity, field: Field, option: str) -> Any
 def _values(findings: Findings, entity: Entity, field: Field) -> None:
     for option in ("default", "backfill"):
         value = getattr(field, option)
-        problem = misfit(field, value) if value is not None else ""
+        computed = option == "backfill" and field.backfill_expression
+        problem = misfit(field, value) if value is not None and not computed else ""
         if problem:
             findings.add(field_place(entity, field, option), "bad_default", f"{option}: {problem}")
 

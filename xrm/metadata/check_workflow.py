@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from xrm.metadata.check_carrying import check_carrying
 from xrm.metadata.findings import ExpressionUse, Findings, place_of
 from xrm.metadata.model import Entity, Transition, Workflow
 from xrm.metadata.names import did_you_mean
@@ -17,6 +18,7 @@ def check_workflow(findings: Findings, entity: Entity) -> None:
             findings.add(place_of(entity, "workflow"), "missing_key", "a workflow needs 'states'")
         return
     _state(findings, entity, workflow, workflow.initial, "workflow.initial")
+    check_carrying(findings, entity, entity.fields[workflow.field])
     for move in workflow.transitions:
         _move(findings, entity, workflow, move)
     _ambiguous(findings, entity, workflow)

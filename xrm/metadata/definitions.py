@@ -13,6 +13,7 @@ from xrm.metadata.model import (
     EMPTY,
     Check,
     Choice,
+    Convert,
     Entity,
     Field,
     Grant,
@@ -31,7 +32,7 @@ from xrm.metadata.names import plural_of, title_of
 from xrm.metadata.nodes import Node, origins_below
 
 _RENAMED = {"class": "field_class", "as": "sight", "field": "over"}
-_SPECIAL = frozenset({"choices", "to", "default", "backfill", "through"})
+_SPECIAL = frozenset({"choices", "to", "default", "backfill", "through", "convert"})
 _PERCENT = {"precision": 7, "scale": 2}
 VIEW_KINDS = ("list", "form", "board")
 LINKS = "links"  # the type of a relation with many: true
@@ -53,6 +54,8 @@ def field_of(name: str, node: Node) -> Field:
     for key in ("default", "backfill"):
         if key in value:
             plain[key] = value[key].plain()
+    if "convert" in value:
+        plain["convert"] = _convert(value["convert"])
     if "choices" in value:
         plain["choices"] = tuple(_choice(key, child) for key, child in value["choices"].value.items())
     if "to" in value:
@@ -65,7 +68,20 @@ def _through(node: Node | None) -> Link:
 
 
 def _choice(name: str, node: Node) -> Choice:
-    return Choice(name, _text(node, "title") or title_of(name), _text(node, "color"))
+    return Choice(name, _text(node, "title") or title_of(name), _text(node, "color"), _names(node, "was"))
+
+
+def _convert(node: Node) -> Convert:
+    if isinstance(node.value, str):
+        return Convert(expression=node.value)
+    written = node.get("map")
+    return Convert(
+        _text(node, "expression"),
+        MappingProxyType(written.plain()) if written is not None else MappingProxyType({}),
+        _text(node, "by"),
+        _text(node, "take"),
+        _text(node, "otherwise", "refuse"),
+    )
 
 
 def _text(node: Node, key: str, default: str = "") -> str:
@@ -214,6 +230,7 @@ def _state(name: str, node: Node) -> State:
         _text(node, "final"),
         _text(node, "color"),
         int(probability.value) if probability is not None else None,
+        _names(node, "was"),
     )
 
 

@@ -51,6 +51,21 @@ class Choice:
     name: str
     title: str
     color: str = ""  # a Bootstrap contextual name: primary, success, danger, warning, info, secondary
+    was: tuple[str, ...] = ()  # former values that this one takes over
+
+
+@dataclass(frozen=True, slots=True)
+class Convert:
+    """How the values that are there become values of a field whose type, choices or target change.
+
+    It is looked at once, when that change is planned and applied; it may stay in the file.
+    """
+
+    expression: str = ""  # over the record as it was before the change
+    map: Mapping[str, Any] = field(default_factory=empty)  # former value, as text → JSON value; null empties
+    by: str = ""  # relation: the field of the target that the former value names; empty = its label
+    take: str = ""  # of several records' values: first | last | min | max
+    otherwise: str = "refuse"  # what does not fit: refuse | clear
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +93,8 @@ class Field:
     system: bool = False  # id, version, created_at …: kept by the kernel
     field_class: str = "internal"  # public | internal | confidential | personal | special | secret (YAML: class)
     default: Any = None  # JSON value, or "$user.id", "$today", "$now"
-    backfill: Any = None  # JSON value for rows that exist when the field becomes required
+    backfill: Any = None  # JSON value, or {"expression": …}, for rows there when the field is new or becomes required
+    convert: Convert | None = None  # how its values survive a change of type, choices or target
     min: Any = None  # number or date, inclusive
     max: Any = None  # number or date, inclusive; for text the greatest length in characters
     pattern: str = ""  # regular expression the whole text must match
@@ -104,7 +120,7 @@ class Field:
     number: str = ""  # auto_number: pattern such as "T-{00000}"
     open_ends: bool = False  # date_range: whether an end may be missing
     order: str = "given_first"  # person_name: given_first | family_first
-    was: str = ""  # former name; a rename keeps its data
+    was: str = ""  # former name, or relation.field: where it moves here from; its data are kept
     removed: bool = False  # to be dropped, with consent
     origin: Origin = field(default=Origin(), compare=False)
     origins: Mapping[str, Origin] = field(default_factory=empty, compare=False)  # property or path (to.0) → who set it
@@ -113,6 +129,13 @@ class Field:
     def polymorphic(self) -> bool:
         """Whether a relation may point to records of more than one entity."""
         return self.type == "relation" and (len(self.to) > 1 or self.to == ("*",))
+
+    @property
+    def backfill_expression(self) -> str:
+        """The expression that gives rows their back-fill, or empty."""
+        given = self.backfill
+        lone = isinstance(given, Mapping) and list(given) == ["expression"] and isinstance(given["expression"], str)
+        return str(given["expression"]) if lone else ""
 
     @property
     def writable(self) -> bool:
@@ -147,6 +170,7 @@ class State:
     final: str = ""
     color: str = ""
     probability: int | None = None  # percent, for pipelines
+    was: tuple[str, ...] = ()  # former states whose records it takes over
 
 
 @dataclass(frozen=True, slots=True)

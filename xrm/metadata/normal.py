@@ -76,14 +76,14 @@ def _choices(node: Node, issues: list[Issue]) -> Node:
             issues.append(found(item.origin, "duplicate_item", f"the choice {name!r} is written twice", "remove one"))
             continue
         table = item.value if isinstance(item.value, dict) else {}
-        named[name] = item.holding({key: child for key, child in table.items() if key != "name"})
+        named[name] = _titled(item.holding({key: child for key, child in table.items() if key != "name"}))
     return node.holding(named)
 
 
 def _titled(node: Node) -> Node:
     """Return a choice or state as a table: a text is its title, nothing is an empty table."""
     if isinstance(node.value, dict):
-        return node
+        return _changed(node, {"was": _list})
     return node.holding({} if node.value is None else {"title": node})
 
 

@@ -43,7 +43,7 @@ def _field(name: str) -> Field:
 FIELDS: Mapping[str, Field] = MappingProxyType({name: _field(name) for name in SYSTEM_FIELDS})
 """The system fields, in the order in which they follow the others."""
 
-_FREE = frozenset({"type", "title", "help", "class", "index", "was"})
+_FREE = frozenset({"type", "title", "help", "class", "index", "was", "convert"})
 
 
 def state_field(workflow: Workflow, written: Field | None, issues: list[Issue]) -> Field:
@@ -70,7 +70,8 @@ def state_field(workflow: Workflow, written: Field | None, issues: list[Issue]) 
         field_class=shown.field_class,
         default=workflow.initial,
         backfill=workflow.initial,
-        choices=tuple(Choice(state.name, state.title, state.color) for state in workflow.states),
+        convert=shown.convert,
+        choices=tuple(Choice(state.name, state.title, state.color, state.was) for state in workflow.states),
         origin=shown.origin,
         origins=shown.origins,
     )

@@ -24,6 +24,7 @@ EVERY = frozenset(
         "class",
         "default",
         "backfill",
+        "convert",
         "formula",
         "stored",
         "as",

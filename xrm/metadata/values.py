@@ -158,6 +158,8 @@ def _other(field: Field, value: Any) -> str:
     if field.type == "tags":
         good = isinstance(value, list) and all(isinstance(item, str) for item in value)
         return "" if good else "a list of texts is needed"
+    if field.type == "relation" and isinstance(value, dict):
+        return "" if len(value) == 1 else "a record is named by its id or by one unique field"
     if field.type in ("relation", "uuid"):
         return "" if _is_uuid(value) else f"{value!r} is not an id"
     return "a number is given by itself" if field.type == "auto_number" else ""

@@ -26,7 +26,10 @@ class ColumnType:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column. `default` and `backfill` are Python values of the column's type, never SQL."""
+    """One column. `default` and `backfill` are Python values of the column's type, never SQL.
+
+    `taken` is the table in which a plan lays its values down (see kernel/carry), or empty.
+    """
 
     id: str
     name: str
@@ -35,6 +38,7 @@ class Column:
     primary: bool = False
     default: Any = None
     backfill: Any = None
+    taken: str = ""
 
 
 @dataclass(frozen=True, slots=True)
