@@ -68,8 +68,7 @@ class Writes:
         """
         given, reason = header(request.scope, b"idempotency-key"), read_reason(request)
         if not given:
-            async with self._kernel.records.act(actor, reason) as act:
-                return await work(act)
+            return await self._kernel.records.again(lambda: self._acted(actor, reason, work))
         if not _KEY.fullmatch(given):
             raise Malformed("Idempotency-Key must be 1 to 200 visible ASCII characters.")
         key = f"{actor.id}:{given}"
@@ -77,9 +76,13 @@ class Writes:
             raise Running(retry_after=1)
         self._running.add(key)
         try:
-            return await self._keyed(request, actor, work, key, reason)
+            return await self._kernel.records.again(lambda: self._keyed(request, actor, work, key, reason))
         finally:
             self._running.discard(key)
+
+    async def _acted(self, actor: Actor, reason: str, work: Work) -> Answer:
+        async with self._kernel.records.act(actor, reason) as act:
+            return await work(act)
 
     async def _keyed(self, request: AnyRequest, actor: Actor, work: Work, key: str, reason: str) -> Answer:
         digest = await _digest(request, actor)

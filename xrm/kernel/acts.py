@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from xrm.errors import Conflict
 from xrm.kernel.change import Actor, ChangeSet, uuid7
+from xrm.kernel.following import following
 from xrm.kernel.live import Live, Running
 from xrm.kernel.rows import LogStatements
 
@@ -46,7 +47,7 @@ class Acts:
             return
         live = self._running.live
         changes = ChangeSet(uuid7(), self._running.clock(), actor, reason, idempotency_key, live.generation)
-        async with self._running.store.transaction():
+        async with following(self._running), self._running.store.transaction():
             token = self._open.set(Act(live, changes))
             try:
                 yield Act(live, changes)

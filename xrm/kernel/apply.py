@@ -169,6 +169,7 @@ async def _carry_out(store: Store, plan: Plan, before: Generation | None, order:
     kept = await compare_kept(store, kept)
     generation = dataclasses.replace(generation, full_schema=kept.added(plan.new))
     await write(store, generation)
+    await store.announce()
     return generation
 
 

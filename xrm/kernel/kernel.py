@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import logging
 from collections.abc import Callable, Iterable, Sequence
@@ -70,9 +71,10 @@ class Kernel:
         self.settings, self.store, self.plugins, self.clock = settings, store, plugins, clock
         self.records = Records(self)
         self._live: Live | None = None
+        self._coming: Live | None = None
         self._memory = Memory()
         self._watching: asyncio.Task[None] | None = None
-        self._applying = asyncio.Lock()
+        self._applying, self._refreshing = asyncio.Lock(), asyncio.Lock()
 
     @classmethod
     async def open(cls, settings: Settings, clock: Callable[[], datetime] = utc_now) -> Kernel:
@@ -240,14 +242,23 @@ class Kernel:
             live = await asyncio.to_thread(self._make_live, InForce.of(after), model)
             for entity in affected(old, model, after.steps):
                 await recompute(self.store, live, entity)
+            self._coming = live  # to swap to the moment it is in force
 
         return applying.Order(actor, consent, expected_hash, data_step, self.clock)
 
     async def _carry_out(self, proposer: applying.Proposer, order: applying.Order, model: Model) -> applying.Applied:
+        self._take_coming()  # of an apply that failed
         applied = await applying.carry_out(self.store, proposer, order)
-        if applied.changed or self._live is None:
+        coming = self._take_coming()
+        if applied.changed and coming is not None:
+            self._live = coming
+        elif self._live is None:
             self._live = await asyncio.to_thread(self._make_live, InForce.of(applied.generation), model)
         return applied
+
+    def _take_coming(self) -> Live | None:
+        coming, self._coming = self._coming, None
+        return coming
 
     async def history(self) -> list[Generation]:
         """Return the generations, newest first."""
@@ -261,7 +272,11 @@ class Kernel:
 
     async def refresh(self) -> None:
         """Put the journal's newest generation in force in this process, if it is not yet."""
-        if not await journal.exists(self.store):
+        async with self._refreshing:  # many may ask at once
+            await self._refresh()
+
+    async def _refresh(self) -> None:
+        if self._live is None and not await journal.exists(self.store):
             return
         number = await journal.generation_number(self.store)
         if number == 0 or (self._live is not None and self._live.generation == number):
@@ -277,12 +292,25 @@ class Kernel:
         self._watching = asyncio.create_task(self._watch(), context=contextvars.Context())
 
     async def _watch(self) -> None:
-        while True:
+        heard = asyncio.Event()
+        listening = asyncio.create_task(self.store.listen(heard))
+        try:
+            while True:
+                await self._look(heard)
+        finally:
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
+
+    async def _look(self, heard: asyncio.Event) -> None:
+        """Refresh when another process told of something, and at the latest after a while: telling may fail."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(heard.wait(), WATCH_SECONDS)
+        heard.clear()
+        try:
+            await self.refresh()
+        except XrmError as error:
+            log.warning("The model in force could not be looked up: %s", error)
             await asyncio.sleep(WATCH_SECONDS)
-            try:
-                await self.refresh()
-            except XrmError as error:
-                log.warning("The model in force could not be looked up: %s", error)
 
     def _make_live(self, generation: InForce, model: Model) -> Live:
         handlers = Handlers()

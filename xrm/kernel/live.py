@@ -43,6 +43,9 @@ class Running(Protocol):
     def clock(self) -> datetime:
         """Return the current time, aware, UTC."""
 
+    async def refresh(self) -> None:
+        """Put the newest generation in force, if it is not yet."""
+
 
 MAX_STATEMENTS = 4000  # cached per generation
 

@@ -5,14 +5,15 @@ A write is taken through seven stations (writing.py): receive (the edge), open, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 from uuid import UUID
 
 from xrm.kernel.acts import Act
 from xrm.kernel.change import Actor
+from xrm.kernel.following import again
 from xrm.kernel.live import Running
 from xrm.kernel.query import Count, Page, Query
 from xrm.kernel.reading import Reading
@@ -21,25 +22,36 @@ from xrm.kernel.tree import Trees
 from xrm.kernel.writing import Writing
 
 Record = dict[str, Any]
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Records:
     """Every read and write of records, for any actor. Values go in and come out as the API's JSON data."""
 
     def __init__(self, running: Running) -> None:
+        self._running = running
         self._reading = Reading(running)
         self._writing = Writing(running, self._reading, self.bound)
-        self.get = self._reading.get
-        self.find_by = self._reading.find_by
-        self.list = self._reading.list
-        self.count = self._reading.count
-        self.aggregate = self._reading.aggregate
-        self.history = self._reading.history
-        self.visible_ids = self._reading.visible_ids
-        self.permitted = self._reading.permitted
-        self.delete = self._writing.delete
+        self.get = self._followed(self._reading.get)
+        self.find_by = self._followed(self._reading.find_by)
+        self.list = self._followed(self._reading.list)
+        self.count = self._followed(self._reading.count)
+        self.aggregate = self._followed(self._reading.aggregate)
+        self.history = self._followed(self._reading.history)
+        self.visible_ids = self._followed(self._reading.visible_ids)
+        self.permitted = self._followed(self._reading.permitted)
+        self.delete = self._followed(self._writing.delete)
         self.context = self._writing.context
-        self.above = Trees(running, self._reading).above
+        self.above = self._followed(Trees(running, self._reading).above)
+
+    def _followed(self, work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+        """Return `work`, done once more if the tables changed under it."""
+
+        async def done(*args: P.args, **kwargs: P.kwargs) -> T:
+            return await again(self._running, lambda: work(*args, **kwargs))
+
+        return done
 
     def act(self, actor: Actor, reason: str = "", idempotency_key: str = "") -> AbstractAsyncContextManager[Act]:
         """Return a context whose writes make one change-set and take effect together or not at all."""
@@ -58,8 +70,12 @@ class Records:
             Conflict: a unique value is there already.
             Forbidden: the actor's rules do not cover the new record.
         """
-        async with self._writing.acts.act(actor):
-            return await self._shown(actor, entity, await self._writing.create(actor, entity, values))
+
+        async def work() -> Record:
+            async with self._writing.acts.act(actor):
+                return await self._shown(actor, entity, await self._writing.create(actor, entity, values))
+
+        return await again(self._running, work)
 
     async def update(
         self, actor: Actor, entity: str, id: UUID, values: Mapping[str, Any], version: int | None = None
@@ -70,28 +86,49 @@ class Records:
             Precondition: `version` is given and is not the record's.
             NotFound, Forbidden, Invalid, Conflict: as in `create`.
         """
-        async with self._writing.acts.act(actor):
-            await self._writing.update(actor, entity, id, values, version)
-            return await self._shown(actor, entity, id)
+
+        async def work() -> Record:
+            async with self._writing.acts.act(actor):
+                await self._writing.update(actor, entity, id, values, version)
+                return await self._shown(actor, entity, id)
+
+        return await again(self._running, work)
 
     async def restore(self, actor: Actor, entity: str, id: UUID) -> Record:
         """Take a record out of the trash and return it."""
-        async with self._writing.acts.act(actor):
-            await self._writing.restore(actor, entity, id)
-            return await self._shown(actor, entity, id)
+
+        async def work() -> Record:
+            async with self._writing.acts.act(actor):
+                await self._writing.restore(actor, entity, id)
+                return await self._shown(actor, entity, id)
+
+        return await again(self._running, work)
 
     async def run(
         self, actor: Actor, entity: str, id: UUID, action: str, values: Mapping[str, Any], version: int | None = None
     ) -> Record:
         """Make a transition or run a plugin's action, and return the record."""
-        async with self._writing.acts.act(actor):
-            await self._writing.run(actor, entity, id, action, values, version)
-            return await self._shown(actor, entity, id)
+
+        async def work() -> Record:
+            async with self._writing.acts.act(actor):
+                await self._writing.run(actor, entity, id, action, values, version)
+                return await self._shown(actor, entity, id)
+
+        return await again(self._running, work)
 
     async def create_many(self, actor: Actor, entity: str, rows: Iterable[Mapping[str, Any]]) -> Sequence[UUID]:
         """Create records in one act, all or none, and return their ids."""
-        async with self._writing.acts.act(actor):
-            return [await self._writing.create(actor, entity, values) for values in rows]
+        known = list(rows)
+
+        async def work() -> Sequence[UUID]:
+            async with self._writing.acts.act(actor):
+                return [await self._writing.create(actor, entity, values) for values in known]
+
+        return await again(self._running, work)
+
+    async def again(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Return what `work` returns: acts of a caller's own, done once more if the tables changed under them."""
+        return await again(self._running, work)
 
     def bound(self, actor: Actor) -> Bound:
         """Return this door for one actor, as plugins get it."""

@@ -34,6 +34,26 @@ class TransactionError(RuntimeError):
     """A transaction was used in a way that cannot work; a defect of the calling code, not of its input."""
 
 
+class TablesChanged(Unavailable):
+    """A statement met other tables than it was written for, since another process changed the model."""
+
+    def __init__(self) -> None:
+        super().__init__("The model was changed just now", retry_after=RETRY_AFTER)
+
+
+def met_other_tables(error: BaseException) -> bool:
+    """Return whether a driver's error may come of tables that are not what a statement was written for."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is not None:
+        return code in _OTHER_TABLES or (code == sqlite3.SQLITE_ERROR and bool(_NO_SUCH.search(str(error))))
+    return getattr(error, "sqlstate", None) in _OTHER_SCHEMA or must_prepare_anew(error)
+
+
+def must_prepare_anew(error: BaseException) -> bool:
+    """Return whether only what the driver had prepared is out of date."""
+    return type(error).__name__ in _PREPARED
+
+
 def unavailable(message: str) -> Unavailable:
     """Return the error of a database that cannot answer just now."""
     return Unavailable(message, retry_after=RETRY_AFTER)
@@ -60,6 +80,9 @@ _UNIQUE = frozenset(
     }
 )
 _REFERENCE = frozenset({sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY, sqlite3.SQLITE_CONSTRAINT_TRIGGER})  # last: RESTRICT
+_DATATYPE = 3091  # SQLITE_CONSTRAINT_DATATYPE, of STRICT tables; sqlite3 has no name for it
+_OTHER_TABLES = frozenset({sqlite3.SQLITE_CONSTRAINT_NOTNULL, _DATATYPE})
+_NO_SUCH = re.compile("no such (column|table)|has no column named")
 _NAMED_INDEX = re.compile(r"index '(.+)'")
 _COLUMNS = re.compile(r"failed: (.+)")
 
@@ -100,6 +123,9 @@ def _sqlite_index(message: str, database: sqlite3.Connection | None) -> str:
 # --- PostgreSQL, by SQLSTATE (PostgreSQL manual, appendix A)
 
 _FOREIGN_KEY = frozenset({"23503", "23001"})
+# undefined column, table, function; datatype mismatch; null where none may be
+_OTHER_SCHEMA = frozenset({"42703", "42P01", "42883", "42804", "23502"})
+_PREPARED = frozenset({"InvalidCachedStatementError", "OutdatedSchemaCacheError"})
 _STATES = {
     "40001": "The database is busy",
     "40P01": "The database is busy",

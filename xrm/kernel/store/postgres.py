@@ -22,6 +22,7 @@ import asyncpg
 from xrm.kernel.store.codec import POSTGRESQL
 from xrm.kernel.store.errors import TransactionError, postgres_error, unavailable
 from xrm.kernel.store.folding import FOLD_FUNCTION, fold_ddl, fold_version
+from xrm.kernel.store.listening import Listener
 from xrm.kernel.store.store import Arguments, Current, Row, Store, StoreOptions
 from xrm.kernel.store.waiting import finish
 
@@ -34,6 +35,7 @@ Connection = Any  # asyncpg's connection, or the pool's stand-in for it
 _CONNECT_WAIT = 5.0  # seconds
 _SCHEMA_WAIT = "2s"  # for a table's lock while tables are changed: whoever waits for it makes all others wait
 _STATEMENTS_KEPT = 1000  # prepared statements kept per connection
+_CHANNEL = "xrm_model"
 _LOST = re.compile("closed|closing|released back to the pool")
 _CHANGES = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE"})
 
@@ -124,6 +126,14 @@ class PostgresStore(Store):
             await transaction.run(lambda c: c.reload_schema_state())
         if self._pool is not None:
             await self._pool.expire_connections()
+
+    async def announce(self) -> None:
+        """Send a notification with the commit; see `Store.announce`."""
+        await self.execute("SELECT pg_notify($1::text, '')", [_CHANNEL])
+
+    async def listen(self, heard: asyncio.Event) -> None:
+        """Hear what is announced, on a connection of its own; see `Store.listen`."""
+        await Listener(self._url, _CHANNEL, heard).run()
 
     @property
     def in_transaction(self) -> bool:

@@ -17,6 +17,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from xrm.errors import Unavailable
 from xrm.kernel.store import sqlite_work as work
 from xrm.kernel.store.codec import SQLITE
 from xrm.kernel.store.errors import TransactionError, unavailable
@@ -33,6 +34,8 @@ T = TypeVar("T")
 Begin = Callable[..., Any]  # (connection, work, *arguments of the work)
 
 OLDEST = (3, 38)  # RETURNING, STRICT, unixepoch, ->>
+
+_LISTEN_EVERY = 0.2  # seconds
 
 _PRAGMAS = (
     "PRAGMA journal_mode=WAL",
@@ -141,6 +144,20 @@ class SqliteStore(Store):
 
     async def tables_changed(self) -> None:
         """Do nothing: SQLite prepares anew by itself."""
+
+    async def announce(self) -> None:
+        """Do nothing: SQLite counts the commits of other connections, see `listen`."""
+
+    async def listen(self, heard: asyncio.Event) -> None:
+        """Look again and again (microseconds) whether another process committed; see `Store.listen`."""
+        known = None
+        while self._writer is not None:
+            with contextlib.suppress(Unavailable):
+                ((version,),) = await self._writer.run(work.fetch, "PRAGMA data_version", ())
+                if known not in (None, version):
+                    heard.set()
+                known = version
+            await asyncio.sleep(_LISTEN_EVERY)
 
     @property
     def in_transaction(self) -> bool:

@@ -13,6 +13,7 @@ is meant to go on must be started with a context of its own (``asyncio.create_ta
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -130,6 +131,17 @@ class Store(ABC):
     @abstractmethod
     async def tables_changed(self) -> None:
         """Forget what was prepared for the tables as they were."""
+
+    @abstractmethod
+    async def announce(self) -> None:
+        """Tell the other processes, once the open transaction is committed, that there is something new to look at."""
+
+    @abstractmethod
+    async def listen(self, heard: asyncio.Event) -> None:
+        """Set `heard` whenever another process may have announced something, until cancelled.
+
+        What is announced while the database is away may go unheard: look now and then as well.
+        """
 
     @property
     @abstractmethod
