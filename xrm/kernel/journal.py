@@ -158,6 +158,15 @@ async def find(store: Store, number: int) -> Generation | None:
     return found[0] if found else None
 
 
+async def ids_of(store: Store, number: int) -> Ids | None:
+    """Return the ids of one generation, or None."""
+    rows = await store.fetch(
+        f"SELECT {quote('ids')} FROM {quote(JOURNAL.name)} WHERE {quote('generation')} = {int(number)}", []
+    )
+    decode = store.dialect.decode(_COLUMNS["ids"].type)
+    return ids_from_json(decode(rows[0][0]) if decode else rows[0][0]) if rows else None
+
+
 async def write(store: Store, generation: Generation) -> None:
     """Add a row to the journal."""
     cells: dict[str, Any] = {

@@ -15,6 +15,7 @@ from xrm.kernel.change import Actor
 from xrm.kernel.cursor import read_cursor, write_cursor
 from xrm.kernel.links import LinkReading
 from xrm.kernel.live import Live, Running
+from xrm.kernel.names import names_since, renamed
 from xrm.kernel.policy import Access, roles_key, visibility
 from xrm.kernel.query import Count, Page, Query, Selection, Selector
 from xrm.kernel.store.schema import ColumnType
@@ -167,6 +168,7 @@ class Reading:
         access = demand(live, actor, entity, "read")
         shown = await self._readable_now(live, actor, access, id)
         rows = await self._running.store.fetch(self._history_text(), [live.dialect.encode(UUID_TYPE, id), entity])
+        past = await names_since(self._running.store, live, entity, {row[12] for row in rows})
         decode = live.dialect.jsonable
         moment, key, data = decode(ColumnType("datetime")), decode(UUID_TYPE), decode(ColumnType("json"))
         changes: builtins.list[dict[str, Any]] = [
@@ -180,8 +182,8 @@ class Reading:
                 "kind": row[7],
                 "action": row[8],
                 "version": row[9],
-                "before": _only(_show(data, row[10]), shown),
-                "after": _only(_show(data, row[11]), shown),
+                "before": _only(renamed(_show(data, row[10]), past.get(row[12], {})), shown),
+                "after": _only(renamed(_show(data, row[11]), past.get(row[12], {})), shown),
             }
             for row in rows
         ]
@@ -286,7 +288,8 @@ class Reading:
         return (
             'SELECT c."id", c."changeset", s."at", s."actor", s."actor_name", s."source", s."reason", c."kind",'
             ' c."action",'
-            ' c."version", c."before", c."after" FROM "xrm_change" c JOIN "xrm_changeset" s ON s."id" = c."changeset"'
+            ' c."version", c."before", c."after", s."generation"'
+            ' FROM "xrm_change" c JOIN "xrm_changeset" s ON s."id" = c."changeset"'
             f' WHERE c."record" = {mark(1, UUID_TYPE)} AND c."entity" = {mark(2, ColumnType("text"))}'
             ' ORDER BY c."version" DESC LIMIT 500'
         )
