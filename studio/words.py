@@ -36,6 +36,8 @@ TYPES: Mapping[str, Word] = MappingProxyType(
         "date_range": Word("Dates from – to", "calendar-range", "From a day to a day, such as a contract's term."),
         "person_name": Word("Person's name", "person", "A name in full, and its parts."),
         "address": Word("Address", "house", "Street, postal code, city, region and country, as the country writes it."),
+        "file": Word("File", "paperclip", "A file of any kind."),
+        "image": Word("Picture", "image", "PNG, JPEG, GIF or WebP."),
         "geo_point": Word("Place on the map", "geo-alt", "Latitude and longitude."),
         "time": Word("Time of day", "clock"),
         "duration": Word("Duration", "stopwatch", "A number of minutes."),

@@ -53,6 +53,13 @@ class Settings:
     session_hours: int = field(default=12, metadata={"help": "A session ends after so many hours without use."})
     session_days: int = field(default=30, metadata={"help": "A session ends after so many days in any case."})
     max_body: int = field(default=10_000_000, metadata={"help": "Largest request body, bytes."})
+    files: str = field(
+        default="var/files", metadata={"help": "Folder of the contents of files, relative to the site's folder."}
+    )
+    max_file: int = field(default=25_000_000, metadata={"help": "Largest file, bytes."})
+    upload_hours: int = field(
+        default=24, metadata={"help": "Hours an upload waits for its record, and a content nobody names for its sweep."}
+    )
     rate_limit: int = field(
         default=6000, metadata={"help": "Requests one user, or one address, may make in 5 minutes."}
     )
@@ -61,6 +68,11 @@ class Settings:
         default="full", metadata={"help": "SQLite: full survives power loss, normal survives a crash of xrm only."}
     )
     log_level: str = field(default="info", metadata={"help": "debug, info, warning or error."})
+
+    @property
+    def files_folder(self) -> Path:
+        """The folder of the contents of files."""
+        return (self.folder / self.files).resolve()
 
     @property
     def database_url(self) -> str:

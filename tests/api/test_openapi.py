@@ -92,6 +92,8 @@ async def test_every_path_of_it_leads_somewhere_and_every_route_is_in_it(lite_ca
         ("/api/{entity}/by", "put"),  # where an entity has a key of several fields
         ("/api/{entity}/by/{field}/{value}", "put"),
         ("/api/{entity}/{id}/actions/{action}", "post"),
+        ("/api/{entity}/{id}/files/{field}", "get"),
+        ("/api/{entity}/{id}/files/{field}/thumbnail", "get"),
         ("/docs", "get"),
         ("/docs/{name}", "get"),
     }

@@ -10,7 +10,7 @@ from typing import Any
 
 from xrm.kernel.values import TYPES
 
-ELSEWHERE = frozenset({"links"})  # relations to many, which have tests of their own
+ELSEWHERE = frozenset({"file", "image", "links"})  # have tests of their own
 NOT_SENT = frozenset({"auto_number"})  # types whose values nobody sends
 
 

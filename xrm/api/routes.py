@@ -14,6 +14,7 @@ from xrm.api.records import RecordRoutes
 from xrm.api.search import SearchRoutes
 from xrm.api.session import SessionRoutes
 from xrm.api.transfer import TransferRoutes
+from xrm.api.uploads import UploadRoutes
 from xrm.http import application
 from xrm.http.headers import Edge
 from xrm.site import Site
@@ -31,6 +32,7 @@ def routes(site: Site) -> list[Any]:
         SearchRoutes(site),
         BulkRoutes(site, writes),
         TransferRoutes(site),
+        UploadRoutes(site),
         RecordRoutes(site, writes),
     )
     return [handler for group in groups for handler in group.handlers()]

@@ -24,6 +24,7 @@ from xrm.kernel.expression import ExpressionError, types
 from xrm.kernel.expression import compile as compile_expression
 from xrm.kernel.expression.parse import parse
 from xrm.kernel.expression.sqlite_functions import sqlite_functions
+from xrm.kernel.files import Files
 from xrm.kernel.hooks import Handlers
 from xrm.kernel.impact import assess
 from xrm.kernel.journal import Generation, InForce, UniqueKey
@@ -65,10 +66,12 @@ class Kernel:
         plugins: Its plugins.
         records: The door through which every read and write of records passes.
         clock: The only source of the current time.
+        files: The contents of files.
     """
 
     def __init__(self, settings: Settings, store: Store, plugins: Plugins, clock: Callable[[], datetime]) -> None:
         self.settings, self.store, self.plugins, self.clock = settings, store, plugins, clock
+        self.files = Files(settings.files_folder, settings.max_file, settings.upload_hours, clock)
         self.records = Records(self)
         self._live: Live | None = None
         self._coming: Live | None = None

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from xrm.errors import Issue, ModelError
 from xrm.kernel.expression import Expression, types
 from xrm.kernel.expression import compile as compile_expression
+from xrm.kernel.files import Files
 from xrm.kernel.hooks import Action, Handlers
 from xrm.kernel.paths import OwnScope, RecordScope, type_of
 from xrm.kernel.policy import Policy, label_fields
@@ -39,6 +40,10 @@ class Running(Protocol):
     @property
     def live(self) -> Live:
         """The generation in force now; keep it to the end of the act."""
+
+    @property
+    def files(self) -> Files:
+        """The contents of files."""
 
     def clock(self) -> datetime:
         """Return the current time, aware, UTC."""

@@ -10,6 +10,7 @@ from uuid import UUID
 from xrm.errors import Conflict, Invalid, Issue, NotFound, Precondition
 from xrm.kernel import derive, rules
 from xrm.kernel.acts import Act, Acts
+from xrm.kernel.attaching import attach
 from xrm.kernel.change import SYSTEM, Actor, Change, uuid7
 from xrm.kernel.hooks import Context
 from xrm.kernel.linking import Linking
@@ -144,6 +145,7 @@ class Writing:
         )  # 3 Permit: fields; rows were permitted by loading
         links = await self._linking.take(act, access.entity, values, issues)
         await self._references.resolve(act, access.entity, values, issues)
+        await attach(self._running.files, act.actor, change, values, issues)
         change.after.update(values)
         move = await self._consult(act, prepared, change, issues)  # 5 Consult
         await self._check(act, prepared, change, move, issues)  # 6 Check

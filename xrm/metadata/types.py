@@ -76,6 +76,8 @@ _LOOKUP = frozenset({"of"})
 _ROLLUP = frozenset({"of", "where", "compute", "field", "scale"})
 _ONLY_STORED = frozenset({"required", "unique", "index", "read_only", "default", "backfill", "formula"})
 
+_NO_DEFAULT = frozenset({"default", "backfill"})
+
 _RULES: dict[str, TypeRules] = {
     "text": TypeRules("text", _TEXT, searched=True),
     "long_text": TypeRules("text", _TEXT, indexed=False, searched=True),
@@ -107,6 +109,12 @@ _RULES: dict[str, TypeRules] = {
     ),
     "address": TypeRules(
         "", computed=False, searched=True, parts=("postal_code", "city", "region", "country"), first="street"
+    ),
+    "file": TypeRules(
+        "", indexed=False, computed=False, parts=("name", "media", "size"), first="digest", unavailable=_NO_DEFAULT
+    ),
+    "image": TypeRules(
+        "", indexed=False, computed=False, parts=("name", "media", "size"), first="digest", unavailable=_NO_DEFAULT
     ),
     "geo_point": TypeRules("", indexed=False, computed=False, parts=("lng",), first="lat"),
     "choice": TypeRules("set", _CHOICES, "choices", searched=True, lanes=True),

@@ -60,7 +60,8 @@ WIDE = frozenset({"long_text", "json", "tags", "links", "markdown", "rich_text"}
 SEVERAL = frozenset({"choices", "links"})  # types whose inputs hold a list
 
 
-OWN_INPUTS = frozenset({"money", "relation"})  # widgets of several columns that lay out their inputs themselves
+OWN_INPUTS = frozenset({"file", "money", "relation"})  # widgets of several columns that lay out their inputs themselves
+FILE_EXTRAS = ("token", "held", "remove")  # further inputs of a file
 EXTRAS = ("text", "was", "pick", "entity")  # further inputs of a relation
 _INPUTS: Mapping[str, str] = MappingProxyType(
     {"date": "date", "time": "time", "int": "integer", "decimal": "decimal", "bool": "checkbox"}
@@ -258,6 +259,10 @@ def _part_raw(cell: Any) -> str:
     return "" if cell is None else str(cell)
 
 
+def _file_raw(field: Field, value: Any, show: Show) -> Raw:
+    return {field.name: "", f"{field.name}.held": value["name"] if isinstance(value, Mapping) else ""}
+
+
 def _money_raw(field: Field, value: Any, show: Show) -> Raw:
     return {field.name: value["amount"], f"{field.name}.currency": value["currency"]} if value else {field.name: ""}
 
@@ -281,6 +286,8 @@ def _json_raw(field: Field, value: Any, show: Show) -> Raw:
 
 _TO_RAW: Mapping[str, Callable[[Field, Any, Show], Raw]] = MappingProxyType(
     {
+        "file": _file_raw,
+        "image": _file_raw,
         "money": _money_raw,
         "relation": _relation_raw,
         "links": lambda f, v, s: links_raw(f, v),
@@ -305,11 +312,18 @@ def take_raw(fields: Iterable[Field], sent: Any) -> dict[str, Any]:
     raw: dict[str, Any] = {}
     for field in fields:
         raw[field.name] = _several(field, sent) if field.type in SEVERAL else _last(sent, field.name)
-        for part in EXTRAS if field.type in ("links", "relation") else keys(field)[1:]:
+        for part in _extras(field):
             name = f"{field.name}.{part}"
             if name in sent:
                 raw[name] = _last(sent, name)
     return raw
+
+
+def _extras(field: Field) -> tuple[str, ...]:
+    """Return the names of the further inputs of a field."""
+    if TYPES[field.type].widget == "file":
+        return FILE_EXTRAS
+    return EXTRAS if field.type in ("links", "relation") else keys(field)[1:]
 
 
 def _several(field: Field, sent: Any) -> list[str]:
@@ -353,6 +367,17 @@ def _part(part: Part, text: str) -> Any:
         return text
     number = plain_number(text)
     return int(number) if part.column.name == "int" and re.fullmatch(r"[+-]?\d{1,19}", number) else number
+
+
+def _file(field: Field, raw: Raw, zone: ZoneInfo) -> Any:
+    """Return what a form says of a file that was sent, or None: it is to go."""
+    token = str(raw.get(f"{field.name}.token", ""))
+    return {"file": token} if token else None
+
+
+def untouched(field: Field, raw: Raw) -> bool:
+    """Whether a form leaves a file as it is."""
+    return TYPES[field.type].widget == "file" and not any(raw.get(f"{field.name}.{n}") for n in ("token", "remove"))
 
 
 def _number(field: Field, raw: Raw, zone: ZoneInfo) -> Any:
@@ -414,6 +439,8 @@ _TO_JSON: Mapping[str, Callable[[Field, Raw, ZoneInfo], Any]] = MappingProxyType
         "integer": _number,
         "decimal": _number,
         "percent": _number,
+        "file": _file,
+        "image": _file,
         "money": _money,
         "datetime": _datetime,
         "json": _json,

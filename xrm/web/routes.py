@@ -9,6 +9,7 @@ from litestar import HttpMethod, Request, Response, Router
 from litestar.exceptions import InternalServerException
 from litestar.handlers import HTTPRouteHandler
 from litestar.static_files import create_static_files_router
+from litestar.types import Empty
 
 from xrm.errors import NotFound
 from xrm.http.caller import caller
@@ -53,6 +54,7 @@ PAGES: tuple[tuple[str, str, Page], ...] = (
     ("GET", "/{rest:path}", errors.nowhere),
 )
 
+UPLOADING = frozenset({"/e/{entity:str}/new", "/e/{entity:str}/{id:uuid}/edit"})  # their forms bring files
 OPEN = frozenset({"/sign-in", "/sign-out", "/{rest:path}"})  # reached without having signed in
 
 
@@ -63,7 +65,8 @@ def routes(site: Site) -> list[Any]:
     def make_visit(request: Request[Any, Any, Any]) -> PageVisit:
         return PageVisit(site, request, caller(request))
 
-    handlers = [_handler(method, path, page, render, make_visit) for method, path, page in PAGES]
+    largest = site.settings.max_body + site.settings.max_file
+    handlers = [_handler(method, path, page, render, make_visit, largest) for method, path, page in PAGES]
     pages = Router("/", route_handlers=handlers, exception_handlers={Exception: errors.handler(render, make_visit)})
     files = create_static_files_router(
         "/static",
@@ -76,7 +79,12 @@ def routes(site: Site) -> list[Any]:
 
 
 def _handler(
-    method: str, path: str, page: Page, render: Renderer, make_visit: Callable[[Request[Any, Any, Any]], PageVisit]
+    method: str,
+    path: str,
+    page: Page,
+    render: Renderer,
+    make_visit: Callable[[Request[Any, Any, Any]], PageVisit],
+    largest: int,
 ) -> HTTPRouteHandler:
     async def answer(request: Request[Any, Any, Any]) -> Response[Any]:
         visit = make_visit(request)
@@ -85,7 +93,10 @@ def _handler(
         return await page(visit, render)
 
     methods = [HttpMethod.GET, HttpMethod.HEAD] if method == "GET" else [HttpMethod(method)]
-    return HTTPRouteHandler(path, http_method=methods, name=f"{method} {path}", status_code=200)(answer)
+    limit = largest if path in UPLOADING else Empty
+    return HTTPRouteHandler(
+        path, http_method=methods, name=f"{method} {path}", status_code=200, request_max_body_size=limit
+    )(answer)
 
 
 def _no_file(request: Request[Any, Any, Any], _: Exception) -> Any:

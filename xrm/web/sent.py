@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from litestar.datastructures import UploadFile
 from litestar.exceptions import ClientException
 
-from xrm.errors import Issue, Malformed, XrmError
+from xrm.errors import Issue, Malformed, TooLarge, XrmError
+from xrm.kernel.files import CHUNK
 from xrm.kernel.query import Query
-from xrm.kernel.values import MAX_LINKS, Refused
+from xrm.kernel.values import MAX_LINKS, TYPES, Refused
 from xrm.metadata.model import Field
 from xrm.web.facets import quoted
-from xrm.web.forms import Raw, take_raw, to_json
+from xrm.web.forms import Raw, take_raw, to_json, untouched
 from xrm.web.links import typed, uuids
 from xrm.web.visit import PageVisit
 
@@ -64,6 +66,8 @@ async def body(visit: PageVisit) -> Any:
     try:
         return await visit.request.form()
     except (ClientException, ValueError, KeyError) as error:
+        if isinstance(error, ClientException) and error.status_code == 413:
+            raise TooLarge("The form is larger than this site takes.") from None
         raise Malformed("The form cannot be read.") from error
 
 
@@ -76,11 +80,35 @@ async def read_values(visit: PageVisit, sent: Sent, fields: Sequence[Field]) -> 
         try:
             if one.type == "relation":
                 await _settle(visit, one, sent)
-            elif one.through is not None:
+            await _receive(visit, one, sent)
+            if untouched(one, sent.raw):
+                continue
+            if one.through is not None:
                 await _settle_links(visit, one, sent)
             sent.values[one.name] = to_json(one, sent.raw, visit.zone)
         except Refused as refused:
             sent.issues.append(refused.issue(one.name))
+
+
+async def _receive(visit: PageVisit, one: Field, sent: Sent) -> None:
+    """Take in the file a form brings for a field; its token goes on in the form, should that be refused.
+
+    Raises:
+        Refused: the site does not take it.
+    """
+    part = next((v for v in sent.body.getall(one.name, []) if isinstance(v, UploadFile) and v.filename), None)
+    if part is None or TYPES[one.type].widget != "file":
+        return
+    try:
+        upload = await visit.site.kernel.files.receive(part.filename, visit.actor.id, _pieces(part))
+    except (TooLarge, Malformed) as error:
+        raise Refused(error.code, error.message) from None
+    sent.raw |= {f"{one.name}.token": upload.token, f"{one.name}.held": upload.file.name, f"{one.name}.remove": ""}
+
+
+async def _pieces(part: UploadFile) -> AsyncIterator[bytes]:
+    while piece := await part.read(CHUNK):
+        yield piece
 
 
 async def _settle(visit: PageVisit, one: Field, sent: Sent) -> None:

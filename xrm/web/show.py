@@ -101,6 +101,18 @@ class Show:
         target = self.map_url.replace("{lat}", str(value["lat"])).replace("{lng}", str(value["lng"]))
         return Markup('<a href="{}" target="_blank" rel="noopener noreferrer">{}</a>').format(target, text)
 
+    def file(self, entity: str, id: str, field: Field, value: Mapping[str, Any] | None) -> Markup:
+        """Return a file of a record as a link that fetches it, a picture with its thumbnail."""
+        if not value:
+            return EMPTY
+        path = f"/api/{entity}/{id}/files/{field.name}"
+        shown = Markup('<a href="{}" download>{}</a> <span class="file-size">{}</span>').format(
+            path, value["name"], file_size(value["size"])
+        )
+        if field.type != "image":
+            return shown
+        return Markup('<img class="thumbnail" src="{}/thumbnail" alt="" loading="lazy"><br>').format(path) + shown
+
     def moment(self, value: str) -> str:
         """Return a time in the site's zone: ``3 Nov 2026, 14:05``."""
         found = self.local(value)
@@ -253,6 +265,13 @@ def duration(minutes: Any) -> str:
         part for part in (f"{hours} h" if hours else "", f"{rest} min" if rest or not hours else "") if part
     )
     return f"\u2212{text}" if int(minutes) < 0 else text
+
+
+def file_size(count: int) -> str:
+    """Return a number of bytes: ``640 B``, ``12.5 kB``, ``3.0 MB``."""
+    if count < 1000:
+        return f"{count} B"
+    return f"{count / 1000:.1f} kB" if count < 1_000_000 else f"{count / 1_000_000:.1f} MB"
 
 
 def utc_text(moment: datetime) -> str:

@@ -22,6 +22,7 @@ from xrm.api.openapi.parts import (
     query_parameter,
     ref,
 )
+from xrm.kernel.attaching import file_fields
 from xrm.kernel.change import Actor
 from xrm.kernel.live import Live
 from xrm.kernel.policy import Access
@@ -71,6 +72,11 @@ class _Maker:
             paths |= {f"{base}/by/{f.name}/{{value}}": {"put": self._upsert(f)} for f in self._unique()}
             if keys := self._together():
                 paths[f"{base}/by"] = {"put": self._upsert_by(keys)}
+        for field in self._files():
+            at = f"{base}/{{id}}/files/{field.name}"
+            paths[at] = {"get": self._file(field)}
+            if field.type == "image":
+                paths[f"{at}/thumbnail"] = {"get": self._thumbnail(field)}
         if self._access("export"):
             paths[f"{base}/export"] = {"get": self._export()}
         if self._access("import"):
@@ -231,6 +237,20 @@ class _Maker:
             )
         }
         return self._operation("bulk", f"Write many {self._tag}", answers, parameters=WRITE, sends=body(sends))
+
+    def _files(self) -> list[Field]:
+        known = readable(self._live, self._actor, self._entity)
+        return [field for name, field in file_fields(self._entity).items() if name in known]
+
+    def _file(self, field: Field) -> Json:
+        content = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+        answers = {"200": {"description": "The file, as an attachment.", "content": content}}
+        return self._operation(f"fetch_{field.name}_of", f"{field.title}: the file", answers, parameters=("id",))
+
+    def _thumbnail(self, field: Field) -> Json:
+        content = {"image/webp": {"schema": {"type": "string", "format": "binary"}}}
+        answers = {"200": {"description": "The picture, small.", "content": content}}
+        return self._operation(f"thumbnail_{field.name}_of", f"{field.title}: thumbnail", answers, parameters=("id",))
 
     def _export(self) -> Json:
         kind = {"type": "string", "enum": ["csv", "jsonl"], "default": "csv"}

@@ -105,6 +105,16 @@ def _me() -> Json:
     )
 
 
+def _upload() -> Json:
+    file = {"schema": {"type": "string", "format": "binary"}}
+    form = {"schema": obj({"file": file["schema"]}, ("file",))}
+    sends = {"required": True, "content": {"application/octet-stream": file, "multipart/form-data": form}}
+    told = obj({"file": TEXT, "digest": TEXT, "name": TEXT, "media": TEXT, "size": WHOLE}, ("file",))
+    answers = {"201": json_answer('Kept: give a record {"file": "<this token>"} within a day.', told)}
+    name = query_parameter("name", "What the file is called.", TEXT)
+    return operation("send_file", "Send a file", _SITE, answers, parameters=(name,), sends=sends)
+
+
 def _people() -> Json:
     session = obj(
         {
@@ -132,6 +142,7 @@ def _people() -> Json:
     other = body(obj({"password": TEXT}, ("password",), closed=True))
     done = {"204": NOTHING}
     return {
+        "/api/files": {"post": _upload()},
         "/api/me": {"get": operation("me", "Who am I?", _SIGN_IN, {"200": json_answer("You.", _me())})},
         "/api/me/password": {"put": operation("change_password", "Change one's password", _SIGN_IN, done, sends=own)},
         "/api/me/sessions": {"get": operation("my_sessions", "One's sessions", _SIGN_IN, sessions)},

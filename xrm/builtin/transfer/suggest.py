@@ -9,6 +9,7 @@ from typing import Any
 
 from xrm.builtin.transfer.mapping import FieldRule, ImportMapping, is_unique, part_names
 from xrm.kernel.store.folding import fold
+from xrm.kernel.values import keys
 from xrm.metadata.model import Entity, Field
 
 NEAR = 0.85  # how alike a column and a field must be, from 0 to 1
@@ -66,6 +67,8 @@ def _rule(column: str, entity: Entity, names: Mapping[str, str], header: Sequenc
     field = entity.fields.get(name.partition(".")[0])
     if field is None or not field.writable or field.polymorphic or column.startswith("_"):
         return None
+    if keys(field) and field.type != "relation" and not part_names(field):
+        return None  # the platform works it out, or a file holds it
     if _goes_with_the_amount(name, field, names, header):
         return None
     named = f"{_plain(column)} currency"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from xrm.kernel.fieldtypes import (
     addresses,
     choices,
+    files,
     json,
     links,
     markup,
@@ -23,6 +24,7 @@ from xrm.kernel.fieldtypes import (
 __all__ = [
     "addresses",
     "choices",
+    "files",
     "json",
     "links",
     "markup",
