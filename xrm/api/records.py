@@ -59,6 +59,7 @@ class RecordRoutes:
             post("/api/{entity:str}/{id:str}/restore")(self.restore),
             post("/api/{entity:str}/{id:str}/actions/{action:str}")(self.act),
             get("/api/{entity:str}/{id:str}/history")(self.history),
+            get("/api/{entity:str}/{id:str}/delete-preview")(self.delete_preview),
             put("/api/{entity:str}/by/{field:str}/{value:path}")(self.upsert),
             put("/api/{entity:str}/by")(self.upsert_by),
         ]
@@ -112,6 +113,13 @@ class RecordRoutes:
         return answer(
             {"changes": await self._records.history(actor, request.path_params["entity"], record_id(request))}
         )
+
+    async def delete_preview(self, request: AnyRequest) -> Answer:
+        """Answer with what would go with a record, or holds it, if it were deleted."""
+        actor = signed_in(request)
+        read_query(request)
+        entity, id = request.path_params["entity"], record_id(request)
+        return answer(await self._records.consequences(actor, entity, id))
 
     # --- writing ---
 

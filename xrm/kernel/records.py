@@ -13,6 +13,7 @@ from uuid import UUID
 
 from xrm.kernel.acts import Act
 from xrm.kernel.change import Actor
+from xrm.kernel.consequences import Consequences
 from xrm.kernel.following import again
 from xrm.kernel.live import Running
 from xrm.kernel.query import Count, Page, Query
@@ -43,6 +44,7 @@ class Records:
         self.permitted = self._followed(self._reading.permitted)
         self.delete = self._followed(self._writing.delete)
         self.context = self._writing.context
+        self.consequences = self._followed(Consequences(running, self._reading).of)
         self.above = self._followed(Trees(running, self._reading).above)
 
     def _followed(self, work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from xrm.errors import Conflict, Issue
+from xrm.errors import Conflict, Forbidden, Issue, NotFound
 from xrm.kernel import keys
 from xrm.kernel import query as q
 from xrm.kernel.acts import Act
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 UUID_TYPE = ColumnType("uuid")
 TEXT = ColumnType("text")
 MAX_RELEASE = 10_000  # records one delete may take along or change
+
+
+class _NotAlong(Forbidden):
+    """A record that would go along with a delete is one the actor may not delete."""
 
 
 class References:
@@ -105,31 +109,56 @@ class References:
         known = {**q.variables(actor, act.changes.at), "id": id}
         return bool(await self._running.store.fetch(statement.text, statement.arguments(live.dialect, known)))
 
-    async def release(self, act: Act, writing: Writing, entity: Entity, id: UUID) -> None:
-        """Before a delete: refuse, clear or take along what points to the record, as each relation says.
+    async def release(self, act: Act, writing: Writing, entity: Entity, id: UUID, along: set[UUID]) -> None:
+        """Before a delete: take along, clear or refuse what points to the record, as each relation says.
+
+        What goes along goes first, so that it holds nothing back. `along` are the records that are gone or going.
 
         Raises:
-            Conflict: a relation with ``on_delete: restrict`` still points here.
+            Conflict: a relation with ``on_delete: restrict`` still points here, or too many records go along.
+            Forbidden: a record that goes along is one the actor may not delete.
         """
-        held: list[str] = []
-        for end in act.live.model.inverses.get(entity.name, ()):
-            field = act.live.model.entities[end.entity].fields[end.field]
-            pointing = await self._pointing(act, end, field, entity, id)
-            if pointing and field.on_delete == "restrict":
-                held.append(self._title(act, end))
-            for other in pointing if field.on_delete == "clear" else ():
-                await writing.update(SYSTEM, end.entity, other, {end.field: None})
-            taker = SYSTEM if act.live.model.entities[end.entity].link else act.actor  # a link has no life of its own
-            for other in pointing if field.on_delete == "cascade" else ():
-                await writing.delete(taker, end.entity, other)
+        ends = [
+            (end, act.live.model.entities[end.entity].fields[end.field])
+            for end in act.live.model.inverses.get(entity.name, ())
+        ]
+        for end, _ in (pair for pair in ends if pair[1].on_delete == "cascade"):
+            await self._take_along(act, writing, end, entity, id, along)
+        for end, field in (pair for pair in ends if pair[1].on_delete == "clear"):
+            for other in await self._pointing(act, end, field, entity, id):
+                if other not in along:
+                    await writing.update(SYSTEM, end.entity, other, {end.field: None})
+        await self._held(act, [pair for pair in ends if pair[1].on_delete == "restrict"], entity, id, along)
+
+    async def _take_along(
+        self, act: Act, writing: Writing, end: Inverse, entity: Entity, id: UUID, along: set[UUID]
+    ) -> None:
+        other = act.live.model.entities[end.entity]
+        taker = SYSTEM if other.link else act.actor  # a link has no life of its own
+        for one in await self._pointing(act, end, other.fields[end.field], entity, id):
+            if one in along:
+                continue
+            if len(along) > MAX_RELEASE:
+                raise _too_many("would go along", other.plural)
+            try:
+                await writing.take(taker, end.entity, one, along)
+            except _NotAlong:
+                raise
+            except (NotFound, Forbidden):
+                title = self._title(act, end)
+                raise _NotAlong(f"It would take {title} along, which you may not delete.") from None
+
+    async def _held(
+        self, act: Act, ends: Sequence[tuple[Inverse, Field]], entity: Entity, id: UUID, along: set[UUID]
+    ) -> None:
+        held: dict[str, None] = {}
+        for end, field in ends:
+            if any(other not in along for other in await self._pointing(act, end, field, entity, id)):
+                held[self._title(act, end)] = None
         if held:
-            raise Conflict(
-                "Other records still point to this one.",
-                [
-                    Issue("", "in_use", f"It is used by {title}.", "change or delete those first")
-                    for title in dict.fromkeys(held)
-                ],
-            )
+            hint = "change or delete those first"
+            issues = [Issue("", "in_use", f"It is used by {title}.", hint) for title in held]
+            raise Conflict("Other records still point to this one.", issues)
 
     async def _pointing(self, act: Act, end: Inverse, field: Field, entity: Entity, id: UUID) -> Sequence[UUID]:
         live = act.live
@@ -139,7 +168,7 @@ class References:
         known = {"id": id, "entity": entity.name}
         rows = await self._running.store.fetch(statement.text, statement.arguments(live.dialect, known))
         if len(rows) > MAX_RELEASE:
-            raise Conflict(f"More than {MAX_RELEASE:,} records point to this one.")
+            raise _too_many("point to this one", self._title(act, end))
         decode = live.dialect.decode(UUID_TYPE)
         return [decode(row[0]) if decode else row[0] for row in rows]
 
@@ -170,6 +199,11 @@ class References:
         )
         pattern = field.number or "{0}"
         return re.sub(r"\{(0+)\}", lambda zeros: f"{rows[0][0]:0{len(zeros[1])}d}", pattern)
+
+
+def _too_many(what: str, title: str) -> Conflict:
+    message = f"More than {MAX_RELEASE:,} {title} {what}: too many for one act."
+    return Conflict(message, [Issue("", "too_many_go_along", message, "change or delete those first, in parts")])
 
 
 def _exists_statement(live: Live, actor: Actor, entity: Entity) -> Statement:

@@ -61,10 +61,15 @@ class Writing:
 
     async def delete(self, actor: Actor, entity: str, id: UUID, version: int | None = None) -> None:
         """Put a record into the trash, with what its relations say must go with it."""
+        await self.take(actor, entity, id, set(), version)
+
+    async def take(self, actor: Actor, entity: str, id: UUID, along: set[UUID], version: int | None = None) -> None:
+        """Delete a record as `delete` does; `along` are the records that are gone or going by the same delete."""
+        along.add(id)
         async with self.acts.act(actor) as act:
             access, loaded = await self._loading.load(act, entity, id, "delete")
             _same_version(loaded, version)
-            await self._references.release(act, self, access.entity, id)
+            await self._references.release(act, self, access.entity, id, along)
             access, loaded = await self._loading.load(
                 act, entity, id, "delete"
             )  # hooks of what went along may have changed it

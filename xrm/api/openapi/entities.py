@@ -11,6 +11,7 @@ from xrm.api.openapi import values
 from xrm.api.openapi.parts import (
     NOTHING,
     TEXT,
+    UUID,
     Json,
     body,
     json_answer,
@@ -65,6 +66,7 @@ class _Maker:
             paths[f"{base}/{{id}}"]["patch"] = self._update(updating)
         if self._access("delete"):
             paths[f"{base}/{{id}}"]["delete"] = self._delete()
+            paths[f"{base}/{{id}}/delete-preview"] = {"get": self._delete_preview()}
         if self._access("restore"):
             paths[f"{base}/{{id}}/restore"] = {"post": self._restore()}
         if creating and updating:
@@ -152,6 +154,26 @@ class _Maker:
         changes = obj({"changes": many(ref("Change"))}, ("changes",))
         answers = {"200": json_answer("Its changes, newest first.", changes)}
         return self._operation("history_of", f"What happened to one {self._title}", answers, parameters=("id",))
+
+    def _delete_preview(self) -> Json:
+        rule = {"type": "string", "enum": ["restrict", "clear", "cascade"]}
+        sample = obj({"id": UUID, "label": TEXT})
+        effect = obj(
+            {
+                "entity": TEXT,
+                "field": TEXT,
+                "rule": rule,
+                "title": TEXT,
+                "count": {"type": "integer"},
+                "more": {"type": "boolean", "description": "Whether there are further records, which you may not see."},
+                "samples": many(sample),
+            },
+            ("rule", "title", "count", "more", "samples"),
+        )
+        flag = {"type": "boolean"}
+        found = obj({"possible": flag, "complete": flag, "effects": many(effect)}, ("possible", "complete", "effects"))
+        answers = {"200": json_answer("What goes with it, is cleared, or holds it.", found)}
+        return self._operation("delete_preview", f"What deleting one {self._title} does", answers, parameters=("id",))
 
     # --- writing ---
 

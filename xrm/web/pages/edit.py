@@ -230,7 +230,8 @@ def _form(
 async def delete_page(visit: PageVisit, render: Renderer) -> Response[Any]:
     """Ask whether a record is to be deleted."""
     record = await visit.records.get(visit.actor, visit.entity.name, visit.id, ("label", "version"))
-    return dialog(visit, render, "delete.html", title="Delete?", record=record, issues=())
+    ahead = await visit.records.consequences(visit.actor, visit.entity.name, visit.id)
+    return dialog(visit, render, "delete.html", title="Delete?", record=record, issues=(), ahead=ahead)
 
 
 async def delete(visit: PageVisit, render: Renderer) -> Response[Any]:
@@ -242,7 +243,9 @@ async def delete(visit: PageVisit, render: Renderer) -> Response[Any]:
         await visit.records.delete(visit.actor, entity.name, visit.id, version=sent.version)
     except (Conflict, Forbidden) as error:
         issues = error.issues or (Issue("", error.code, error.message),)
-        return dialog(visit, render, "delete.html", error.status, title="Delete?", record=record, issues=issues)
+        return dialog(
+            visit, render, "delete.html", error.status, title="Delete?", record=record, issues=issues, ahead=None
+        )
     trash = f"/e/{entity.name}/trash" if visit.may(entity.name, "restore") else ""
     return go(
         visit,
