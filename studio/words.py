@@ -55,6 +55,8 @@ TYPES: Mapping[str, Word] = MappingProxyType(
         "email": Word("E-mail address", "envelope"),
         "phone": Word("Phone number", "telephone"),
         "url": Word("Web address", "globe"),
+        "user": Word("User", "person", "Somebody who works with this site."),
+        "team": Word("Team", "people", "One of the teams."),
         "tags": Word("Tags", "tags", "Any words, chosen freely."),
         "auto_number": Word("Running number", "hash", "Given by the site, such as M-00042."),
         "json": Word("JSON", "braces", "Data of another program."),
@@ -117,7 +119,7 @@ LEVELS: Mapping[str, tuple[str, Mapping[str, Any]]] = MappingProxyType(
 
 def type_word(field: Field) -> Word:
     """Return what a field's type is called."""
-    return TYPES.get(field.type, Word(field.type, "question"))
+    return TYPES.get(field.written or field.type, Word(field.type, "question"))
 
 
 @cache

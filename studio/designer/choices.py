@@ -11,7 +11,7 @@ from xrm.metadata.names import title_of
 
 def changed_choices(values: list[dict[str, Any]], below: Sequence[Choice]) -> Any:
     """Return choices as a change to those of a plugin where it is one: what it adds later is then kept."""
-    before = [{"name": c.name, "title": c.title, "color": c.color} for c in below]
+    before = [_row({"name": c.name, "title": c.title, "color": c.color, "when": c.when}) for c in below]
     kept = [_row(value) for value in values if value["name"] in {c.name for c in below}]
     gone = [row for row in before if row not in kept]
     if kept != [row for row in before if row in kept] or kept != [_row(value) for value in values][: len(kept)]:
@@ -25,18 +25,30 @@ def changed_choices(values: list[dict[str, Any]], below: Sequence[Choice]) -> An
     return [*signed, *(f"-{row['name']}" for row in gone)]
 
 
-def _row(value: Mapping[str, Any]) -> dict[str, str]:
+def _row(value: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "name": value["name"],
         "title": value.get("title") or title_of(value["name"]),
         "color": value.get("color") or "",
+        **({"when": when} if (when := names_in(value.get("when"))) else {}),
     }
+
+
+def names_in(when: Any) -> list[str]:
+    """Return the values a choice is for: a list, or a text with commas as the panel has it."""
+    parts = when.split(",") if isinstance(when, str) else when or ()
+    return [part.strip() for part in parts if part.strip()]
+
+
+def _short(value: Mapping[str, Any]) -> dict[str, Any]:
+    table = {**value, "when": names_in(value.get("when"))}
+    return {key: table[key] for key in ("name", "title", "color", "when") if table.get(key)}
 
 
 def written_choices(values: Sequence[Mapping[str, Any]]) -> Any:
     """Return choices as they are written shortest: names alone, name → title, or tables when there are colours."""
-    if any(value.get("color") for value in values):
-        return [{k: value[k] for k in ("name", "title", "color") if value.get(k)} for value in values]
+    if any(value.get("color") or names_in(value.get("when")) for value in values):
+        return [_short(value) for value in values]
     if all(not value.get("title") or value["title"] == title_of(value["name"]) for value in values):
         return [value["name"] for value in values]
     return {value["name"]: value.get("title") or title_of(value["name"]) for value in values}

@@ -141,6 +141,8 @@ class _Panel:
         kind = self.field.type
         if kind == "links":
             self.links()
+        elif kind == "relation" and self.field.written:
+            self.pointer()
         elif kind == "relation":
             self.relation()
         elif kind in ("choice", "choices"):
@@ -197,6 +199,15 @@ class _Panel:
                 convert=inputs.whole,
                 disabled=self.locked,
             )
+
+    def pointer(self) -> None:
+        inputs.choose(
+            self.spot("on_delete", "restrict" if self.field.required else "clear"),
+            "When that record is deleted",
+            self.field.on_delete,
+            words.ON_DELETE,
+            disabled=self.locked,
+        )
 
     def links(self) -> None:
         entities = {e.name: e.title for e in self.desk.model.entities.values() if not e.removed}

@@ -12,10 +12,11 @@ from xrm.errors import Issue
 from xrm.kernel.change import Actor, Change
 from xrm.kernel.derive import Read, reader
 from xrm.kernel.expression import Expression
+from xrm.kernel.fieldtypes.choices import fitting
 from xrm.kernel.hooks import Action
 from xrm.kernel.policy import Access, Rule
 from xrm.kernel.values import TYPES, Parsing, Refused, parse
-from xrm.metadata.model import Check, Entity, State, Transition, Workflow
+from xrm.metadata.model import Check, Entity, Field, State, Transition, Workflow
 
 
 def parse_all(
@@ -36,7 +37,7 @@ def parse_all(
             try:
                 values[name] = parse(field, value, parsing)
             except Refused as refused:
-                issues.append(refused.issue(name))
+                issues.extend(refused.issues(name))
     return values
 
 
@@ -52,7 +53,7 @@ def parse_action(action: Action, sent: Mapping[str, Any], parsing: Parsing, issu
         try:
             values[field.name] = parse(field, sent.get(field.name), parsing)
         except Refused as refused:
-            issues.append(refused.issue(field.name))
+            issues.extend(refused.issues(field.name))
             continue
         if field.required and values[field.name] is None:
             issues.append(Issue(field.name, "required", f"{field.title} is needed."))
@@ -89,6 +90,29 @@ def doubts(entity: Entity, change: Change) -> None:
         doubt = TYPES[entity.fields[name].type].doubts if name in entity.fields else None
         if doubt is not None and change.after.get(name) is not None:
             change.warnings.extend(doubt(entity.fields[name], change.after[name]))
+
+
+def dependent(change: Change, readable: frozenset[str], issues: list[Issue]) -> None:
+    """Add an Issue per dependent choice that does not fit the value it depends on, when either of them was written.
+
+    `readable` are the fields the actor may read: what would fit is told only to those who may know of what it depends.
+    """
+    told = {issue.path.partition(".")[0] for issue in issues}
+    for field in change.entity.fields.values():
+        if not field.depends_on or field.name in told or not _moved(change, field):
+            continue
+        chosen = change.after.get(field.name) or ()
+        fits = {c.name: c.title for c in fitting(field, change.after.get(field.depends_on))}
+        wrong = [name for name in ((chosen,) if isinstance(chosen, str) else chosen) if name not in fits]
+        if wrong:
+            parent = change.entity.fields[field.depends_on]
+            title = next((c.title for c in field.choices if c.name == wrong[0]), wrong[0])
+            hint = "one of " + ", ".join(list(fits)[:20]) if fits and parent.name in readable else ""
+            issues.append(Issue(field.name, "choice_does_not_fit", f"{title} does not fit {parent.title}.", hint))
+
+
+def _moved(change: Change, field: Field) -> bool:
+    return change.kind in ("create", "restore") or change.changes(field.name) or change.changes(field.depends_on)
 
 
 @dataclass(frozen=True, slots=True)

@@ -207,12 +207,17 @@ class Writing:
             return
         entity, now = prepared.entity, act.changes.at
         rules.required(entity, change, issues)
+        rules.dependent(change, self._readable(act, entity.name), issues)
         rules.doubts(entity, change)
         if move is not None:
             read = derive.reader(change.after, act.actor)
             rules.check_move(entity, move, prepared.guards.get(move.name), read, now, issues)
         rules.checks(prepared.checks, change, act.actor, now, issues)
         await self._references.check(act, change, issues)
+
+    def _readable(self, act: Act, entity: str) -> frozenset[str]:
+        reading = act.live.policy.access(act.actor, entity, "read")
+        return reading.readable() if reading else frozenset()
 
     async def _store(self, act: Act, prepared: LiveEntity, change: Change) -> None:
         stamp(change, act.actor.id, act.changes.at)

@@ -9,8 +9,9 @@ from typing import Any
 from xrm.metadata.check_carrying import check_carrying
 from xrm.metadata.computed import listed
 from xrm.metadata.findings import ExpressionUse, Findings, field_place
+from xrm.metadata.json_schema import schema_fault
 from xrm.metadata.model import Entity, Field, Origin
-from xrm.metadata.names import RESERVED_FIELDS
+from xrm.metadata.names import RESERVED_FIELDS, did_you_mean
 from xrm.metadata.pattern import MAX_PATTERN, is_pattern
 from xrm.metadata.types import EVERY, RULES, parts_of, rules_of
 from xrm.metadata.values import misfit, moment_of, number_of
@@ -54,6 +55,9 @@ def _field(findings: Findings, entity: Entity, field: Field) -> None:
     if field.type in ("relation", "links") and not field.kind:
         _targets(findings, entity, field)
     _values(findings, entity, field)
+    _dependence(findings, entity, field)
+    if field.json_schema and (fault := schema_fault(field.json_schema)):
+        findings.add(field_place(entity, field, "schema"), "bad_schema", f"the schema cannot be used: {fault}")
     if field.formula:
         use = ExpressionUse(entity.name, field.formula, "formula", field.type, field.name)
         findings.expression(use, field_place(entity, field, "formula"))
@@ -66,8 +70,8 @@ def _field(findings: Findings, entity: Entity, field: Field) -> None:
 
 
 def _options(findings: Findings, entity: Entity, field: Field) -> None:
-    rules = RULES[field.kind] if field.kind in ("lookup", "rollup") else rules_of(field)
-    name = field.kind if field.kind in RULES else field.type
+    name = field.kind if field.kind in ("lookup", "rollup") else field.written or field.type
+    rules = RULES.get(name) or rules_of(field)
     allowed = rules.options
     for option in field.origins:
         known = option in allowed or (option in EVERY and option not in rules.unavailable)
@@ -89,6 +93,31 @@ def _options(findings: Findings, entity: Entity, field: Field) -> None:
             "the pattern needs one group of zeros",
             'such as "T-{00000}"',
         )
+
+
+def _dependence(findings: Findings, entity: Entity, field: Field) -> None:
+    """Check that a dependent choice depends on a choice, and that its choices name values of it."""
+    place = field_place(entity, field, "depends_on")
+    if not field.depends_on:
+        if any(choice.when for choice in field.choices):
+            message = "when needs depends_on, the field whose value is meant"
+            findings.add(field_place(entity, field, "choices"), "option_conflict", message)
+        return
+    parent = findings.field(entity, field.depends_on, place)
+    if parent is None:
+        return
+    if parent.type != "choice" or parent.name == field.name:
+        findings.add(place, "option_conflict", f"{parent.name!r} is not another field of type choice")
+        return
+    known = [choice.name for choice in parent.choices]
+    for choice in field.choices:
+        for number, name in enumerate(choice.when):
+            if name not in known:
+                path = f"choices.{choice.name}.when.{number}"
+                hint = did_you_mean(name, known) or ", ".join(known[:20])
+                findings.add(
+                    field_place(entity, field, path), "bad_option", f"{name!r} is no choice of {parent.name}", hint
+                )
 
 
 def _conflicts(findings: Findings, entity: Entity, field: Field) -> None:

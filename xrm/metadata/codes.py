@@ -69,6 +69,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "bad_option": "The value of the option does not fit the type of the field.",
         "bad_default": "The default or back-fill does not fit the type of the field.",
         "bad_pattern": "The pattern is not a regular expression that can be matched in linear time.",
+        "bad_schema": "The schema is no JSON Schema (2020-12), refers to another document, or is too large.",
         "not_indexable": "Values of this type cannot be unique, indexed or sorted by.",
         "duplicate_item": "A list names the same thing twice.",
         # labels, views, workflows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -31,9 +32,10 @@ from xrm.metadata.model import (
 from xrm.metadata.names import plural_of, title_of
 from xrm.metadata.nodes import Node, origins_below
 
-_RENAMED = {"class": "field_class", "as": "sight", "field": "over"}
-_SPECIAL = frozenset({"choices", "to", "default", "backfill", "through", "convert"})
+_RENAMED = {"class": "field_class", "as": "sight", "field": "over", "schema": "json_schema"}
+_SPECIAL = frozenset({"choices", "to", "default", "backfill", "through", "convert", "schema"})
 _PERCENT = {"precision": 7, "scale": 2}
+POINTERS = ("user", "team")  # types that are relations to the entity of their name
 VIEW_KINDS = ("list", "form", "board")
 LINKS = "links"  # the type of a relation with many: true
 
@@ -44,6 +46,8 @@ def field_of(name: str, node: Node) -> Field:
     plain = {_RENAMED.get(key, key): child.value for key, child in value.items() if key not in _SPECIAL}
     plain.setdefault("type", "")
     plain.setdefault("title", title_of(name))
+    if plain["type"] in POINTERS:
+        _point(plain)
     if plain["type"] == "relation" and plain.get("many") is True:
         plain["type"] = LINKS
     if plain["type"] == LINKS:
@@ -58,9 +62,18 @@ def field_of(name: str, node: Node) -> Field:
         plain["convert"] = _convert(value["convert"])
     if "choices" in value:
         plain["choices"] = tuple(_choice(key, child) for key, child in value["choices"].value.items())
+    if "schema" in value:
+        plain["json_schema"] = json.dumps(value["schema"].plain(), sort_keys=True, ensure_ascii=False)
     if "to" in value:
         plain["to"] = tuple(item.value for item in value["to"].value)
     return Field(name, **plain, origin=node.key_origin, origins=MappingProxyType(dict(origins_below(node))))
+
+
+def _point(plain: dict[str, Any]) -> None:
+    """Make a relation of ``type: user``; nobody's leaving is refused for a field that may as well be empty."""
+    kind = plain["type"]
+    plain |= {"type": "relation", "to": (kind,), "written": kind}
+    plain.setdefault("on_delete", "restrict" if plain.get("required") is True else "clear")
 
 
 def _through(node: Node | None) -> Link:
@@ -68,7 +81,8 @@ def _through(node: Node | None) -> Link:
 
 
 def _choice(name: str, node: Node) -> Choice:
-    return Choice(name, _text(node, "title") or title_of(name), _text(node, "color"), _names(node, "was"))
+    title = _text(node, "title") or title_of(name)
+    return Choice(name, title, _text(node, "color"), was=_names(node, "was"), when=_names(node, "when"))
 
 
 def _convert(node: Node) -> Convert:

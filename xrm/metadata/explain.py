@@ -9,9 +9,9 @@ from xrm.errors import NotFound
 from xrm.metadata.model import Entity, Field, Grant, Link, Model, Origin, Override, Role, Section, Workflow
 from xrm.metadata.names import did_you_mean
 
-_ATTRIBUTES = {"class": "field_class"}
 _OF_PARTS = {"from": "sources", "to": "target"}
 _REMOVED = "removed"
+_ATTRIBUTES = {"class": "field_class", "schema": "json_schema"}
 _OF_ENTITY = (
     "title",
     "plural",
@@ -191,6 +191,8 @@ def _field(entity: Entity, field: Field) -> Iterator[Explained]:
 
 
 def _value(field: Field, option: str) -> Any:
+    if option == "type" and field.written:
+        return field.written
     value = getattr(field, _ATTRIBUTES.get(option, option))
     if isinstance(value, Link):
         return value.entity

@@ -52,6 +52,7 @@ class Choice:
     title: str
     color: str = ""  # a Bootstrap contextual name: primary, success, danger, warning, info, secondary
     was: tuple[str, ...] = ()  # former values that this one takes over
+    when: tuple[str, ...] = ()  # values of the field it depends on with which it may be chosen; empty = all
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,7 @@ class Field:
     precision: int = 18  # digits of a decimal or money in all
     scale: int = 2  # digits after the point
     choices: tuple[Choice, ...] = ()
+    depends_on: str = ""  # choice, choices: the choice field that says which of them may be chosen
     to: tuple[str, ...] = ()  # relation: target entities; ("*",) = any; more than one or "*" = polymorphic
     on_delete: str = "restrict"  # relation: restrict | clear | cascade
     inverse: str = ""  # relation: name of the list of these records on the target
@@ -117,6 +119,8 @@ class Field:
     kind: str = ""  # formula | lookup | rollup; see metadata/computed.py, which settles it and `type`
     reads: frozenset[str] = frozenset()  # computed: fields of its own entity it is made of
     foreign: frozenset[tuple[str, str]] = frozenset()  # computed: (entity, field) it is made of
+    json_schema: str = ""  # json: what its values must fit (JSON Schema 2020-12), as JSON text (YAML: schema)
+    written: str = ""  # the type as it is written, where it is short for another: user, team
     number: str = ""  # auto_number: pattern such as "T-{00000}"
     open_ends: bool = False  # date_range: whether an end may be missing
     order: str = "given_first"  # person_name: given_first | family_first

@@ -62,7 +62,6 @@ _SYNONYMS = {
     "lookup": "relation",
     "timestamp": "datetime",
     "currency": "money",
-    "markdown": "long_text",
     "textarea": "long_text",
     "multi_choice": "choices",
     "max_length": "max",

@@ -83,7 +83,7 @@ def _choices(node: Node, issues: list[Issue]) -> Node:
 def _titled(node: Node) -> Node:
     """Return a choice or state as a table: a text is its title, nothing is an empty table."""
     if isinstance(node.value, dict):
-        return _changed(node, {"was": _list})
+        return _changed(node, {"was": _list, "when": _list})
     return node.holding({} if node.value is None else {"title": node})
 
 

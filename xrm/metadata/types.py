@@ -67,7 +67,8 @@ class TypeRules:
 _RANGE = frozenset({"min", "max"})
 _TEXT = frozenset({"max", "pattern"})
 _NUMBER = _RANGE | {"precision", "scale"}
-_CHOICES = frozenset({"choices"})
+_CHOICES = frozenset({"choices", "depends_on"})
+_USER = frozenset({"on_delete", "inverse", "many"})
 _POINTER = frozenset({"to", "on_delete", "inverse", "many", "hierarchy"})
 _LINKS = frozenset({"to", "inverse", "many", "through"})
 _KEPT = frozenset({"unique", "index", "default", "backfill", "formula"})
@@ -120,11 +121,13 @@ _RULES: dict[str, TypeRules] = {
     "choice": TypeRules("set", _CHOICES, "choices", searched=True, lanes=True),
     "choices": TypeRules("set", _CHOICES, "choices", indexed=False, computed=False, searched=True),
     "relation": TypeRules("set", _POINTER, "to", computed=False),
+    "user": TypeRules("set", _USER, computed=False),
+    "team": TypeRules("set", _USER, computed=False),
     "links": TypeRules("set", _LINKS, "to", indexed=False, computed=False, unavailable=_KEPT),
     "auto_number": TypeRules("set", frozenset({"number"}), "number", computed=False, searched=True),
     "boolean": TypeRules("set"),
     "tags": TypeRules("set", indexed=False, computed=False, searched=True),
-    "json": TypeRules("set", indexed=False, computed=False),
+    "json": TypeRules("set", frozenset({"schema"}), indexed=False, computed=False),
     "uuid": TypeRules("set"),
     "lookup": TypeRules("", _LOOKUP, "of", indexed=False, computed=False, unavailable=_ONLY_STORED),
     "rollup": TypeRules("", _ROLLUP, "of", indexed=False, computed=False, unavailable=_ONLY_STORED),

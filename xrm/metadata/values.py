@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
+from xrm.metadata.json_schema import faults, schema_fault
 from xrm.metadata.model import Field
 from xrm.metadata.names import did_you_mean
 from xrm.metadata.pattern import matches
@@ -160,6 +161,8 @@ def _other(field: Field, value: Any) -> str:
         return "" if good else "a list of texts is needed"
     if field.type == "relation" and isinstance(value, dict):
         return "" if len(value) == 1 else "a record is named by its id or by one unique field"
+    if field.type == "json" and field.json_schema and not schema_fault(field.json_schema):
+        return next((f"{place or 'it'}: {why}" for place, why in faults(field.json_schema, value)), "")
     if field.type in ("relation", "uuid"):
         return "" if _is_uuid(value) else f"{value!r} is not an id"
     return "a number is given by itself" if field.type == "auto_number" else ""

@@ -18,10 +18,11 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from xrm.errors import Issue
+from xrm.kernel.fieldtypes.choices import fitting
 from xrm.kernel.fieldtypes.phone import shown as shown_phone
 from xrm.kernel.fieldtypes.signs import stars
 from xrm.kernel.values import TYPES, Part, Refused, asked, keys
-from xrm.metadata.model import Entity, Field
+from xrm.metadata.model import Choice, Entity, Field
 from xrm.web.links import links_json, links_raw
 from xrm.web.show import Show, trimmed, utc_text
 from xrm.web.visit import PageVisit
@@ -108,6 +109,18 @@ class Entry:
         """Name of the widget; a type of several columns without one of its own gets an input for each part."""
         own = TYPES[self.field.type].widget
         return "parts" if keys(self.field) and own not in OWN_INPUTS else own
+
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        """The choices to offer: of a dependent choice those that fit what the form holds, all where it does not say."""
+        parent = self.raw.get(self.field.depends_on) if self.field.depends_on else None
+        return fitting(self.field, parent) if parent else self.field.choices
+
+    @property
+    def dependent(self) -> str:
+        """All choices of a dependent choice as JSON, for the script that offers others when the other field changes."""
+        choices = [{"name": c.name, "title": c.title, "when": c.when} for c in self.field.choices]
+        return msgspec.json.encode(choices).decode()
 
     @property
     def stars(self) -> range:

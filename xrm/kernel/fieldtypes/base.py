@@ -30,10 +30,15 @@ class Refused(ValueError):
     def __init__(self, code: str, message: str, hint: str = "", part: str = "") -> None:
         super().__init__(message)
         self.code, self.message, self.hint, self.part = code, message, hint, part
+        self.others: tuple[Refused, ...] = ()  # what else is wrong with the same value
 
     def issue(self, path: str) -> Issue:
         """Return the finding for the field at `path`, or for the part of it that is wrong."""
         return Issue(f"{path}.{self.part}" if self.part else path, self.code, self.message, self.hint)
+
+    def issues(self, path: str) -> tuple[Issue, ...]:
+        """Return all findings for the field at `path`."""
+        return (self.issue(path), *(other.issue(path) for other in self.others))
 
 
 @dataclass(frozen=True, slots=True)

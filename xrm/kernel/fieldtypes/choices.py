@@ -7,7 +7,7 @@ from typing import Any
 
 from xrm.kernel.fieldtypes.base import FieldType, Parsing, Refused, constant, register, shape
 from xrm.kernel.fieldtypes.text import clean_text
-from xrm.metadata.model import Field
+from xrm.metadata.model import Choice, Field
 
 MAX_SET = 200  # values in a choices or tags field
 
@@ -25,6 +25,11 @@ def _text_set(value: Any) -> list[str]:
     if len(value) > MAX_SET:
         raise Refused("too_many", f"At most {MAX_SET} values are allowed.")
     return list(dict.fromkeys(clean_text(v, 200).strip() for v in value))
+
+
+def fitting(field: Field, value: Any) -> tuple[Choice, ...]:
+    """Return the choices that may be chosen when the field it depends on holds `value`."""
+    return tuple(choice for choice in field.choices if not choice.when or value in choice.when)
 
 
 def _parse_choices(field: Field, value: Any, parsing: Parsing) -> tuple[str, ...] | None:

@@ -40,6 +40,30 @@
     event.stopPropagation();
     put(editor, name);
   }, true);
+  // --- dependent choices: offer what fits when the other field changes
+  const offer = (place, value) => {
+    const fits = JSON.parse(place.dataset.choices).filter((choice) => !choice.when.length || !value || choice.when.includes(value));
+    if (place.matches("select")) {
+      const chosen = fits.some((choice) => choice.name === place.value) ? place.value : "";
+      place.replaceChildren(new Option("", ""), ...fits.map((choice) => new Option(choice.title, choice.name, false, choice.name === chosen)));
+      place.value = chosen;
+      place.dispatchEvent(new Event("change", { bubbles: true }));
+      return;
+    }
+    const name = place.closest("fieldset").id.slice(2);
+    const held = new Set([...place.querySelectorAll("input:checked")].map((box) => box.value));
+    place.replaceChildren(...fits.map((choice) => {
+      const label = Object.assign(document.createElement("label"), { className: "check-pill" });
+      const box = Object.assign(document.createElement("input"), { className: "form-check-input", type: "checkbox", name, value: choice.name, checked: held.has(choice.name) });
+      label.append(box, ` ${choice.title}`);
+      return label;
+    }));
+  };
+  document.addEventListener("change", (event) => {
+    const field = event.target;
+    if (!field.form || !field.name || !field.matches("select")) return;
+    for (const place of field.form.querySelectorAll(`[data-depends="${field.name}"]`)) offer(place, field.value);
+  });
   document.addEventListener("input", (event) => {
     const picker = event.target;
     if (picker.dataset?.colourOf) document.getElementById(picker.dataset.colourOf).value = picker.value;
