@@ -60,6 +60,8 @@ TYPES: Mapping[str, Word] = MappingProxyType(
         "tags": Word("Tags", "tags", "Any words, chosen freely."),
         "auto_number": Word("Running number", "hash", "Given by the site, such as M-00042."),
         "json": Word("JSON", "braces", "Data of another program."),
+        "encrypted_text": Word("Encrypted text", "shield-lock", "Readable here, not in the database or its copies."),
+        "secret": Word("Secret", "key", "Written once and never shown again."),
         "uuid": Word("UUID", "fingerprint", "An identifier of another program."),
     }
 )

@@ -19,6 +19,8 @@ import yaml
 
 from xrm.errors import Issue, ModelError
 
+SHORTEST_KEY = 32  # characters
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -29,6 +31,14 @@ class Settings:
     database: str = field(
         default="sqlite:///xrm.db",
         metadata={"help": "sqlite:///file (relative to the site's folder) or postgresql://user:password@host/name."},
+    )
+    secret_key: tuple[str, ...] = field(
+        default=(),
+        repr=False,
+        metadata={
+            "help": "Keys of encrypted fields, at least 32 characters each; the first encrypts, all decrypt. Set it by"
+            " XRM_SECRET_KEY; without one, a key is made in a file beside the database."
+        },
     )
     currency: str = field(default="EUR", metadata={"help": "Currency of amounts given without one (ISO 4217)."})
     country: str = field(
@@ -75,6 +85,14 @@ class Settings:
         return (self.folder / self.files).resolve()
 
     @property
+    def key_file(self) -> Path:
+        """Where keys of encrypted fields are kept that are not in the settings: beside an SQLite database."""
+        url = self.database_url
+        if url.startswith("sqlite:///"):
+            return Path(url.removeprefix("sqlite:///") + ".key")
+        return self.folder / "xrm.key"
+
+    @property
     def database_url(self) -> str:
         """The database with a relative SQLite path made absolute against the site's folder."""
         prefix = "sqlite:///"
@@ -101,6 +119,8 @@ def load_settings(folder: Path, environment: Mapping[str, str] | None = None, **
             _take(values, known, name, text, variable, issues)
     if not re.fullmatch("[A-Z]{2}", str(values.get("country", "DE"))):
         issues.append(Issue("country", "wrong_setting", "This is no country code.", "two capital letters, such as DE"))
+    if any(len(key) < SHORTEST_KEY for key in values.get("secret_key", ())):
+        issues.append(Issue("secret_key", "wrong_setting", f"A key has at least {SHORTEST_KEY} characters."))
     if issues:
         raise ModelError("The settings are not valid", issues)
     return Settings(folder=folder.resolve(), **{**values, **overrides})

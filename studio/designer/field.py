@@ -21,7 +21,7 @@ from xrm.metadata.model import Entity, Field
 from xrm.metadata.names import title_of
 
 NUMBERS = frozenset({"integer", "decimal", "money", "percent", "duration"})
-TEXTS = frozenset({"text", "long_text", "markdown", "rich_text", "email", "phone", "url"})
+TEXTS = frozenset({"text", "long_text", "markdown", "rich_text", "encrypted_text", "secret", "email", "phone", "url"})
 MOMENTS = frozenset({"date", "time", "datetime", "year_month"})
 DEFAULTS: Mapping[str, Mapping[str, str]] = {
     "date": {"$today": "the day it is made"},

@@ -11,6 +11,7 @@ from typing import Any
 from xrm.kernel.values import TYPES
 
 ELSEWHERE = frozenset({"file", "image", "links"})  # have tests of their own
+UNREAD = frozenset({"secret"})  # types whose values nobody reads again
 NOT_SENT = frozenset({"auto_number"})  # types whose values nobody sends
 
 
@@ -221,6 +222,20 @@ SAMPLES = (
         (({"size": "3"}, "not_in_schema"), ([1], "not_in_schema")),
         ("x != null",),
         {"schema": {"type": "object", "properties": {"size": {"type": "integer"}}}},
+    ),
+    Sample(
+        "encrypted_text",
+        (("a b", "a b"), ("Ünter", "Ünter")),
+        ((3, "not_text"), ("x" * 41, "too_long")),
+        ("x != null",),
+        {"max": 40},
+    ),
+    Sample(
+        "secret",
+        (("a b", {"set": True}),),
+        ((3, "not_text"), ({"set": False}, "not_text")),
+        ("x != null",),
+        {"class": "internal"},
     ),
     Sample("uuid", ((ID, ID),), (("abc", "not_id"),), (f"x == '{ID}'",)),
     Sample("relation", (), (("abc", "not_id"),), (), {"to": "thing"}),

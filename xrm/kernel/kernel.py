@@ -38,6 +38,7 @@ from xrm.kernel.records import Records
 from xrm.kernel.rollback import propose_rollback
 from xrm.kernel.store.store import Store, StoreOptions, open_store
 from xrm.kernel.values import Parsing
+from xrm.kernel.vault import Vault
 from xrm.metadata.findings import Complaint, ExpressionUse
 from xrm.metadata.load import read_layer
 from xrm.metadata.memory import Memory
@@ -73,6 +74,7 @@ class Kernel:
         self.settings, self.store, self.plugins, self.clock = settings, store, plugins, clock
         self.files = Files(settings.files_folder, settings.max_file, settings.upload_hours, clock)
         self.records = Records(self)
+        self.vault = Vault(settings.secret_key, settings.key_file)
         self._live: Live | None = None
         self._coming: Live | None = None
         self._memory = Memory()
@@ -129,7 +131,7 @@ class Kernel:
     @property
     def parsing(self) -> Parsing:
         """What reading a value may need to know of the site."""
-        return Parsing(currency=self.settings.currency, country=self.settings.country)
+        return Parsing(currency=self.settings.currency, country=self.settings.country, vault=self.vault)
 
     # --- definitions ---
 

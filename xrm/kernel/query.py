@@ -23,7 +23,7 @@ from xrm.kernel.policy import Access, Rule, visibility
 from xrm.kernel.store.folding import fold
 from xrm.kernel.store.schema import ColumnType
 from xrm.kernel.store.sql import Binder, Statement, Var, quote
-from xrm.kernel.values import TYPES, Part
+from xrm.kernel.values import TYPES, Part, revealing
 from xrm.kernel.values import parts as field_parts
 from xrm.kernel.visible import ReadableScope, Visible, readable
 from xrm.metadata.model import Entity, Field
@@ -233,7 +233,7 @@ class Selector:
             return None
         sql = self.visible.path(self.entity, "t", parts)
         index = self.select(sql)
-        show = self.live.dialect.jsonable(path.kind)
+        show = revealing(path.field, self.live.dialect.jsonable(path.kind), self.live.parsing)
         if path.part:
             return Slot(name, index, show)
         if further := field_parts(path.field):

@@ -21,7 +21,7 @@ from xrm.kernel.query import Count, Page, Query, Selection, Selector
 from xrm.kernel.store.schema import ColumnType
 from xrm.kernel.store.sql import Binder, Statement, Var, quote
 from xrm.kernel.totals import Totals, totals_selection
-from xrm.kernel.values import Lookup
+from xrm.kernel.values import Lookup, reveal
 from xrm.kernel.visible import Visible
 from xrm.metadata.model import Entity, Field
 
@@ -182,8 +182,8 @@ class Reading:
                 "kind": row[7],
                 "action": row[8],
                 "version": row[9],
-                "before": _only(renamed(_show(data, row[10]), past.get(row[12], {})), shown),
-                "after": _only(renamed(_show(data, row[11]), past.get(row[12], {})), shown),
+                "before": _told(live, access, _only(renamed(_show(data, row[10]), past.get(row[12], {})), shown)),
+                "after": _told(live, access, _only(renamed(_show(data, row[11]), past.get(row[12], {})), shown)),
             }
             for row in rows
         ]
@@ -307,6 +307,11 @@ def _show(convert: Any, value: Any) -> Any:
 
 def _only(values: Any, names: frozenset[str]) -> dict[str, Any]:
     return {n: v for n, v in (values or {}).items() if n in names}
+
+
+def _told(live: Live, access: Access, values: dict[str, Any]) -> dict[str, Any]:
+    """Return one side of a change as it is read."""
+    return reveal(access.entity, values, live.parsing)
 
 
 def _action(query: Query) -> str:

@@ -15,7 +15,7 @@ from xrm.kernel.expression import Expression
 from xrm.kernel.fieldtypes.choices import fitting
 from xrm.kernel.hooks import Action
 from xrm.kernel.policy import Access, Rule
-from xrm.kernel.values import TYPES, Parsing, Refused, parse
+from xrm.kernel.values import KEEP, TYPES, Parsing, Refused, parse
 from xrm.metadata.model import Check, Entity, Field, State, Transition, Workflow
 
 
@@ -35,7 +35,8 @@ def parse_all(
             issues.append(Issue(name, "read_only", f"{field.title} cannot be written."))
         else:
             try:
-                values[name] = parse(field, value, parsing)
+                if (found := parse(field, value, parsing)) is not KEEP:
+                    values[name] = found
             except Refused as refused:
                 issues.extend(refused.issues(name))
     return values
@@ -51,7 +52,8 @@ def parse_action(action: Action, sent: Mapping[str, Any], parsing: Parsing, issu
         )
     for field in action.fields:
         try:
-            values[field.name] = parse(field, sent.get(field.name), parsing)
+            found = parse(field, sent.get(field.name), parsing)
+            values[field.name] = None if found is KEEP else found
         except Refused as refused:
             issues.extend(refused.issues(field.name))
             continue

@@ -12,7 +12,9 @@ from xrm.kernel.store.schema import ColumnType
 from xrm.kernel.visible import readable
 
 _VALUE = re.compile(r"(count)|(sum|avg|min|max)\(([a-z_][a-z0-9_.]*)\)")
-UNORDERED = frozenset({"uuid", "bool", "json", "texts"})  # kinds of columns without a least and a greatest value
+UNORDERED = frozenset(
+    {"uuid", "bool", "json", "texts", "sealed"}
+)  # kinds of columns without a least and a greatest value
 _BUCKETS = {"year": ("%Y", "YYYY"), "month": ("%Y-%m", "YYYY-MM"), "day": ("%Y-%m-%d", "YYYY-MM-DD")}
 
 
@@ -116,4 +118,6 @@ def _aggregated(selector: Selector, name: str, where: str) -> tuple[Path, str]:
     path = resolve(selector.live.model, selector.entity, parts)
     if path is None or path.field.through or not readable(selector.live, selector.actor, selector.entity, path):
         raise Invalid("The totals are not valid", [Issue(where, "unknown_field", f"There is no field {name!r}.")])
+    if path.kind.name == "sealed":
+        raise Invalid("The totals are not valid", [Issue(where, "not_sortable", f"{name!r} is encrypted.")])
     return path, selector.visible.value(selector.entity, "t", parts)

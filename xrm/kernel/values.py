@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -14,6 +14,7 @@ from uuid import UUID
 
 from xrm.kernel import fieldtypes  # noqa: F401  # registers the platform's own types
 from xrm.kernel.fieldtypes.base import (
+    KEEP,
     TYPES,
     ColumnSpec,
     Compound,
@@ -28,10 +29,11 @@ from xrm.kernel.fieldtypes.money import Money
 from xrm.kernel.fieldtypes.numbers import INT64, parse_decimal
 from xrm.kernel.fieldtypes.pointers import ENTITY, Lookup, Ref
 from xrm.kernel.store.schema import ColumnType
-from xrm.metadata.model import Field
+from xrm.metadata.model import Entity, Field
 
 __all__ = [
     "INT64",
+    "KEEP",
     "MAX_LINKS",
     "TYPES",
     "ColumnSpec",
@@ -56,6 +58,8 @@ __all__ = [
     "parse_decimal",
     "parts",
     "register",
+    "reveal",
+    "revealing",
     "to_json",
     "unpack",
 ]
@@ -149,6 +153,23 @@ def parse(field: Field, value: Any, parsing: Parsing) -> Any:
     if value is None or value == "" or value == []:
         return None
     return TYPES[field.type].parse(field, value, parsing)
+
+
+def revealing(field: Field, plain: Callable[[Any], Any] | None, parsing: Parsing) -> Callable[[Any], Any] | None:
+    """Return what makes a cell of a field into JSON: `plain`, unless the cell is encrypted."""
+    made = TYPES[field.type].reveal
+    return plain if made is None else lambda cell: made(cell, parsing)
+
+
+def reveal(entity: Entity, values: Mapping[str, Any], parsing: Parsing) -> dict[str, Any]:
+    """Return JSON values of a change row as they are read: what is encrypted in it decrypted, or withheld."""
+    shown = dict(values)
+    for name, value in values.items():
+        field = entity.fields.get(name)
+        made = TYPES[field.type].reveal if field is not None and field.type in TYPES else None
+        if made is not None and value is not None:
+            shown[name] = made(str(value), parsing)
+    return shown
 
 
 def to_json(value: Any) -> Any:

@@ -20,7 +20,7 @@ _OF_KIND: Mapping[str, frozenset[str]] = MappingProxyType(
     }
 )
 _OPTIONS = ("columns", "filters", "filter", "sort", "sections", "by", "sum", "card")
-_NOT_IN_LABELS = frozenset({"json", "tags", "choices"})
+_NOT_IN_LABELS = frozenset({"json", "tags", "choices", "secret", "encrypted_text"})
 _PART = re.compile(r"\{([^{}]*)\}")
 
 

@@ -52,6 +52,8 @@ def field_of(name: str, node: Node) -> Field:
         plain["type"] = LINKS
     if plain["type"] == LINKS:
         plain["through"] = _through(value.get("through"))
+    if plain["type"] == "secret":
+        plain.setdefault("field_class", "secret")
     if plain["type"] == "percent":
         plain = {**_PERCENT, **plain}
     plain.update({key: int(plain[key]) for key in ("precision", "scale") if key in plain})  # JSON takes 2.0 for 2

@@ -67,6 +67,8 @@ class TypeRules:
 _RANGE = frozenset({"min", "max"})
 _TEXT = frozenset({"max", "pattern"})
 _NUMBER = _RANGE | {"precision", "scale"}
+_SEALED = frozenset({"max"})
+_PLAIN_ONLY = frozenset({"unique", "index", "default", "backfill", "formula"})
 _CHOICES = frozenset({"choices", "depends_on"})
 _USER = frozenset({"on_delete", "inverse", "many"})
 _POINTER = frozenset({"to", "on_delete", "inverse", "many", "hierarchy"})
@@ -128,6 +130,8 @@ _RULES: dict[str, TypeRules] = {
     "boolean": TypeRules("set"),
     "tags": TypeRules("set", indexed=False, computed=False, searched=True),
     "json": TypeRules("set", frozenset({"schema"}), indexed=False, computed=False),
+    "encrypted_text": TypeRules("", _SEALED, indexed=False, computed=False, unavailable=_PLAIN_ONLY),
+    "secret": TypeRules("", _SEALED, indexed=False, computed=False, unavailable=_PLAIN_ONLY),
     "uuid": TypeRules("set"),
     "lookup": TypeRules("", _LOOKUP, "of", indexed=False, computed=False, unavailable=_ONLY_STORED),
     "rollup": TypeRules("", _ROLLUP, "of", indexed=False, computed=False, unavailable=_ONLY_STORED),

@@ -297,6 +297,13 @@ def _json_raw(field: Field, value: Any, show: Show) -> Raw:
     return {field.name: "" if value is None else msgspec.json.format(msgspec.json.encode(value), indent=2).decode()}
 
 
+def _sealed_raw(field: Field, value: Any, show: Show) -> Raw:
+    """Return what the input of an encrypted text holds: nothing of what nobody may read, only that it is there."""
+    if isinstance(value, Mapping):
+        return {field.name: "", f"{field.name}.kept": next(iter(value), "")}
+    return {field.name: value or ""}
+
+
 _TO_RAW: Mapping[str, Callable[[Field, Any, Show], Raw]] = MappingProxyType(
     {
         "file": _file_raw,
@@ -306,6 +313,8 @@ _TO_RAW: Mapping[str, Callable[[Field, Any, Show], Raw]] = MappingProxyType(
         "links": lambda f, v, s: links_raw(f, v),
         "datetime": _datetime_raw,
         "json": _json_raw,
+        "encrypted_text": _sealed_raw,
+        "secret": _sealed_raw,
         "phone": lambda f, v, s: {f.name: shown_phone(v, s.country) if v else ""},
         "boolean": lambda f, v, s: {f.name: "true" if v else ""},
         "choices": lambda f, v, s: {f.name: list(v or ())},
@@ -336,7 +345,16 @@ def _extras(field: Field) -> tuple[str, ...]:
     """Return the names of the further inputs of a field."""
     if TYPES[field.type].widget == "file":
         return FILE_EXTRAS
+    if TYPES[field.type].reveal:
+        return ("kept", "clear")
     return EXTRAS if field.type in ("links", "relation") else keys(field)[1:]
+
+
+def _sealed(field: Field, raw: Raw, zone: ZoneInfo) -> Any:
+    text, kept = str(raw.get(field.name, "")), str(raw.get(f"{field.name}.kept", ""))
+    if text or kept not in ("set", "lost") or raw.get(f"{field.name}.clear"):
+        return text
+    return {kept: True}
 
 
 def _several(field: Field, sent: Any) -> list[str]:
@@ -457,6 +475,8 @@ _TO_JSON: Mapping[str, Callable[[Field, Raw, ZoneInfo], Any]] = MappingProxyType
         "money": _money,
         "datetime": _datetime,
         "json": _json,
+        "encrypted_text": _sealed,
+        "secret": _sealed,
         "duration": _duration,
         "relation": _relation,
         "links": lambda f, r, z: links_json(f, r),

@@ -205,6 +205,8 @@ class Show:
             "relation": lambda f, v: _label(v),
             "links": lambda f, v: links_plain(v),
             "date_range": lambda f, v: self.days(v),
+            "secret": lambda f, v: "set",
+            "encrypted_text": lambda f, v: "cannot be decrypted" if isinstance(v, Mapping) else str(v),
             "phone": lambda f, v: phone.shown(v, self.country),
             "markdown": lambda f, v: markup.plain_markdown(v),
             "rich_text": lambda f, v: words_of(v),

@@ -62,7 +62,7 @@ def _permitted(kernel: Kernel, actor: Actor, entity: str, query: Query) -> Query
     exporting = kernel.live.policy.access(actor, entity, "export")
     if exporting is None:
         raise Forbidden("You may not export records of this entity.")
-    shown = tuple(n for n in _named(reading.entity) if visibility(reading, n) is not None and _given(exporting, n))
+    shown = tuple(n for n in _named(reading.entity) if _shown(reading, exporting, n))
     if unknown := [name for name in query.fields if name.partition(".")[0] not in shown]:
         raise Invalid(issues=[Issue("fields", "unknown_field", f"There is no field {name!r}.") for name in unknown])
     return replace(query, fields=query.fields or shown, limit=MAX_PAGE, after="", offset=0, action="export")
@@ -72,6 +72,13 @@ def _named(entity: Entity) -> Iterator[str]:
     """Yield the fields an export shows when none are named, the id first."""
     yield from ("id", "version")
     yield from (name for name in entity.fields if name not in HIDDEN and name not in ("id", "version"))
+
+
+def _shown(reading: Access, exporting: Access, name: str) -> bool:
+    """Whether the actor may both read and export a field, and its type is one that leaves the site."""
+    field = reading.entity.fields.get(name)
+    leaves = field is None or TYPES[field.type].exported
+    return leaves and visibility(reading, name) is not None and _given(exporting, name)
 
 
 def _given(exporting: Access, name: str) -> bool:

@@ -17,6 +17,7 @@ from xrm.kernel.fieldtypes import (
     places,
     pointers,
     ranges,
+    sealed,
     signs,
     text,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "places",
     "pointers",
     "ranges",
+    "sealed",
     "signs",
     "text",
 ]

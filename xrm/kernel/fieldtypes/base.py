@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from xrm.errors import Issue
 from xrm.kernel.store.schema import ColumnType
+from xrm.kernel.vault import Vault
 from xrm.metadata.model import Field
 from xrm.metadata.types import TypeRules, declare
 
@@ -48,10 +49,16 @@ class Parsing:
     Attributes:
         currency: Of amounts given without one (ISO 4217).
         country: Of telephone numbers and addresses given without one (ISO 3166-1 alpha-2).
+        vault: Encrypts and decrypts; None where no values of a site are at hand.
     """
 
     currency: str = "EUR"
     country: str = "DE"
+    vault: Vault | None = None
+
+
+KEEP = object()
+"""What `parse` gives for a value that stands for the one which is there already: it is not written."""
 
 
 @runtime_checkable
@@ -114,6 +121,8 @@ class FieldType:
         accepts: Further JSON types it may be sent as: string, number.
         complete: JSON parts as they are kept → as a form asks for them, where older values lack some.
         doubts: Python value → warnings beside the field, of a value that is taken all the same.
+        reveal: Kept text → what is read of it, of a type that is encrypted.
+        exported: Whether an export may show it.
         sought: Python value → what the search box looks into, when that is not the value as text.
     """
 
@@ -138,6 +147,8 @@ class FieldType:
     complete: Callable[[Field, Mapping[str, Any]], Mapping[str, Any]] | None = None
     doubts: Callable[[Field, Any], Iterable[Issue]] | None = None
     sought: Callable[[Any], str] | None = None
+    reveal: Callable[[str, Parsing], Any] | None = None
+    exported: bool = True
 
 
 _TYPES: dict[str, FieldType] = {}

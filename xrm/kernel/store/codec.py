@@ -11,6 +11,7 @@
     uuid      UUID                 TEXT, canonical                      uuid
     json      any JSON value       TEXT                                 jsonb
     texts     list or tuple of str TEXT, JSON array                     text[]
+    sealed    str, encrypted       TEXT                                 text
 
 The text forms on SQLite are of fixed width, so they sort as their values do; text sorts by code point on both.
 `Dialect.encode` refuses what is not of the type, so that a wrong value cannot be stored through it. The decoders
@@ -208,6 +209,7 @@ _SQLITE_STORE: Mapping[str, Converter] = MappingProxyType(
         "uuid": lambda value: str(checked_uuid(value)),
         "json": json_text,
         "texts": lambda value: JSON.encode(checked_texts(value)),
+        "sealed": checked_text,
     }
 )
 _SQLITE_READ: Mapping[str, Converter] = MappingProxyType(
@@ -221,6 +223,7 @@ _SQLITE_READ: Mapping[str, Converter] = MappingProxyType(
         "uuid": _reader(UUID),
         "json": _read_json,
         "texts": _read_tuple,
+        "sealed": _read_text,
     }
 )
 # Tables are STRICT: what SQLite gives for these is text or a whole number, and that is what the API shows.
@@ -278,6 +281,7 @@ _POSTGRES_TYPES: Mapping[str, str] = MappingProxyType(
         "uuid": "uuid",
         "json": "jsonb",
         "texts": "text[]",
+        "sealed": "text",
     }
 )
 _POSTGRES_STORE: Mapping[str, Converter] = MappingProxyType(
@@ -291,6 +295,7 @@ _POSTGRES_STORE: Mapping[str, Converter] = MappingProxyType(
         "uuid": checked_uuid,
         "json": json_text,
         "texts": checked_texts,
+        "sealed": checked_text,
     }
 )
 _POSTGRES_READ: Mapping[str, Converter] = MappingProxyType({"json": _read_json, "texts": _shown(tuple)})

@@ -155,6 +155,7 @@ _CLASSES: Mapping[str, type[Typed]] = {
     "datetime": Datetime,
     "uuid": Uuid,
     "json": Json,
+    "sealed": Text,
 }
 
 

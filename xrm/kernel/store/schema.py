@@ -16,7 +16,7 @@ class ColumnType:
     """What a column holds, independent of the database.
 
     Names: text, int, decimal (with precision and scale), bool, date, time, datetime (aware, UTC), uuid, json,
-    texts (a set of short texts). How each is stored is said in store/codec.py.
+    texts (a set of short texts), sealed (an encrypted text). How each is stored is said in store/codec.py.
     """
 
     name: str
