@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import signal
 import sys
 from pathlib import Path
@@ -13,14 +14,17 @@ from typing import Any
 import pytest
 
 from tests.kernel.planning import cells, entity, expected, field, look, model, one, put
+from xrm.errors import Conflict
 from xrm.kernel.apply import apply
 from xrm.kernel.change import SYSTEM
 from xrm.kernel.journal import current, generation_number
+from xrm.kernel.plan import propose
 from xrm.kernel.store.store import Store, open_store
 from xrm.metadata.model import Model
 
 ROOT = Path(__file__).parents[2]
 ROWS = 300
+RACES = int(os.environ.get("XRM_RACE_ROUNDS", "5"))
 
 MANY = model(
     *(
@@ -112,6 +116,39 @@ async def test_of_four_processes_one_applies(store: Store, database_url: str):
     outcomes = await asyncio.gather(*(finish(process) for process in processes))
     assert sorted(outcomes) == [[False, 1], [False, 1], [False, 1], [True, 1]]
     await agree(store)
+
+
+async def test_of_two_sealed_plans_one_wins_and_the_other_is_told(store: Store, database_url: str):
+    """XRM_RACE_ROUNDS says how often; both start from the same generation, each in connections of its own."""
+    other = open_store(database_url)
+    await other.start()
+    await apply(store, TEXT, SYSTEM)
+    for number in range(RACES):
+        one_way, other_way = PAIRS[number % 2]
+        plans = [propose(made, await current(store)) for made in (one_way, other_way)]
+        outcomes = await asyncio.gather(
+            _sealed(store, one_way, plans[0].hash), _sealed(other, other_way, plans[1].hash)
+        )
+        assert sorted(outcomes) == [200, 409]
+        assert await generation_number(store) == number + 2
+    await agree(store)
+    await other.close()
+
+
+PAIRS = (
+    (one(field("a", index=True)), one(field("a", unique=True))),
+    (one(field("a")), one(field("a", index=True, unique=True))),
+)
+
+
+async def _sealed(store: Store, made: Model, seal: str) -> int:
+    """Apply one plan only; return the status an API would answer with."""
+    try:
+        done = await apply(store, made, SYSTEM, expected_hash=seal)
+    except Conflict as refused:
+        return refused.status
+    assert done.changed
+    return 200
 
 
 @pytest.mark.parametrize("die_at", [4, 9, 16])
