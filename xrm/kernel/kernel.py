@@ -15,9 +15,11 @@ from pathlib import Path
 from xrm.errors import ModelError, NotFound, Unavailable, XrmError
 from xrm.kernel import apply as applying
 from xrm.kernel import journal
+from xrm.kernel.ancestry import Ancestry
 from xrm.kernel.breaches import breaches
 from xrm.kernel.carry.find import Earlier
 from xrm.kernel.change import Actor
+from xrm.kernel.clients import api_breaking
 from xrm.kernel.conditions import condition
 from xrm.kernel.ddl import index_name
 from xrm.kernel.expression import ExpressionError, types
@@ -29,6 +31,7 @@ from xrm.kernel.hooks import Handlers
 from xrm.kernel.impact import assess
 from xrm.kernel.journal import Generation, InForce, UniqueKey
 from xrm.kernel.live import Live, present
+from xrm.kernel.new_checks import broken_checks
 from xrm.kernel.paths import OwnScope, RecordScope, RowScope, type_of
 from xrm.kernel.plan import Plan, propose
 from xrm.kernel.plugins import Plugins, load_plugins
@@ -37,6 +40,7 @@ from xrm.kernel.recompute import affected, recompute
 from xrm.kernel.records import Records
 from xrm.kernel.rollback import propose_rollback
 from xrm.kernel.store.store import Store, StoreOptions, open_store
+from xrm.kernel.uses import meaning_changed
 from xrm.kernel.values import Parsing
 from xrm.kernel.vault import Vault
 from xrm.metadata.findings import Complaint, ExpressionUse
@@ -166,7 +170,9 @@ class Kernel:
         proposed = await asyncio.to_thread(self._propose, model, generation)  # as is comparing many tables
         plan = await assess(self.store, proposed)
         before = await asyncio.to_thread(self._model_of, generation)
-        return plan if before is None else await self._judged(plan, before, model)
+        if before is None or generation is None:
+            return plan
+        return await self._judged(plan, Ancestry(before, present(model), generation.ids, plan.ids))
 
     def _propose(self, model: Model, generation: Generation | None) -> Plan:
         before = self._model_of(generation)
@@ -183,12 +189,16 @@ class Kernel:
             log.warning("The model of generation %s can no longer be read: %s", generation.number, error)
             return None
 
-    async def _judged(self, plan: Plan, before: Model, after: Model) -> Plan:
+    async def _judged(self, plan: Plan, models: Ancestry) -> Plan:
         """Return the plan with what it does to records that stay as they are, and to whoever uses the model."""
-        told = {issue.path for issue in plan.issues} | {f"{c.entity}.{c.field.name}" for c in plan.carries}
-        found = await breaches(self.store, plan, before, after)
-        notices = overridden_changes(before, after)
-        return replace(plan, issues=(*plan.issues, *(i for i in found if i.path not in told), *notices))
+        carried = frozenset((c.entity, c.field.name) for c in plan.carries)
+        told = {issue.path for issue in plan.issues} | {".".join(names) for names in carried}
+        found = await breaches(self.store, plan, models.before, models.after)
+        broken = await broken_checks(self.store, models, carried, self.clock())
+        uses = await asyncio.to_thread(lambda: (*meaning_changed(models), *api_breaking(models)))
+        notices = overridden_changes(models.before, models.after)
+        kept = (issue for issue in found if issue.path not in told)
+        return replace(plan, issues=tuple(dict.fromkeys((*plan.issues, *kept, *broken, *uses, *notices))))
 
     async def apply(
         self, actor: Actor, sources: Sequence[Source], consent: frozenset[str] = frozenset(), expected_hash: str = ""
