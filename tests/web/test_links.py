@@ -39,6 +39,17 @@ fields:
   name: text
   parent: {type: relation, to: place, hierarchy: true, inverse: parts}
 ---
+entity: bond
+label: "{kind}"
+fields:
+  kind: text
+  back: text
+  one: {type: relation, to: place, inverse: bonds}
+  other: {type: relation, to: place, inverse: bound_by}
+views:
+  list: {columns: [kind, one, other]}
+  bound_by: {kind: list, title: Bound by, columns: [back, one]}
+---
 role: clerk
 grants: [{entity: "*", actions: ["*"]}]
 """
@@ -141,3 +152,14 @@ async def test_the_dialog_tells_what_goes_along_with_a_deleted_record(pages: Pag
     assert "It cannot be deleted" in text_of(held)
     assert "Needed by: 1 Places ( Low )" in text_of(held)
     assert "btn-danger" not in held.text
+
+
+async def test_a_view_called_like_the_inverse_says_how_its_list_looks(pages: Pages) -> None:
+    a, b = [(await pages.make("place", name=n))["id"] for n in "AB"]
+    await pages.make("bond", kind="Parent of", back="Child of", one=a, other=b)
+    one, other = [text_of(await pages.get(f"/e/place/{id}")) for id in (a, b)]
+    assert "Parent of" in one
+    assert "Child of" not in one
+    assert "Bound by 1" in other
+    assert "Child of A" in other
+    assert "Parent of" not in other

@@ -68,7 +68,8 @@ def _shown(visit: PageVisit, entity: Entity, inverse: Inverse) -> bool:
 async def _list(visit: PageVisit, environment: Environment, entity: Entity, id: UUID, inverse: Inverse) -> Related:
     other = visit.live.model.entities[inverse.entity]
     field = other.fields[inverse.field]
-    view = next((v for v in other.views.values() if v.kind == "list"), None)
+    named = other.views.get(inverse.name)  # how the list looks from this side
+    view = named or next((v for v in other.views.values() if v.kind == "list"), None)
     columns = _columns(tuple(c for c in default_columns(visit, other, view) if c.path != field.name))
     condition = f"{field.name} == {quoted(str(id))}"
     fields = tuple(dict.fromkeys([*(c.path for c in columns), *(["label"] if visit.reads(other, "label") else [])]))
@@ -82,7 +83,7 @@ async def _list(visit: PageVisit, environment: Environment, entity: Entity, id: 
     return Related(
         other,
         field,
-        _title(inverse, other),
+        named.title if named and named.title else _title(inverse, other),
         template.render(records=page.records, **cells(visit.show, columns)),
         columns,
         len(page.records),
