@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -139,3 +140,14 @@ def test_a_plan_is_sealed_in_a_file(run, tmp_path: Path) -> None:
     sealed.write_text("{}", "utf-8")
     assert "is not a plan" in run("apply", "--plan", str(sealed), code=1)
     assert "is not a plan" in run("apply", "--plan", str(tmp_path / "none.json"), code=1)
+
+
+def test_doctor(run) -> None:
+    run("apply")
+    assert "is what the journal says" in run("doctor")
+    database = sqlite3.connect(run.site / "xrm.db")
+    database.execute("CREATE INDEX xrm_stray ON contact (name)")
+    database.close()
+    assert "DROP INDEX" in run("doctor", code=1)
+    assert json.loads(run("doctor", "--json", code=1))["findings"][0]["code"] == "drift_extra_index"
+    assert "is what the journal says" in run("doctor", "--repair")

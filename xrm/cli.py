@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from xrm import __version__
+from xrm import __version__, cli_doctor
 from xrm import cli_past as past
 from xrm.errors import XrmError
 from xrm.kernel.change import SYSTEM, Actor
@@ -451,6 +451,7 @@ _COMMANDS: tuple[tuple[str, str, Callable[[argparse.ArgumentParser], None], Any]
     ("plan", "show what applying the definitions would do", _plan_arguments, plan),
     ("apply", "put the definitions in force", _apply_arguments, apply),
     *past.COMMANDS,
+    *cli_doctor.COMMANDS,
     ("explain", "say which layer and line set a property", _explain_arguments, explain),
     ("serve", "serve the site over HTTP", _serve_arguments, serve),
     ("user", "add users, set passwords, make API keys", _user_arguments, user),

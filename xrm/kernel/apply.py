@@ -153,12 +153,12 @@ async def _carry_out(store: Store, plan: Plan, before: Generation | None, order:
     number = plan.base + 1
     kept = keeping(_with_restored(plan), plan.new, number, _rewritten(plan))
     here = kept.begin(plan.old)
-    await _perform_all(store, plan.old, here)
+    await perform_all(store, plan.old, here)
     await copy(store, kept)
     here = kept.settled(here)
     if plan.restores:
         here = await _bring_back(store, plan, plan.restores, here)
-    await _perform_all(store, here, kept.added(plan.new))
+    await perform_all(store, here, kept.added(plan.new))
     await clear_away(store, plan.carries)
     await store.tables_changed()
     schema = kept.added(plan.new)
@@ -190,13 +190,14 @@ def _rewritten(plan: Plan) -> frozenset[tuple[str, str]]:
 async def _bring_back(store: Store, plan: Plan, back: Restores, here: Schema) -> Schema:
     relabelled = back.relabelled(here)
     staged = back.staged(relabelled)
-    await _perform_all(store, relabelled, staged)
+    await perform_all(store, relabelled, staged)
     await store.tables_changed()
     await bring_back(store, back, staged, plan.new)
     return staged
 
 
-async def _perform_all(store: Store, old: Schema, new: Schema) -> None:
+async def perform_all(store: Store, old: Schema, new: Schema) -> None:
+    """Turn a database of schema `old` into one of schema `new`, within the open transaction."""
     for operation in operations(old, new, store.dialect):
         await _perform(store, operation)
 

@@ -112,6 +112,7 @@ class PostgresStore(Store):
         async with self._transaction():
             await self.lock("xrm.schema")
             await self.execute(f"SET LOCAL lock_timeout = '{_SCHEMA_WAIT}'")
+            await self.execute("SET LOCAL statement_timeout = 0")  # whatever the role or the database says
             yield
 
     async def lock(self, name: str) -> None:
