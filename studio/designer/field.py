@@ -191,6 +191,13 @@ class _Panel:
             inputs.text(
                 self.spot("max"), "Greatest", _text(self.field.max), convert=convert, hint=hint, disabled=self.locked
             )
+        if self.field.type == "money":
+            inputs.switch(
+                self.spot("base", default=False),
+                "Also kept in the site's currency",
+                value=self.field.base,
+                disabled=self.locked,
+            )
         if self.field.type in ("decimal", "money", "percent"):
             inputs.text(
                 self.spot("scale", 2),

@@ -175,12 +175,13 @@ class _Mapping:
 
     def _columns(self, field: Field) -> Iterator[Column]:
         defaults, backfills = self._cells(field, self._default(field)), self._backfills(field)
+        optional = {f"{field.name}_{part.name}" for part in values.parts(field) if part.optional}
         for spec, default, backfill in zip(values.columns(field), defaults, backfills, strict=False):
             yield Column(
                 column_id(self.field_id(field), field.name, spec.name),
                 spec.name,
                 spec.type,
-                null=_nullable(field),
+                null=_nullable(field) or spec.name in optional,
                 primary=field.system and field.name == "id",
                 default=default,
                 backfill=backfill,

@@ -94,7 +94,7 @@ class Slot:
     kind: str = "plain"  # plain | compound | relation | restricted | pointer
     label: int = 0  # index of the label
     parts: tuple[tuple[str, int, Callable[[Any], Any] | None], ...] = ()  # of a compound: JSON name, index, how shown
-    whole: bool = True  # a compound is nothing unless all its parts are there
+    needed: int = 0  # how many of the parts, from the first on, a compound is nothing without
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +149,13 @@ class Selection:
 def _compound(slot: Slot, row: Any) -> Any:
     shown: dict[str, Any] = {}
     lacking = 0
-    for name, index, show in slot.parts:
+    for number, (name, index, show) in enumerate(slot.parts):
         cell = row[index]
         lacking += cell is None
+        if cell is None and number < slot.needed:
+            return None
         shown[name] = cell if cell is None or show is None else show(cell)
-    return None if lacking == len(shown) or (lacking and slot.whole) else shown
+    return None if lacking == len(shown) else shown
 
 
 def _labelled(slot: Slot, value: Any, label: Any) -> Any:
@@ -248,8 +250,9 @@ class Selector:
         for part in further:
             sql = self.visible.path(self.entity, "t", (*name.split("."), part.name))
             found.append((part.name, self.select(sql), jsonable(part.column)))
+        needed = 1 + sum(not part.optional for part in further) if type.whole else 0  # what is optional comes last
         kind = "pointer" if path.field.polymorphic else "compound"
-        return Slot(name, index, None, kind, parts=tuple(found), whole=type.whole)
+        return Slot(name, index, None, kind, parts=tuple(found), needed=needed)
 
     def _labelled(self, name: str, path: Path, index: int, sql: str, show: Callable[[Any], Any] | None) -> Slot:
         target = self.live.model.entities[path.field.to[0]]

@@ -69,7 +69,9 @@ _ANY = ColumnType("text")
 
 def parts(field: Field) -> tuple[Part, ...]:
     """Return the further columns of a field; a relation to several entities also keeps which."""
-    return (ENTITY,) if field.polymorphic else TYPES[field.type].parts
+    if field.polymorphic:
+        return (ENTITY,)
+    return tuple(part for part in TYPES[field.type].parts if part.when is None or part.when(field))
 
 
 def keys(field: Field) -> tuple[str, ...]:
@@ -138,8 +140,9 @@ def unpack(field: Field, cells: tuple[Any, ...]) -> Any:
     names = keys(field)
     if not names or type.make is None:
         return cells[0] if cells else None
-    lacking = sum(cell is None for cell in cells)
-    if lacking == len(cells) or (lacking and type.whole):
+    needed = (True, *(not part.optional for part in parts(field)))
+    lacking = [need for need, cell in zip(needed, cells, strict=True) if cell is None]
+    if len(lacking) == len(cells) or (any(lacking) and type.whole):
         return None
     return type.make(**dict(zip(names, cells, strict=True)))
 

@@ -18,6 +18,7 @@ from xrm.kernel.links import LinkReading
 from xrm.kernel.live import Live, LiveEntity, Running
 from xrm.kernel.loading import Loaded, Loading
 from xrm.kernel.policy import Access, Rule
+from xrm.kernel.rates import Rates
 from xrm.kernel.reading import Reading, demand
 from xrm.kernel.references import References
 from xrm.kernel.rows import LogStatements, stamp
@@ -37,6 +38,7 @@ class Writing:
         self._loading = Loading(running, reading)
         self._log = LogStatements(running.store.dialect)
         self._references = References(running, reading)
+        self._rates = Rates(running, reading)
         self._linking = Linking(LinkReading(running), self._references)
 
     # --- the doors ---
@@ -179,6 +181,7 @@ class Writing:
             self._move_values(act, prepared, change, move)
         await self._tell("before", act, change)
         derive.formulas(entity, prepared.formulas, change.after, act.actor, now, act.live.parsing)
+        await self._rates.fill(act.actor, entity, change, now)
         change.after["label"] = derive.label(entity, change.after, await self._references.labels(act, prepared, change))
         change.after["search"] = derive.search_text(entity, change.after)
         return move

@@ -121,8 +121,20 @@ def _dependence(findings: Findings, entity: Entity, field: Field) -> None:
 
 
 def _conflicts(findings: Findings, entity: Entity, field: Field) -> None:
-    for place, message in _contradictions(field):
+    for place, message in (*_contradictions(field), *_rates(field)):
         findings.add(field_place(entity, field, place), "option_conflict", message)
+    if field.rate_date:
+        at = field_place(entity, field, "rate_date")
+        day = findings.field(entity, field.rate_date, at)
+        if day is not None and day.type not in ("date", "datetime"):
+            findings.add(at, "wrong_field", f"{field.rate_date!r} is of type {day.type}: a rate has the day of a date")
+
+
+def _rates(field: Field) -> Iterator[tuple[str, str]]:
+    if field.base and field.formula:
+        yield "base", "a computed amount is not kept in the site's currency: give that to what it is computed of"
+    if field.rate_date and not field.base:
+        yield "rate_date", "the day of a rate says nothing without 'base: true'"
 
 
 def _contradictions(field: Field) -> Iterator[tuple[str, str]]:

@@ -122,6 +122,8 @@ class Field:
     json_schema: str = ""  # json: what its values must fit (JSON Schema 2020-12), as JSON text (YAML: schema)
     written: str = ""  # the type as it is written, where it is short for another: user, team
     number: str = ""  # auto_number: pattern such as "T-{00000}"
+    base: bool = False  # money: whether it also keeps its worth in the site's currency
+    rate_date: str = ""  # money: the field whose day tells the exchange rate; empty = the day it is written
     open_ends: bool = False  # date_range: whether an end may be missing
     order: str = "given_first"  # person_name: given_first | family_first
     was: str = ""  # former name, or relation.field: where it moves here from; its data are kept

@@ -71,6 +71,7 @@ _SEALED = frozenset({"max"})
 _PLAIN_ONLY = frozenset({"unique", "index", "default", "backfill", "formula"})
 _CHOICES = frozenset({"choices", "depends_on"})
 _USER = frozenset({"on_delete", "inverse", "many"})
+_MONEY = _NUMBER | {"base", "rate_date"}
 _POINTER = frozenset({"to", "on_delete", "inverse", "many", "hierarchy"})
 _LINKS = frozenset({"to", "inverse", "many", "through"})
 _KEPT = frozenset({"unique", "index", "default", "backfill", "formula"})
@@ -96,7 +97,7 @@ _RULES: dict[str, TypeRules] = {
     "integer": TypeRules("integer", _RANGE),
     "duration": TypeRules("integer", _RANGE),
     "decimal": TypeRules("decimal", _NUMBER),
-    "money": TypeRules("decimal", _NUMBER, parts=("currency",), first="amount"),
+    "money": TypeRules("decimal", _MONEY, parts=("currency", "base"), first="amount"),
     "percent": TypeRules("decimal", _NUMBER),
     "date": TypeRules("moment", _RANGE),
     "time": TypeRules("moment", _RANGE),
@@ -154,4 +155,6 @@ def rules_of(field: Field) -> TypeRules:
 
 def parts_of(field: Field) -> tuple[str, ...]:
     """Return the names of a field's further columns; a relation to several entities also keeps which."""
-    return ("entity",) if field.polymorphic else rules_of(field).parts
+    if field.polymorphic:
+        return ("entity",)
+    return tuple(part for part in rules_of(field).parts if part != "base" or field.base)

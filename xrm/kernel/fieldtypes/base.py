@@ -84,6 +84,8 @@ class Part:
         title: What people call it; empty = its name.
         written: Whether people give it; others the platform works out.
         lines: Whether it is a text of several lines.
+        optional: Whether a value is whole without it.
+        when: Which fields of the type have it; None = all.
         choices: The values a form offers, each with its title; None = anything may be typed.
     """
 
@@ -93,6 +95,8 @@ class Part:
     title: str = ""
     written: bool = True
     lines: bool = False
+    optional: bool = False
+    when: Callable[[Field], bool] | None = None
     choices: Callable[[], Iterable[tuple[str, str]]] | None = None
 
 

@@ -13,11 +13,21 @@ from xrm.kernel.store.schema import ColumnType
 from xrm.metadata.model import Field
 
 
-class Money(NamedTuple):
-    """An amount and its currency (ISO 4217 code)."""
-
+class _Amount(NamedTuple):
     amount: Decimal
     currency: str
+    base: Decimal | None = None
+
+
+class Money(_Amount):
+    """An amount and its currency (ISO 4217 code), and what it was worth in the site's currency, where that is kept."""
+
+    __slots__ = ()
+
+    def _asdict(self) -> dict[str, Any]:
+        """Return the parts by name; the base only where it is known."""
+        parts = super()._asdict()
+        return parts if self.base is not None else {name: parts[name] for name in ("amount", "currency")}
 
     @property
     def leading(self) -> Decimal:
@@ -25,10 +35,13 @@ class Money(NamedTuple):
         return self.amount
 
 
+BASE = ColumnType("decimal", 18, 2)
+
+
 def _parse_money(field: Field, value: Any, parsing: Parsing) -> Money | None:
     currency: Any = parsing.currency
     if isinstance(value, Mapping):
-        if unknown := set(value) - {"amount", "currency"}:
+        if unknown := set(value) - {"amount", "currency", *(("base",) if field.base else ())}:
             raise Refused("unknown_key", f"Money has no {min(unknown)!r}.", "give amount and currency")
         value, currency = value.get("amount"), value.get("currency") or parsing.currency
         if value is None or value == "":
@@ -39,13 +52,12 @@ def _parse_money(field: Field, value: Any, parsing: Parsing) -> Money | None:
 
 
 def _money_shape(field: Field) -> Mapping[str, Any]:
+    amount: Mapping[str, Any] = {"type": "string", "format": "decimal"}
+    base: Mapping[str, Any] = {"base": {"type": ["string", "null"], "format": "decimal"}} if field.base else {}
     return {
         "type": "object",
         "required": ["amount", "currency"],
-        "properties": {
-            "amount": {"type": "string", "format": "decimal"},
-            "currency": {"type": "string", "pattern": "^[A-Z]{3}$"},
-        },
+        "properties": {"amount": amount, "currency": {"type": "string", "pattern": "^[A-Z]{3}$"}, **base},
     }
 
 
@@ -59,9 +71,13 @@ register(
         "money",
         cell="number",
         first="amount",
-        parts=(Part("currency", ColumnType("text"), lambda parsing: parsing.currency),),
+        parts=(
+            Part("currency", ColumnType("text"), lambda parsing: parsing.currency),
+            Part("base", BASE, written=False, optional=True, when=lambda field: field.base),
+        ),
         make=Money,
         accepts=("string", "number"),
+        text=lambda field, value: f"{value['amount']} {value['currency']}",
         holds="an amount and its currency",
     ),
 )
