@@ -23,6 +23,8 @@ fields:
   name: {type: text, required: true}
   code: {type: text, unique: true}
   partners: {type: relation, to: party, many: true, inverse: partner_of}
+  source: {type: relation, to: deal, inverse: owned}
+  holder: {type: relation, to: [deal, user], inverse: held}
 """,
     "entities/deal.yaml": """
 entity: deal
@@ -258,3 +260,26 @@ async def test_definitions_that_make_no_sense_are_refused(tmp_path: Path, field:
         async with make_site(tmp_path, f"sqlite:///{tmp_path}/x.db", files):
             pass
     assert code in {issue.code for issue in refused.value.issues}
+
+
+async def test_lists_are_counted_and_looked_into_in_filters(site: TestSite) -> None:
+    boss, seller = site.people["Boss"], site.people["Seller"]
+    a, b = await _parties(site, "A", "B")
+    one, two = await _deal(site, competitors=[a, b]), await _deal(site, competitors=[a])
+    await _deal(site)
+
+    async def count(entity: str, filter: str, actor: Any = boss) -> int:
+        return (await site.records.count(actor, entity, Query(filter))).value
+
+    assert await count("deal", "size(competitors) == 2") == 1
+    assert await count("deal", "competitors.isEmpty()") == 1
+    assert await count("deal", "!isEmpty(competitors) && size(team) == 1") == 2
+    assert await count("party", "size(competes_in) >= 1 && size(partners) == 0") == 2
+    await site.system.update("party", a, {"source": one["id"], "holder": {"entity": "deal", "id": two["id"]}})
+    assert await count("deal", f"'{a}' in owned") == 1
+    assert await count("deal", "size(owned) == 1") == 1
+    assert await count("deal", "size(held) == 1 && size(owned) == 0") == 1
+    assert await count("deal", "size(competitors) > 0 || size(owned) > 0", seller) == 0  # may read none of the parties
+    for bad in ("size(nothing) > 0", "owned == 1", "size(owned.name) > 0"):
+        with pytest.raises(Invalid):
+            await count("deal", bad)

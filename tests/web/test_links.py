@@ -163,3 +163,12 @@ async def test_a_view_called_like_the_inverse_says_how_its_list_looks(pages: Pag
     assert "Bound by 1" in other
     assert "Child of A" in other
     assert "Parent of" not in other
+
+
+async def test_a_list_is_narrowed_to_records_without_links(pages: Pages) -> None:
+    party = (await pages.make("party", name="Acme"))["id"]
+    await pages.make("deal", name="With", competitors=[party])
+    await pages.make("deal", name="Alone")
+    shown = text_of(await pages.get("/e/deal?f.competitors=none", part=True))
+    assert "Alone" in shown
+    assert "With" not in shown

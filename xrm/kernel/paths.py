@@ -9,7 +9,7 @@ from xrm.kernel.expression import types
 from xrm.kernel.expression.types import Type
 from xrm.kernel.store.schema import ColumnType
 from xrm.kernel.values import TYPES, all_parts, column_at, columns
-from xrm.metadata.model import Entity, Field, Model
+from xrm.metadata.model import Entity, Field, Inverse, Model
 
 MAX_HOPS = 3  # relations one path may cross
 
@@ -77,6 +77,13 @@ def _has(field: Field, name: str) -> bool:
     return not pointer and any(part.name == name for part in all_parts(field))
 
 
+def inverse(model: Model, entity: Entity, path: tuple[str, ...]) -> Inverse | None:
+    """Return the list of other records that a name means from `entity`, or None when it means none."""
+    if len(path) != 1 or path[0] in entity.fields:
+        return None
+    return next((end for end in model.inverses.get(entity.name, ()) if end.name == path[0]), None)
+
+
 def type_of(field: Field, part: str = "") -> Type:
     """Return a field's type in the expression language."""
     if part:
@@ -99,6 +106,8 @@ class RecordScope:
         """Return the type of what `path` names, or None."""
         if path[0] == "user" and "user" not in self.entity.fields:
             return USER.get(path[1]) if len(path) == 2 else None
+        if inverse(self.model, self.entity, path) is not None:
+            return types.list_of(types.UUID)
         found = resolve(self.model, self.entity, path)
         return type_of(found.field, found.part) if found else None
 

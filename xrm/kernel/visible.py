@@ -14,12 +14,12 @@ from uuid import UUID
 
 from xrm.kernel.change import SYSTEM, Actor
 from xrm.kernel.computed.sql import computed
-from xrm.kernel.expression.types import UNDER, Type
-from xrm.kernel.paths import USER, Path, RecordScope, resolve
+from xrm.kernel.expression.types import COUNT, UNDER, Type
+from xrm.kernel.paths import USER, Path, RecordScope, inverse, resolve
 from xrm.kernel.policy import USER_ID, Access, Rule, predicate, visibility
 from xrm.kernel.store.schema import ColumnType
 from xrm.kernel.store.sql import Binder, Var, quote
-from xrm.metadata.model import Entity, Field
+from xrm.metadata.model import Entity, Field, Inverse
 
 if TYPE_CHECKING:
     from xrm.kernel.live import Live
@@ -37,6 +37,9 @@ class ReadableScope:
 
     def type_of(self, path: tuple[str, ...]) -> Type | None:
         """Return the type of what `path` names, or None."""
+        end = inverse(self.live.model, self.entity, path)
+        if end is not None and not _listed(self.live, self.actor, end):
+            return None
         found = resolve(self.live.model, self.entity, path)
         if found is not None and not readable(self.live, self.actor, self.entity, found):
             return None
@@ -66,6 +69,11 @@ def readable(live: Live, actor: Actor, entity: Entity, path: Path) -> bool:
     if access is None or visibility(access, path.field.name) is None:
         return False
     return path.field.through is None or linking(live, actor, path.field) is not None
+
+
+def _listed(live: Live, actor: Actor, end: Inverse) -> bool:
+    access = live.policy.access(actor, end.entity, "read")
+    return access is not None and visibility(access, end.field) is not None
 
 
 def linking(live: Live, actor: Actor, field: Field) -> Access | None:
@@ -129,6 +137,10 @@ class Visible:
 
     def path(self, entity: Entity, alias: str, path: tuple[str, ...]) -> str:
         """Return the SQL of a field path, or of ``user.*``; across a relation only rows the actor may read count."""
+        if path[0] == COUNT:
+            return f"SELECT count(*) FROM ({self.path(entity, alias, path[1:])}) {self.alias()}"
+        if (end := inverse(self.live.model, entity, path)) is not None:
+            return self.pointing(entity, alias, end)
         if path[0] == UNDER:
             return self.below(self.live.model.entities[path[1]], path[2], path[3])
         if path[0] == "user" and "user" not in entity.fields:
@@ -146,6 +158,24 @@ class Visible:
         pointer = self.column(access, alias, relation.name, relation.name)
         shown = self.path(target, inner, path[1:])
         return f"(SELECT {shown} FROM {quote(target.name)} {inner} WHERE {self.joined(target, inner, pointer)})"
+
+    def pointing(self, entity: Entity, alias: str, end: Inverse) -> str:
+        """Return the statement, without parentheses, of the ids of the records that point here and may be read.
+
+        Raises:
+            LookupError: the actor may read none.
+        """
+        other = self.live.model.entities[end.entity]
+        access = self.access(other)
+        if access is None:
+            raise LookupError(end.entity)
+        inner, field = self.alias(), other.fields[end.field]
+        where = [f'{inner}."deleted_at" IS NULL', f'{self.path(other, inner, (field.name,))} = {alias}."id"']
+        if field.polymorphic:
+            where.append(f"{self.path(other, inner, (field.name, 'entity'))} = {self.binder.bind(entity.name, TEXT)}")
+        if rows := self.rows(access.rules, other, inner):
+            where.append(rows)
+        return f'SELECT {inner}."id" FROM {quote(other.name)} {inner} WHERE {" AND ".join(where)}'
 
     def below(self, entity: Entity, above: str, top: str) -> str:
         """Return the statement, without parentheses, of the ids of a record and of all the actor may read below it.

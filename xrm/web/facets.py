@@ -147,7 +147,7 @@ def _options(facet: Facet, zone: ZoneInfo) -> list[str]:
 def _relation(facet: Facet, zone: ZoneInfo) -> list[str]:
     name = facet.field.name
     if facet.field.through is not None:
-        special = {ME: f"user.id in {name}"}
+        special = {ME: f"user.id in {name}", NONE: f"isEmpty({name})"}
         return _any([special.get(v) or f"{quoted(v)} in {name}" for v in facet.chosen])
     special = {ME: f"{name} == user.id", NONE: f"{name} == null"}
     return _any([special.get(v) or f"{name} == {quoted(v)}" for v in facet.chosen])
@@ -239,7 +239,7 @@ def _choices(facet: Facet) -> Iterable[Option]:
 async def _records(visit: PageVisit, facet: Facet) -> Offer:
     target = facet.field.to[0]
     special = [Option(ME, "Me", ME in facet.chosen)] if target == "user" else []
-    if not facet.field.required and facet.field.through is None:
+    if not facet.field.required:
         special.append(Option(NONE, "No value", NONE in facet.chosen))
     if not visit.may(target, "read"):
         return Offer(facet, tuple(special))

@@ -36,6 +36,7 @@ from xrm.kernel.expression.tree import (
 )
 from xrm.kernel.expression.types import (
     BOOL,
+    COUNT,
     DATETIME,
     INT,
     NULL,
@@ -55,6 +56,7 @@ from xrm.kernel.expression.types import (
 MAX_FIELDS = 100  # different fields and tests for membership in one expression: SQLite passes at most 127 arguments
 MAX_ARGUMENTS = 100  # of one call, for the same reason
 
+_OF_LISTS = frozenset({"size", "isEmpty"})  # functions that also take a list of records
 _FOLDED = frozenset({"int", "decimal", "text", "bool"})
 _SUGGESTED_LENGTH = 80  # longer names are not compared with the known ones
 
@@ -221,6 +223,8 @@ class Checker:
         self._count(tree, function)
         if function.members == "under":
             return self._under(tree)
+        if function.name in _OF_LISTS and (counted := self._counted(tree, function)) is not None:
+            return counted
         if function.members:
             return self._members(tree, function)
         args = tuple(self._argument(function, index, self._node(arg)) for index, arg in enumerate(tree.args))
@@ -230,6 +234,16 @@ class Checker:
             return Call(function.returns(args), function, args, tree.position)
         except Mismatch as error:
             self._refuse(args[error.index].position, f"{function.name}(): {error.reason}")
+
+    def _counted(self, tree: Syntax, function: Function) -> Node | None:
+        """Return size() or isEmpty() of a list of records as the number of them; None of anything else."""
+        node = self._node(tree.args[0])
+        if not isinstance(node, Field) or node.type.item is None or node.parameter:
+            return None
+        count = Field(INT, (COUNT, *node.path), tree.position)
+        if function.name == "size":
+            return count
+        return Compare("==", count, Literal(INT, 0, tree.position), tree.position)
 
     def _under(self, tree: Syntax) -> Node:
         """Return a test of a place in a hierarchy as a test of membership in a record and all below it."""

@@ -142,7 +142,7 @@ _TABLE = (
     ),
     Function(
         "size",
-        "Number of characters of a text, or of texts in a set.",
+        "Number of characters of a text, of texts in a set, or of records in a list (in filters only).",
         (("text", "texts"),),
         always(INT),
         len,

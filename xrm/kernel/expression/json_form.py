@@ -37,7 +37,7 @@ from xrm.kernel.expression.tree import (
     Within,
     children,
 )
-from xrm.kernel.expression.types import UNDER
+from xrm.kernel.expression.types import COUNT, UNDER
 
 Json = Any
 Replace = Callable[[Node], Json]  # what to write instead of a node, or None
@@ -70,6 +70,8 @@ def _of_node(node: Node, replace: Replace) -> Json:
     match node:
         case Literal():
             return _of_constant(node)
+        case Field(_, (str(first), *path)) if first == COUNT:
+            return {"call": "size", "args": [{"field": ".".join(path)}]}
         case Field():
             return {"field": ".".join(node.path)}
         case Within(item, Field(_, (str(first), _, _, word))) if first == UNDER:

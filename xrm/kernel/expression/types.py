@@ -104,6 +104,9 @@ class Hierarchies(Protocol):
         """Return the entity of the record at `path`, and its relation to the record above it; None without one."""
 
 
+COUNT = "@count"
+"""First step of the path that stands for the number of records in a list."""
+
 UNDER = "@under"
 """First step of the path that stands for a record and all below it: entity, relation, and the id or ``user`` path."""
 
