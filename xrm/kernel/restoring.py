@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 
 from xrm.kernel.impact import PAGE
@@ -98,7 +98,10 @@ async def bring_back(store: Store, back: Restores, staged: Schema, new: Schema) 
 
     A reference whose record is gone by now becomes empty.
     """
-    for chain in back.chains:
+    plain_ones, others = _sorted(back.chains)
+    for chains in plain_ones:
+        await _bring_together(store, chains, staged.tables[chains[0].table])
+    for chain in others:
         await _bring_chain(store, chain, staged.tables[chain.table])
     for table, column, nowhere in references(back, staged, new):
         await store.execute(f"UPDATE {quote(table)} SET {quote(column)} = NULL WHERE {nowhere}")
@@ -125,6 +128,30 @@ def _nowhere(staged: Schema, table: str, column: str, other: str) -> str:
     key = next(c for c in there.columns if c.primary)
     found = f"SELECT 1 FROM {quote(there.name)} AS xrm_that WHERE xrm_that.{quote(key.name)} = {value}"
     return f"{value} IS NOT NULL AND NOT EXISTS ({found})"
+
+
+def _sorted(chains: Sequence[Chain]) -> tuple[list[list[Chain]], list[Chain]]:
+    """Return the columns that were dropped and not changed before, by the table that kept them; and all others."""
+    together: dict[tuple[str, str], list[Chain]] = {}
+    others = []
+    for chain in chains:
+        if chain.dropped is None or chain.links or chain.start.type != chain.new.type:
+            others.append(chain)
+        else:
+            together.setdefault((chain.table, chain.dropped.kept.name), []).append(chain)
+    return list(together.values()), others
+
+
+async def _bring_together(store: Store, chains: Sequence[Chain], table: Table) -> None:
+    """Bring all columns back that one table kept, in one pass over the records."""
+    name, key = quote(table.name), next(c for c in table.columns if c.primary)
+    sets = ", ".join(f"{quote(c.target)} = k.{quote(plain(c.start.id))}" for c in chains)
+    kept = next(c.dropped.kept for c in chains if c.dropped)
+    await store.execute(
+        f"UPDATE {name} SET {sets} FROM {quote(kept.name)} AS k WHERE k.{quote(RECORD)} = {name}.{quote(key.name)}"
+    )
+    for chain in chains:
+        await _fill_newer(store, chain, table, key)
 
 
 async def _bring_chain(store: Store, chain: Chain, table: Table) -> None:
