@@ -64,6 +64,18 @@ async def test_worth_is_filtered_sorted_and_added_up(site: TestSite) -> None:
     assert rows == [{"sum(amount.base)": "28.00", "count": 3}]
 
 
+async def test_amounts_of_several_currencies_are_never_added_up_as_one(site: TestSite) -> None:
+    for amount, currency in (("10.00", "EUR"), ("5.00", "EUR"), ("20.00", "USD")):
+        await bill(site, amount, currency)
+    values = ("sum(amount)", "avg(amount)", "min(amount.amount)", "max(amount)")
+    mixed = await site.records.aggregate(SYSTEM, "bill", Totals((), values))
+    assert mixed == [dict.fromkeys(values)]
+    own = await site.records.aggregate(SYSTEM, "bill", Totals((), ("sum(amount)",), "amount.currency == 'EUR'"))
+    assert own == [{"sum(amount)": "15.00"}]
+    each = await site.records.aggregate(SYSTEM, "bill", Totals(("amount.currency",), ("sum(amount)",)))
+    assert [r["sum(amount)"] for r in each] == ["15.00", "20.00"]
+
+
 async def test_worth_is_kept_until_the_amount_its_day_or_somebody_changes_it(site: TestSite) -> None:
     made = await bill(site, "10.00", "USD", "2026-11-01")
     await site.system.create("currency_rate", {"currency": "USD", "date": "2026-10-15", "rate": "0.5"})

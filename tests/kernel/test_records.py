@@ -379,8 +379,13 @@ async def test_totals_per_group(site: TestSite) -> None:
         ("new", "EUR"): (1, "10.00"),
         ("new", "USD"): (1, "2.50"),
     }
-    months = await site.records.aggregate(boss, "deal", Totals(("created_at.month",), ("avg(amount)", "min(amount)")))
-    assert months == [{"created_at.month": "2026-11", "avg(amount)": "5.916667", "min(amount)": "2.50"}]
+    values = ("avg(amount)", "min(amount)")
+    months = await site.records.aggregate(
+        boss, "deal", Totals(("created_at.month",), values, "amount.currency == 'EUR'")
+    )
+    assert months == [{"created_at.month": "2026-11", "avg(amount)": "7.625000", "min(amount)": "5.25"}]
+    mixed = await site.records.aggregate(boss, "deal", Totals(("created_at.month",), values))
+    assert mixed == [{"created_at.month": "2026-11", "avg(amount)": None, "min(amount)": None}]
 
 
 async def test_counting_is_capped(site: TestSite, monkeypatch: pytest.MonkeyPatch) -> None:

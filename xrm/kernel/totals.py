@@ -24,7 +24,8 @@ class Totals:
 
     Attributes:
         group: Field paths; of a date also ``close_date.month``, ``.year`` or ``.day``.
-        values: ``count``, ``sum(amount)``, ``avg(…)``, ``min(…)``, ``max(…)``.
+        values: ``count``, ``sum(amount)``, ``avg(…)``, ``min(…)``, ``max(…)``. Of amounts in several currencies none:
+            group by ``amount.currency``, or ask for ``sum(amount.base)``.
         filter: As in `Query`.
         search: As in `Query`.
     """
@@ -97,14 +98,24 @@ def _value(selector: Selector, text: str) -> Slot:
     numeric = kind.name in ("int", "decimal")
     if match[2] in ("sum", "avg") and not numeric:
         raise Invalid("The totals are not valid", [Issue("values", "not_a_number", f"{match[3]!r} is not a number.")])
+    alone = _of_one_currency(selector, path, match[3])
     if match[2] == "avg":
-        return Slot(text, selector.select(_average(selector, sql, kind)), lambda value: f"{value:.6f}")
+        return Slot(text, selector.select(alone.format(_average(selector, sql, kind))), lambda value: f"{value:.6f}")
     if kind.name in UNORDERED:
         raise Invalid("The totals are not valid", [Issue("values", "not_sortable", f"{match[3]!r} has no order.")])
     show = selector.live.dialect.jsonable(kind)
     if match[2] == "sum" and kind.name == "int":
         return Slot(text, selector.select(f"sum({sql})"), int)
-    return Slot(text, selector.select(f"{match[2]}({sql})"), show)
+    return Slot(text, selector.select(alone.format(f"{match[2]}({sql})")), show)
+
+
+def _of_one_currency(selector: Selector, path: Path, name: str) -> str:
+    """Return what a total is put into: amounts of several currencies have none, for nobody could say what it is."""
+    if path.field.type != "money" or path.field.virtual or path.part not in ("", "amount"):
+        return "{}"
+    parts = tuple(name.removesuffix(".amount").split("."))
+    currency = selector.visible.value(selector.entity, "t", (*parts, "currency"))
+    return f"CASE WHEN min({currency}) = max({currency}) THEN {{}} END"
 
 
 def _average(selector: Selector, sql: str, kind: ColumnType) -> str:
