@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from xrm.errors import Forbidden, Invalid, ModelError
+from xrm.errors import Forbidden, Invalid, ModelError, Unavailable
 from xrm.kernel.change import SYSTEM
 from xrm.kernel.query import Query
 from xrm.testing import TestSite, make_site
@@ -283,3 +284,15 @@ async def test_lists_are_counted_and_looked_into_in_filters(site: TestSite) -> N
     for bad in ("size(nothing) > 0", "owned == 1", "size(owned.name) > 0"):
         with pytest.raises(Invalid):
             await count("deal", bad)
+
+
+async def test_the_same_link_made_by_many_at_once_is_one(site: TestSite) -> None:
+    boss = site.people["Boss"]
+    for _ in range(5):
+        (a,) = [(await site.system.create("party", {"name": "A"}))["id"]]
+        id = UUID((await _deal(site))["id"])
+        wanted = [{"competitors": {"add": [{"id": a, "note": str(n)}]}} for n in range(8)]
+        done = await asyncio.gather(*(site.records.update(boss, "deal", id, w) for w in wanted), return_exceptions=True)
+        assert [d for d in done if isinstance(d, BaseException) and not isinstance(d, Unavailable)] == []
+        links = (await site.system.get("deal", id))["competitors"]
+        assert [link["id"] for link in links] == [a]

@@ -129,14 +129,29 @@ class Linking:
         values = dict(wanted.values)
         try:
             if there is None:
-                ends = {write.link.near: id, write.link.far: wanted.target}
-                await writing.create(act.actor, write.link.entity, {**values, **ends})
-            elif values:
+                there = await self._made(act, writing, write, id, wanted)
+            if there is not None and values:
                 await writing.update(act.actor, write.link.entity, UUID(there["id"]), values)
         except (NotFound, Forbidden):
             raise Forbidden(f"You may not change {write.field.title}.") from None
         except Invalid as refused:
             raise Invalid(issues=[_placed(write, issue, number) for issue in refused.issues]) from None
+
+    async def _made(
+        self, act: Act, writing: Writing, write: LinkWrite, id: UUID, wanted: Wanted
+    ) -> Mapping[str, Any] | None:
+        """Make a link; return the one that somebody else made at the same time, or None."""
+        values = {**dict(wanted.values), write.link.near: id, write.link.far: wanted.target}
+        try:
+            async with writing.acts.attempt(act.actor):
+                await writing.create(act.actor, write.link.entity, values)
+        except Conflict as taken:
+            there = (await self._there(act, write, id)).get(str(wanted.target))
+            if there is None:
+                issues = [replace(issue, path=write.field.name) for issue in taken.issues]
+                raise Conflict(taken.message, issues) from None
+            return there
+        return None
 
 
 def _placed(write: LinkWrite, issue: Issue, number: int) -> Issue:
