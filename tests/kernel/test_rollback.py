@@ -274,6 +274,18 @@ class TestAType:
         assert await cells(store, found, "thing", "a") == [" 1", "+2"]
         assert found.number == 5
 
+    async def test_and_so_on_for_long(self, store: Store):
+        """The way back goes through forty changes; each kept its values."""
+        found = await take(store, TEXT)
+        for text in (" 1", "+2"):
+            await put(store, found, "thing", a=text)
+        await take(store, NUMBER)
+        for _ in range(20):
+            await go(store, TEXT, 1)
+            await go(store, NUMBER, 2)
+        found = await back(store, TEXT, 1)
+        assert await cells(store, found, "thing", "a") == [" 1", "+2"]
+
     async def test_goes_back_over_a_drop(self, store: Store):
         first = one(field("a"), field("b"))
         found = await take(store, first)

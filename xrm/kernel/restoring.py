@@ -14,6 +14,8 @@ from xrm.kernel.store.schema import Column, Schema, Table
 from xrm.kernel.store.sql import quote
 from xrm.kernel.store.store import Store
 
+_SHORT_WAY = 4  # links that one statement may take without keeping what is in between
+
 
 def way(store: Store, chain: Chain, table: Table) -> str:
     """Return SQL for (xrm_id, xrm_value as text, xrm_at) of all records whose values come back.
@@ -28,14 +30,16 @@ def way(store: Store, chain: Chain, table: Table) -> str:
         assert chain.dropped is not None  # noqa: S101 - a chain starts somewhere
         value = f"CAST({quote(plain(chain.dropped.column.id))} AS text)"
         base = f"SELECT {quote(RECORD)} AS xrm_id, {value} AS xrm_value FROM {quote(chain.dropped.kept.name)}"
-    sql = f"SELECT xrm_id, xrm_value, {last} AS xrm_at, 1 AS xrm_on FROM ({base}) AS xrm_base"
-    for number in range(last - 1, -1, -1):
-        sql = _back(store, chain, number, sql)
-    return sql
+    steps = [f"SELECT xrm_id, xrm_value, {last} AS xrm_at, 1 AS xrm_on FROM ({base}) AS xrm_base"]
+    steps += [_back(store, chain, number, f"xrm_way_{number + 1}") for number in range(last - 1, -1, -1)]
+    # One after the other, not within each other: SQLite's parser and joins have limits, and a way may be long.
+    kind = "MATERIALIZED " if last > _SHORT_WAY else ""
+    named = ", ".join(f"xrm_way_{last - n} AS {kind}({sql})" for n, sql in enumerate(steps))
+    return f"WITH {named} SELECT xrm_id, xrm_value, xrm_at FROM xrm_way_0"
 
 
-def _back(store: Store, chain: Chain, number: int, inner: str) -> str:
-    """Return `inner` with its values gone back through one link."""
+def _back(store: Store, chain: Chain, number: int, source: str) -> str:
+    """Return SQL for the values of `source` gone back through one link."""
     link = chain.links[number]
     before, there = f"CAST(k.{quote(plain(link.column.id))} AS text)", f"k.{quote(RECORD)}"
     equal = same(store, "w.xrm_value", f"CAST(k.{quote(after_id(link.column.id))} AS text)")
@@ -44,7 +48,7 @@ def _back(store: Store, chain: Chain, number: int, inner: str) -> str:
         f"SELECT w.xrm_id, CASE WHEN {hit} THEN {before} ELSE w.xrm_value END AS xrm_value,"
         f" CASE WHEN {hit} THEN {number} ELSE w.xrm_at END AS xrm_at,"
         f" CASE WHEN {there} IS NULL OR {hit} THEN w.xrm_on ELSE 0 END AS xrm_on"
-        f" FROM ({inner}) AS w LEFT JOIN {quote(link.kept.name)} AS k ON {there} = w.xrm_id"
+        f" FROM {source} AS w LEFT JOIN {quote(link.kept.name)} AS k ON {there} = w.xrm_id"
     )
 
 
