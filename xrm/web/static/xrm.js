@@ -78,7 +78,7 @@
   // --- forms: saved by Ctrl+S, not left by accident
   let dirty = false;
   const guarded = () => $("form[data-guard]");
-  const snapshot = (form) => new URLSearchParams([...new FormData(form)].filter(([name]) => name !== "_csrf")).toString();
+  const snapshot = (form) => new URLSearchParams([...new FormData(form)].filter(([name]) => name !== "_csrf").map(([name, value]) => [name, value instanceof File ? value.name : value])).toString();
   const form = guarded();
   if (form) {
     const before = $(".error-summary") ? "" : snapshot(form);
