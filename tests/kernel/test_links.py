@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from xrm.errors import Forbidden, Invalid, ModelError, Unavailable
+from xrm.errors import Conflict, Forbidden, Invalid, ModelError, Unavailable
 from xrm.kernel.change import SYSTEM
 from xrm.kernel.query import Query
 from xrm.testing import TestSite, make_site
@@ -296,3 +296,29 @@ async def test_the_same_link_made_by_many_at_once_is_one(site: TestSite) -> None
         assert [d for d in done if isinstance(d, BaseException) and not isinstance(d, Unavailable)] == []
         links = (await site.system.get("deal", id))["competitors"]
         assert [link["id"] for link in links] == [a]
+
+
+async def test_links_live_through_changes_of_the_model(site: TestSite) -> None:
+    (a,) = await _parties(site, "A")
+    made = await _deal(site, competitors=[a])
+    deal, party = FILES["entities/deal.yaml"], FILES["entities/party.yaml"]
+    deal = deal.replace("strength: {type: integer, min: 1}", "rank: integer, strength: {type: integer, min: 1}")
+    await site.apply(
+        {"entities/deal.yaml": deal, "entities/party.yaml": party.replace("  code:", "  town: text\n  code:")}
+    )
+    ranked = await site.system.update("deal", made["id"], {"competitors": [{"id": a, "rank": 3}]})
+    assert ranked["competitors"][0]["link"]["rank"] == 3
+    deal = deal.replace("  competitors:\n", "  rivals:\n    was: competitors\n")
+    party = party.replace("  partners: {", "  allies: {was: partners, ")  # its link entity is called after the field
+    await site.system.update("party", a, {"partners": [a]})
+    await site.apply({"entities/deal.yaml": deal, "entities/party.yaml": party})
+    assert _names((await site.system.get("deal", made["id"]))["rivals"]) == ["A"]
+    assert _names((await site.system.get("party", a))["allies"]) == ["A"]
+    gone = deal.replace("    was: competitors\n", "    removed: true\n")
+    gone = gone.replace("  - {entity: deal_competitor, actions: [read, create, update]}\n", "")
+    with pytest.raises(Conflict) as asked:
+        await site.apply({"entities/deal.yaml": gone})
+    assert [i.path for i in asked.value.issues] == ["deal_competitor"]
+    await site.apply(consent=asked.value.details["steps"])
+    assert "rivals" not in await site.system.get("deal", made["id"])
+    assert "competes_in" not in await site.system.get("party", a)
