@@ -23,7 +23,7 @@ from xrm.kernel.change import SYSTEM, Actor
 from xrm.kernel.hooks import Command
 from xrm.kernel.kernel import BUILTIN
 from xrm.kernel.plugins import load_plugins
-from xrm.printing import emit, emit_error, show_error, show_issues, show_plan
+from xrm.printing import emit, emit_error, progress_line, show_error, show_issues, show_plan
 from xrm.settings import Settings, load_settings
 from xrm.site import Site, open_site
 
@@ -137,7 +137,7 @@ async def plan(site: Site, args: argparse.Namespace) -> int:
 async def apply(site: Site, args: argparse.Namespace) -> int:
     """Put the definitions in force."""
     seal = _seal_of(args.plan) if args.plan else args.hash
-    done = await site.kernel.apply(CLI, site.kernel.sources(), frozenset(args.consent), seal)
+    done = await site.kernel.apply(CLI, site.kernel.sources(), frozenset(args.consent), seal, progress_line(sys.stderr))
     if args.json:
         emit({"generation": done.generation.number, "steps": [s.to_dict() for s in done.steps]})
     elif done.changed:

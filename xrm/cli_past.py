@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ from xrm.errors import NotFound
 from xrm.kernel.change import Actor
 from xrm.kernel.journal import Generation
 from xrm.kernel.purge import Selection
-from xrm.printing import emit, show_issues, show_plan
+from xrm.printing import emit, progress_line, show_issues, show_plan
 from xrm.site import Site
 
 CLI = Actor(id=None, name="Command line", kind="system", source="cli")
@@ -66,7 +67,8 @@ async def rollback(site: Site, args: argparse.Namespace) -> int:
             show_plan(plan)
             print(f"plan {plan.hash}: go back with `xrm rollback {args.generation} --yes --hash {plan.hash}`")
         return 1 if plan.blocking else 0
-    done = await site.kernel.rollback(CLI, args.generation, frozenset(args.consent), args.hash)
+    told = progress_line(sys.stderr)
+    done = await site.kernel.rollback(CLI, args.generation, frozenset(args.consent), args.hash, told)
     sources = files_of(site.kernel.sources(), done.generation.sources)
     issues = write_sources(site.settings.folder, sources) if args.write_files else []
     if args.json:

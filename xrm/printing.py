@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, TextIO
 
 from xrm.errors import Issue, XrmError
+from xrm.kernel.apply import Progress, Tell, silent
 from xrm.kernel.plan import Plan
 
 
@@ -49,3 +50,17 @@ def show_plan(plan: Plan) -> None:
         if step.samples:
             print("      such as " + ", ".join(step.samples))
     show_issues(plan.issues)
+
+
+def progress_line(out: TextIO) -> Tell:
+    """Return what shows the progress of a change on one line of a terminal; where there is none, nothing is shown."""
+    if not out.isatty():
+        return silent
+
+    def tell(progress: Progress) -> None:
+        rows = f": {progress.rows} of {progress.of} records" if progress.of else ""
+        print(f"\r\x1b[K{progress.step} of {progress.steps}{rows}", end="", file=out, flush=True)
+        if progress.step == progress.steps and progress.rows == progress.of:
+            print("\r\x1b[K", end="", file=out, flush=True)
+
+    return tell

@@ -5,22 +5,24 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from functools import partial
+from io import StringIO
 from typing import Any
 
 import pytest
 
 from tests.kernel.planning import cells, entity, expected, field, look, model, one, put
 from xrm.errors import Conflict, ModelError
-from xrm.kernel.apply import Applied, Order, apply, carry_out, measure
+from xrm.kernel.apply import Applied, Order, Progress, apply, carry_out, measure
 from xrm.kernel.change import SYSTEM
 from xrm.kernel.journal import Generation, current, history
 from xrm.kernel.kept import origin
-from xrm.kernel.plan import Plan
+from xrm.kernel.plan import Plan, propose
 from xrm.kernel.purge import Selection, list_kept, purge, purged_since
 from xrm.kernel.rollback import propose_rollback
 from xrm.kernel.store.schema import ColumnType
 from xrm.kernel.store.store import Store
 from xrm.metadata.model import Model
+from xrm.printing import progress_line
 
 ALL = Selection()
 
@@ -408,3 +410,28 @@ class TestPurge:
         await take(store, AB)
         assert await purge(store, SYSTEM, ALL, lambda: datetime.now(UTC)) == (None, [])
         assert len(await history(store)) == 1
+
+
+async def test_progress_is_told_by_statement_and_by_record(store: Store, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("xrm.kernel.impact.PAGE", 3)
+    found = await take(store, NUMBER)
+    for number in range(7):
+        await put(store, found, "thing", a=number)
+    told: list[Progress] = []
+    await carry_out(store, partial(propose, TEXT), Order(SYSTEM, tell=told.append))
+    assert [(p.rows, p.of) for p in told if p.of] == [(3, 7), (6, 7), (7, 7)]
+    assert told[-1].step == told[-1].steps
+
+
+def test_progress_is_one_line_of_a_terminal():
+    class Terminal(StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    out = Terminal()
+    tell = progress_line(out)
+    tell(Progress(1, 2, "…", 3, 7))
+    assert "1 of 2: 3 of 7 records" in out.getvalue()
+    tell(Progress(2, 2, "…"))
+    assert out.getvalue().endswith("\x1b[K")
+    assert progress_line(StringIO()) is not tell

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from xrm.errors import Conflict, Issue, ModelError
 from xrm.kernel.carry.find import named
@@ -36,6 +37,26 @@ from xrm.metadata.model import Model
 
 LOCK = "xrm.schema"  # the one that a schema transaction takes
 _TEXT = ColumnType("text")
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a change has come: statement `step` of `steps`; where values are converted, `rows` of `of` records."""
+
+    step: int
+    steps: int
+    what: str
+    rows: int = 0
+    of: int = 0
+
+
+Tell = Callable[[Progress], None]
+"""Is told of progress, from within the transaction: it must be quick."""
+
+
+def silent(_: Progress) -> None:
+    """Tell nobody."""
+
 
 Proposer = Callable[[Generation | None], Plan]
 """Gives the plan for the generation in force."""
@@ -107,6 +128,7 @@ class Order:
     expected_hash: str = ""
     data_step: DataStep | None = None
     clock: Callable[[], datetime] = _now
+    tell: Tell = silent
 
 
 async def carry_out(store: Store, proposer: Proposer, order: Order) -> Applied:
@@ -158,7 +180,7 @@ async def _carry_out(store: Store, plan: Plan, before: Generation | None, order:
     here = kept.settled(here)
     if plan.restores:
         here = await _bring_back(store, plan, plan.restores, here)
-    await perform_all(store, here, kept.added(plan.new))
+    await perform_all(store, here, kept.added(plan.new), order.tell)
     await clear_away(store, plan.carries)
     await store.tables_changed()
     schema = kept.added(plan.new)
@@ -196,10 +218,17 @@ async def _bring_back(store: Store, plan: Plan, back: Restores, here: Schema) ->
     return staged
 
 
-async def perform_all(store: Store, old: Schema, new: Schema) -> None:
+async def perform_all(store: Store, old: Schema, new: Schema, tell: Tell = silent) -> None:
     """Turn a database of schema `old` into one of schema `new`, within the open transaction."""
-    for operation in operations(old, new, store.dialect):
-        await _perform(store, operation)
+    todo = operations(old, new, store.dialect)
+    for number, operation in enumerate(todo, start=1):
+        now = Progress(number, len(todo), str(operation))
+        tell(now)
+        await _perform(store, operation, partial(_count, tell, now))
+
+
+def _count(tell: Tell, now: Progress, rows: int, of: int) -> None:
+    tell(dataclasses.replace(now, rows=rows, of=of))
 
 
 def _changes_tables(store: Store, plan: Plan) -> bool:
@@ -254,20 +283,27 @@ async def _lock_tables(store: Store, plan: Plan) -> None:
         await store.execute(f"LOCK TABLE {', '.join(map(quote, sorted(names)))} IN ACCESS EXCLUSIVE MODE")
 
 
-async def _perform(store: Store, operation: Operation) -> None:
+def _uncounted(_rows: int, _of: int) -> None:
+    """Count for nobody."""
+
+
+async def _perform(store: Store, operation: Operation, count: Callable[[int, int], None] = _uncounted) -> None:
     if isinstance(operation, Run):
         await store.execute(operation.sql)
     else:
-        await _convert(store, operation)
+        await _convert(store, operation, count)
 
 
-async def _convert(store: Store, what: Convert) -> None:
-    dialect = store.dialect
+async def _convert(store: Store, what: Convert, count: Callable[[int, int], None]) -> None:
+    dialect, done = store.dialect, 0
     value, key = dialect.placeholder(1, what.new), dialect.placeholder(2, what.key.type)
     sql = f"UPDATE {quote(what.table)} SET {quote(what.target)} = {value} WHERE {quote(what.key.name)} = {key}"
+    of = (await store.fetch(f"SELECT count({quote(what.source)}) FROM {quote(what.table)}"))[0][0]
     async for page in scan(store, what.table, what.key, what.source, what.old):
         rows = [(dialect.encode(what.new, convert(cell, what.old, what.new)), id) for id, _, cell in page]
         await store.execute_many(sql, rows)
+        done += len(rows)
+        count(done, of)
 
 
 async def _follow_renames(store: Store, plan: Plan, schema: Schema) -> None:

@@ -201,12 +201,20 @@ class Kernel:
         return replace(plan, issues=tuple(dict.fromkeys((*plan.issues, *kept, *broken, *uses, *notices))))
 
     async def apply(
-        self, actor: Actor, sources: Sequence[Source], consent: frozenset[str] = frozenset(), expected_hash: str = ""
+        self,
+        actor: Actor,
+        sources: Sequence[Source],
+        consent: frozenset[str] = frozenset(),
+        expected_hash: str = "",
+        tell: applying.Tell = applying.silent,
     ) -> applying.Applied:
-        """Put `sources` in force in the database and in this process. See `xrm.kernel.apply.apply`."""
+        """Put `sources` in force in the database and in this process; `tell` hears how far it is.
+
+        Raises as `xrm.kernel.apply.apply` does.
+        """
         async with self._applying:
             model = await asyncio.to_thread(self.read_model, sources)  # a large model takes seconds: not on the loop
-            order = self._order(actor, model, consent, expected_hash)
+            order = replace(self._order(actor, model, consent, expected_hash), tell=tell)
             return await self._carry_out(partial(self._propose, model), order, model)
 
     async def plan_rollback(self, number: int) -> Plan:
@@ -221,7 +229,12 @@ class Kernel:
         return await applying.measure(self.store, plan)
 
     async def rollback(
-        self, actor: Actor, number: int, consent: frozenset[str] = frozenset(), expected_hash: str = ""
+        self,
+        actor: Actor,
+        number: int,
+        consent: frozenset[str] = frozenset(),
+        expected_hash: str = "",
+        tell: applying.Tell = applying.silent,
     ) -> applying.Applied:
         """Go back to generation `number`: a new generation with its definitions, ids and kept values.
 
@@ -229,7 +242,8 @@ class Kernel:
         """
         async with self._applying:
             proposer, model = await self._way_back(number)
-            return await self._carry_out(proposer, self._order(actor, model, consent, expected_hash), model)
+            order = replace(self._order(actor, model, consent, expected_hash), tell=tell)
+            return await self._carry_out(proposer, order, model)
 
     async def _way_back(self, number: int) -> tuple[applying.Proposer, Model]:
         found = await journal.history(self.store)
