@@ -386,6 +386,7 @@ class TestPurge:
         assert gone == held[:1]
         assert generation is not None
         assert [s["description"] for s in generation.steps] == ["Remove what generation 2 kept: 2 values of thing.b."]
+        assert [(s["rows"], s["affected"]) for s in generation.steps] == [(2, 2)]
         await agree(store)
         shown = await plan_back(store, AB, 1)
         assert any("its 2 values were purged" in s.description for s in shown.steps) or shown.restores is not None

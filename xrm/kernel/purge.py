@@ -150,6 +150,7 @@ def _step(gone: KeptValues) -> dict[str, Any]:
         "field": gone.field,
         "description": f"Remove what generation {gone.holding.generation} kept: {gone.description}.",
         "severity": DESTRUCTIVE,
+        "rows": gone.holding.count,
         "affected": gone.holding.count,
     }
 
