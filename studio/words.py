@@ -62,6 +62,8 @@ TYPES: Mapping[str, Word] = MappingProxyType(
         "json": Word("JSON", "braces", "Data of another program."),
         "encrypted_text": Word("Encrypted text", "shield-lock", "Readable here, not in the database or its copies."),
         "secret": Word("Secret", "key", "Written once and never shown again."),
+        "lookup": Word("Field of a linked record", "eye", "Shows a field across a link, such as customer.country."),
+        "rollup": Word("Total over linked records", "calculator-fill", "Counts or adds up the records that link here."),
         "uuid": Word("UUID", "fingerprint", "An identifier of another program."),
     }
 )

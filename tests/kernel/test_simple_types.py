@@ -67,6 +67,8 @@ async def test_numbers_are_those_of_the_sites_country_and_shown_as_there(tmp_pat
             await site.system.create("card", {"phone": "+43 1 5885812345678901"})
         assert caught.value.issues[0].code == "impossible_phone"
         assert "+43" in caught.value.issues[0].hint
+        long = await site.system.create("card", {"phone": "+453 3331 9991"})
+        assert long["phone"] == "+45333319991"
 
 
 def test_a_country_is_two_letters(tmp_path: Path) -> None:

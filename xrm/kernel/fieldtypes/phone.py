@@ -1,17 +1,21 @@
 """Telephone numbers, in the one form every program can dial: E.164, such as +4930123456.
 
-Numbers written without a country are those of the site's country. An extension is kept as in a tel: address (RFC 3966):
-``+4930123456;ext=12``. The numbering plans of all countries come from phonenumbers (Google's libphonenumber).
+Numbers written without a country are those of the site's country. A number of a length that its country does not have
+is taken with a warning, so that the lists people come with are not refused for it; what is no number at all is. An
+extension is kept as in a tel: address (RFC 3966): ``+4930123456;ext=12``. The numbering plans come from
+phonenumbers (libphonenumber).
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import phonenumbers
 from phonenumbers import PhoneNumber, PhoneNumberFormat
 
+from xrm.errors import Issue
 from xrm.kernel.fieldtypes.base import FieldType, Parsing, Refused, constant, register, shape
 from xrm.kernel.fieldtypes.text import clean_text
 from xrm.metadata.model import Field
@@ -24,18 +28,27 @@ def parse_phone(field: Field, value: Any, parsing: Parsing) -> str:
     """Return a telephone number in E.164, with ``;ext=`` where it has an extension.
 
     Raises:
-        Refused: it is no number, or none that its country could have.
+        Refused: it is no number, or none that any country could have.
     """
     text = clean_text(value, MAX_PHONE).strip()
     try:
         number = phonenumbers.parse(text, parsing.country)
     except phonenumbers.NumberParseException:
         raise Refused("not_phone", "This is not a telephone number.", "like +49 30 123456") from None
-    if not phonenumbers.is_possible_number(number):
+    kept = dialled(number)
+    if not len(phonenumbers.national_significant_number(number)) >= 3 or not _EXTENSION.fullmatch(kept):
         where = f"+{number.country_code}"
         hint = f"as it is dialled after {where}; numbers of other countries begin with + and their code"
-        raise Refused("impossible_phone", f"No telephone number of {where} is that long or short.", hint)
-    return dialled(number)
+        raise Refused("impossible_phone", "No telephone number is that long or short.", hint)
+    return kept
+
+
+def _doubts(field: Field, value: str) -> Iterator[Issue]:
+    """Yield a warning when no number of the country is that long or short."""
+    number = read(value)
+    if number is not None and not phonenumbers.is_possible_number(number):
+        message = f"No telephone number of +{number.country_code} is that long or short."
+        yield Issue(field.name, "doubtful_phone", message, "check it when you next speak", "warning")
 
 
 def dialled(number: PhoneNumber) -> str:
@@ -80,6 +93,7 @@ register(
         "text",
         "phone",
         sought=_sought,
+        doubts=_doubts,
         holds="a telephone number, kept as +4930123456 (E.164), with ;ext= before an extension",
     )
 )
