@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import random
 import signal
@@ -96,7 +97,8 @@ async def run(url: str, back: str, die_at: int, seconds: float | None = None) ->
     try:
         return await asyncio.wait_for(process.wait(), seconds)
     except TimeoutError:
-        process.kill()
+        with contextlib.suppress(ProcessLookupError):  # it was done at that very moment
+            process.kill()
         return await process.wait()
 
 
