@@ -151,3 +151,10 @@ def test_doctor(run) -> None:
     assert "DROP INDEX" in run("doctor", code=1)
     assert json.loads(run("doctor", "--json", code=1))["findings"][0]["code"] == "drift_extra_index"
     assert "is what the journal says" in run("doctor", "--repair")
+
+
+def test_kept_values_are_verified(run) -> None:
+    run("apply")
+    assert "Nothing is stale" in run("verify", "computed")
+    assert json.loads(run("verify", "computed", "contact", "--json"))[0]["records"] == 0
+    assert "There is no entity" in run("verify", "computed", "nothing", code=1)

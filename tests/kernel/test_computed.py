@@ -273,7 +273,7 @@ async def _answer(site: TestSite, actor: Any, entity: str, query: Query) -> Any:
         ("n: {type: integer}, a: {type: lookup, of: up.nothing}, up: {type: relation, to: x}", "unknown_field"),
         ("a: {type: rollup, of: nothing}", "unknown_list"),
         ("a: {type: lookup}", "missing_option"),
-        ("a: {type: integer, formula: up.n, stored: true}, up: {type: relation, to: x}, n: integer", "option_conflict"),
+        ("a: {type: date, formula: 'today()', stored: true}", "option_conflict"),
         ("a: {type: integer, stored: true}", "option_conflict"),
         ("a: {type: integer, formula: up.n, index: true}, up: {type: relation, to: x}, n: integer", "option_conflict"),
         ("a: {type: rollup, of: downs, compute: sum}, up: {type: relation, to: x, inverse: downs}", "unknown_field"),

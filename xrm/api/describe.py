@@ -23,7 +23,7 @@ _OWN = ("name", "title", "plural", "description", "icon", "group", "timeline")
 _FULL = ("uses", "unique", "indexes", "search", "checks", "label", "origin")
 _WITHHELD = frozenset(
     {
-        *("formula", "of", "where", "compute", "over", "stored", "sight", "reads", "foreign"),
+        *("formula", "of", "where", "compute", "over", "stored", "sight", "across", "reads", "foreign"),
         *("default", "backfill", "was", "removed", "origin", "origins", "number"),
     }
 )

@@ -20,6 +20,7 @@ from xrm.kernel.breaches import breaches
 from xrm.kernel.carry.find import Earlier
 from xrm.kernel.change import Actor
 from xrm.kernel.clients import api_breaking
+from xrm.kernel.computed.background import work
 from xrm.kernel.conditions import condition
 from xrm.kernel.ddl import index_name
 from xrm.kernel.expression import ExpressionError, types
@@ -36,7 +37,7 @@ from xrm.kernel.paths import OwnScope, RecordScope, RowScope, type_of
 from xrm.kernel.plan import Plan, propose
 from xrm.kernel.plugins import Plugins, load_plugins
 from xrm.kernel.purge import KeptValues, Selection, list_kept, purge, purged_since
-from xrm.kernel.recompute import affected, recompute
+from xrm.kernel.recompute import affected, renew
 from xrm.kernel.records import Records
 from xrm.kernel.rollback import propose_rollback
 from xrm.kernel.store.store import Store, StoreOptions, open_store
@@ -269,8 +270,7 @@ class Kernel:
         async def data_step(before: Generation | None, after: Generation) -> None:
             old = await asyncio.to_thread(self._model_of, before)
             live = await asyncio.to_thread(self._make_live, InForce.of(after), model)
-            for entity in affected(old, model, after.steps):
-                await recompute(self.store, live, entity)
+            await renew(self.store, live, affected(old, model, after.steps), after.at)
             self._coming = live  # to swap to the moment it is in force
 
         return applying.Order(actor, consent, expected_hash, data_step, self.clock)
@@ -337,9 +337,17 @@ class Kernel:
         heard.clear()
         try:
             await self.refresh()
+            await self.catch_up()
         except XrmError as error:
             log.warning("The model in force could not be looked up: %s", error)
             await asyncio.sleep(WATCH_SECONDS)
+
+    async def catch_up(self) -> int:
+        """Compute what waits in the background, chunk by chunk; return how many chunks there were."""
+        chunks = 0
+        while self._live is not None and await work(self.store, self._live, self.clock()):
+            chunks += 1
+        return chunks
 
     def _make_live(self, generation: InForce, model: Model) -> Live:
         handlers = Handlers()
@@ -372,11 +380,11 @@ def check_expression(model: Model, use: ExpressionUse) -> list[Complaint]:
     """Judge an expression of the model: what metadata calls back, since the language is the kernel's."""
     entity = model.entities[use.entity]
     field = entity.fields.get(use.field)
-    when_read = use.purpose == "formula" and field is not None and field.virtual
     if use.purpose == "convert":  # over the record as it was: its names and types are known when it is planned
         return _syntax(use.source)
     if use.purpose == "unique":
         return _key_condition(model, entity, use.source)
+    when_read = use.purpose == "formula" and field is not None and (field.virtual or field.gathered)
     wide = when_read or use.purpose in ("filter", "where")
     narrow = RowScope if use.purpose == "backfill" else OwnScope
     scope = RecordScope(model, entity) if wide else narrow(model, entity)

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from xrm.errors import Issue, ModelError
+from xrm.kernel.computed.graph import Dependency, dependencies
 from xrm.kernel.expression import Expression, types
 from xrm.kernel.expression import compile as compile_expression
 from xrm.kernel.files import Files
@@ -73,7 +74,8 @@ class LiveEntity:
 
     entity: Entity
     formulas: Mapping[str, Expression]  # kept ones, in order of dependence
-    virtual: Mapping[str, Expression]  # formulas computed when read, and the conditions of rollups
+    virtual: Mapping[str, Expression]  # formulas that are computed in SQL, and the conditions of rollups
+    gathered: tuple[Field, ...]  # fields kept here and made of other records
     checks: tuple[CompiledCheck, ...]
     guards: Mapping[str, Expression]  # transition → guard
     sets: Mapping[str, Mapping[str, Expression]]  # transition → field → value
@@ -131,6 +133,11 @@ class Live:
             del self.compiled[gone]
         return MappingProxyType(made)
 
+    @cached_property
+    def dependencies(self) -> Mapping[str, tuple[Dependency, ...]]:
+        """Which kept values are made of other records, by the entity of those."""
+        return dependencies(self.model)
+
     def cached(self, key: Any, make: Any) -> Any:
         """Return what `make` returned for `key` before, or now."""
         found = self.statements.get(key)
@@ -162,10 +169,11 @@ class Live:
                 {
                     f.name: _value(scope, f.formula, f.name)
                     for f in entity.fields.values()
-                    if f.formula and not f.virtual
+                    if f.formula and not f.virtual and not f.gathered
                 },
             ),
             virtual={f.name: e for f in entity.fields.values() if (e := _when_read(model, entity, f))},
+            gathered=tuple(f for f in entity.fields.values() if f.gathered),
             checks=tuple(_check(scope, check) for check in entity.checks),
             guards={t.name: compile_expression(t.guard, scope, types.BOOL) for t in moves if t.guard},
             sets={t.name: {n: _value(scope, s, n) for n, s in t.set.items()} for t in moves if t.set},
@@ -177,8 +185,8 @@ class Live:
 
 
 def _when_read(model: Model, entity: Entity, field: Field) -> Expression | None:
-    """Return what computes a field when it is read: its formula, or which records a rollup takes."""
-    if field.kind == "formula" and field.virtual:
+    """Return what computes a field in SQL: its formula, or which records a rollup takes."""
+    if field.kind == "formula" and (field.virtual or field.gathered):
         return compile_expression(field.formula, RecordScope(model, entity), type_of(field))
     source = listed(model, entity, field) if field.where else None
     return compile_expression(field.where, RecordScope(model, source.child), types.BOOL) if source else None

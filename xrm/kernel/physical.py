@@ -224,7 +224,7 @@ class _Mapping:
     def _keys(self) -> Iterator[ForeignKey]:
         for field in self.fields.values():
             # Who wrote a record is history: it must not stop the purge of a user, so system fields have no key.
-            if field.type == "relation" and not field.polymorphic and not field.system:
+            if field.type == "relation" and not field.polymorphic and not field.system and not field.kind:
                 target = self.ids.entities.get(field.to[0]) if field.to else None
                 if target is not None and field.to[0] not in self.ids.kept:
                     id = self.field_id(field)

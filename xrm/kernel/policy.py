@@ -7,7 +7,8 @@ Semantics:
     * A row may be acted upon if one rule of the action holds for it (rules are OR-ed).
     * A field may be read on a row if one rule *that gives the field* holds for that row: rows of one rule and fields
       of another are never combined.
-    * A computed field is given by a rule that gives all it is made of, unless it says ``as: system``.
+    * A computed field is given by a rule that gives all it is made of, unless it says ``as: system``. One that is kept
+      and made of other records is given to whoever may read all of these records.
     * After a write the new row must still satisfy the rules of the action (like WITH CHECK in PostgreSQL).
 """
 
@@ -145,7 +146,11 @@ class Policy:
         if granted is None or SYSTEM_ROLE in roles:
             return granted
         made = [f for f in granted.entity.fields.values() if f.kind and f.sight == "reader"]
-        hidden = {f.name for f in made if not all(self._known(roles, *part) for part in f.foreign)}
+        hidden = {
+            f.name
+            for f in made
+            if not all((self._entirely if f.stored else self._known)(roles, *part) for part in f.foreign)
+        }
         rules = (
             replace(rule, read=rule.read - hidden - {f.name for f in made if not f.reads <= rule.read})
             for rule in granted.rules
@@ -156,6 +161,11 @@ class Policy:
         """Whether a field of another record may be read, on some rows at least."""
         access = self._as_granted(roles, entity, "read")
         return access is not None and visibility(access, field) is not None
+
+    def _entirely(self, roles: frozenset[str], entity: str, field: str) -> bool:
+        """Whether a field of another entity may be read on every record: what is kept is one value for everybody."""
+        access = self._as_granted(roles, entity, "read")
+        return access is not None and access.unconditional and visibility(access, field) == ()
 
     def _as_granted(self, roles: frozenset[str], name: str, action: str) -> Access | None:
         key = (roles, name, action)

@@ -12,6 +12,8 @@ from xrm.kernel import derive, rules
 from xrm.kernel.acts import Act, Acts
 from xrm.kernel.attaching import attach
 from xrm.kernel.change import SYSTEM, Actor, Change, uuid7
+from xrm.kernel.computed import kept
+from xrm.kernel.computed.spread import Spreading
 from xrm.kernel.hooks import Context
 from xrm.kernel.linking import Linking
 from xrm.kernel.links import LinkReading
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
     from xrm.kernel.records import Bound
 
 
+FOLLOWING = frozenset({"label", "search"})  # they alone are no change of a record
+
+
 class Writing:
     """Writes records: one act, one transaction, one change-set."""
 
@@ -39,6 +44,7 @@ class Writing:
         self._log = LogStatements(running.store.dialect)
         self._references = References(running, reading)
         self._rates = Rates(running, reading)
+        self._spreading = Spreading(running)
         self._linking = Linking(LinkReading(running), self._references)
 
     # --- the doors ---
@@ -60,6 +66,16 @@ class Writing:
             _same_version(loaded, version)
             change = Change(access.entity, "update", id, loaded.values, dict(loaded.values), action)
             await self._write(act, change, access, loaded.holding, sent)
+
+    async def refresh(self, entity: str, id: UUID) -> None:
+        """Compute the kept values of a record anew, as the system's work; one in the trash waits for its restore."""
+        async with self.acts.act(SYSTEM) as act:
+            try:
+                access, loaded = await self._loading.load(act, entity, id, "update")
+            except NotFound:
+                return
+            change = Change(access.entity, "update", id, loaded.values, dict(loaded.values))
+            await self._write(act, change, access, loaded.holding, {})
 
     async def delete(self, actor: Actor, entity: str, id: UUID, version: int | None = None) -> None:
         """Put a record into the trash, with what its relations say must go with it."""
@@ -159,13 +175,23 @@ class Writing:
         self._linking.check(change, links, issues)
         if issues:
             raise Invalid(issues=issues)
-        if change.kind == "update" and not change.changed():
+        if change.kind == "update" and not set(change.changed()) - FOLLOWING:
+            await self._follow(act, prepared, change)
             await self._linking.write(act, self, change.id, links)
             return
         await self._store(act, prepared, change)  # 7 Store
         await self._loading.permit_new_row(act, access, change)
         await self._linking.write(act, self, change.id, links)
+        await self._spreading.spread(act, self, change)
         await self._tell("after", act, change)
+
+    async def _follow(self, act: Act, prepared: LiveEntity, change: Change) -> None:
+        """Store a label that follows that of another record: it is no change of this one."""
+        names = change.changed()
+        if names:
+            values = {name: change.after[name] for name in names}
+            await self._running.store.execute(*prepared.rows.update(change.id, change.before["version"], values))
+            await self._spreading.spread(act, self, change)
 
     def _parse(self, act: Act, access: Access, sent: Mapping[str, Any], issues: list[Issue]) -> dict[str, Any]:
         reading = act.live.policy.access(act.actor, access.entity.name, "read")
@@ -180,7 +206,8 @@ class Writing:
         if move is not None:
             self._move_values(act, prepared, change, move)
         await self._tell("before", act, change)
-        derive.formulas(entity, prepared.formulas, change.after, act.actor, now, act.live.parsing)
+        change.after.setdefault("id", change.id)
+        await kept.compute(self._running.store, act.live, prepared, change.after, act.actor, now)
         await self._rates.fill(act.actor, entity, change, now)
         change.after["label"] = derive.label(entity, change.after, await self._references.labels(act, prepared, change))
         change.after["search"] = derive.search_text(entity, change.after)

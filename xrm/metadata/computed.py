@@ -13,7 +13,7 @@ from types import MappingProxyType
 from xrm.errors import Issue
 from xrm.metadata.codes import found
 from xrm.metadata.findings import field_place
-from xrm.metadata.formula import named
+from xrm.metadata.formula import Named, named
 from xrm.metadata.model import Entity, Field, Model, Origin
 from xrm.metadata.names import did_you_mean
 
@@ -132,19 +132,24 @@ class _Settling:
         walked = [self._walk(entity, path) for path in what.paths]
         made = [m for m in walked if m is not None]
         self._weigh(entity, field, zip(walked, what.counts, strict=True))
-        own = all(len(m.names) == 1 and not m.end.virtual for m in made)
-        personal = "user" not in entity.fields and any(path[0] == "user" for path in what.paths)
-        keepable = own and not what.timely and not personal
-        if field.stored and not keepable:
-            self.add(
-                field_place(entity, field, "stored"),
-                "option_conflict",
-                "only what the record's own fields say can be kept",
-            )
-        stored = keepable and field.stored is not False
+        own = all(len(m.names) == 1 for m in made)
+        stored = self._stored(entity, field, [what], made, default=own)
         if stored:
             self._weights.pop((entity.name, field.name), None)
-        return self._made(entity, replace(field, kind="formula", stored=stored), made)
+        return self._made(entity, replace(field, kind="formula", stored=stored, across=not own), made)
+
+    def _stored(
+        self, entity: Entity, field: Field, named: list[Named], made: list[_Made], *, default: bool = False
+    ) -> bool:
+        """Return whether a computed field is kept; note it when it asks to be and cannot."""
+        names = {name for m in made for name in m.names}
+        personal = "user" not in entity.fields and any(path[0] == "user" for what in named for path in what.paths)
+        moving = personal or any(what.timely for what in named)
+        lasting = not moving and not any(f.virtual for n in names if (f := self._settled.get(n)) is not None)
+        if field.stored and not lasting:
+            message = "what depends on the time, the reader or a field that is computed when read cannot be kept"
+            self.add(field_place(entity, field, "stored"), "option_conflict", message)
+        return lasting and (default if field.stored is None else field.stored)
 
     def _weigh(self, entity: Entity, field: Field, parts: Iterable[tuple[_Made | None, int]]) -> None:
         """Note a formula that is made of formulas of formulas: put into one another they would grow without bound."""
@@ -161,21 +166,20 @@ class _Settling:
 
     def _lookup(self, entity: Entity, field: Field) -> Field:
         made = self._walk(entity, tuple(field.of.split("."))) if field.of else None
-        settled = replace(field, kind="lookup", stored=False)
+        settled = replace(field, kind="lookup", stored=False, across=True)
         if made is None or made.end.type in _VALUELESS:
             if field.of and self._open[-1] not in self._circles:
                 self.add(
                     field_place(entity, field, "of"), "unknown_field", f"{field.of!r} leads to no field", _PATH_HINT
                 )
             return settled
-        self._never_kept(entity, field)
+        settled = replace(settled, stored=self._stored(entity, field, [], [made]))
         return self._made(entity, _typed(settled, made.end), [made])
 
     def _rollup(self, entity: Entity, field: Field) -> Field:
-        settled = replace(field, kind="rollup", stored=False, compute=field.compute or "count")
+        settled = replace(field, kind="rollup", stored=False, across=True, compute=field.compute or "count")
         if not field.of:
             return settled
-        self._never_kept(entity, field)
         source = self._source(entity, field)
         if source is None:
             return settled
@@ -186,6 +190,8 @@ class _Settling:
         inner = [m for path in paths if (m := self._walk(source.child, path)) is not None]
         inner.append(_Made(((source.child.name, source.relation.name),), source.relation))
         over = self._walk(source.child, tuple(settled.over.split("."))) if settled.over else None
+        kept = self._stored(entity, field, [named(field.where)], [*filter(None, [walked]), *inner])
+        settled = replace(settled, stored=kept)
         typed = self._computed(entity, settled, source, over.end if over else None)
         return self._made(entity, typed, [walked] if walked else [], inner)
 
@@ -271,12 +277,6 @@ class _Settling:
                 yield (part if own else _abroad(entity, part)), own
 
     # --- notes
-
-    def _never_kept(self, entity: Entity, field: Field) -> None:
-        if field.stored:
-            self.add(
-                field_place(entity, field, "stored"), "option_conflict", f"a {field.type} is computed when it is read"
-            )
 
     def add(self, place: Origin | str, code: str, message: str, hint: str = "") -> None:
         """Note a finding, unless it may only be about what could not be read."""

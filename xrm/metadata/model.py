@@ -117,6 +117,7 @@ class Field:
     stored: bool | None = None  # computed: kept on each write, or computed when read; None = not settled
     sight: str = "reader"  # computed: from what the reader may read, or from everything (YAML: as: system)
     kind: str = ""  # formula | lookup | rollup; see metadata/computed.py, which settles it and `type`
+    across: bool = False  # computed: made of other records directly, not only of kept fields that are
     reads: frozenset[str] = frozenset()  # computed: fields of its own entity it is made of
     foreign: frozenset[tuple[str, str]] = frozenset()  # computed: (entity, field) it is made of
     json_schema: str = ""  # json: what its values must fit (JSON Schema 2020-12), as JSON text (YAML: schema)
@@ -152,6 +153,11 @@ class Field:
     def virtual(self) -> bool:
         """Whether it has no column: it is computed when it is read."""
         return bool(self.kind) and not self.stored
+
+    @property
+    def gathered(self) -> bool:
+        """Whether it is kept, and made of other records: the kernel keeps it up when those change."""
+        return self.across and bool(self.stored)
 
 
 @dataclass(frozen=True, slots=True)

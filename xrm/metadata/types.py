@@ -78,7 +78,7 @@ _KEPT = frozenset({"unique", "index", "default", "backfill", "formula"})
 
 _LOOKUP = frozenset({"of"})
 _ROLLUP = frozenset({"of", "where", "compute", "field", "scale"})
-_ONLY_STORED = frozenset({"required", "unique", "index", "read_only", "default", "backfill", "formula"})
+_ONLY_STORED = frozenset({"required", "read_only", "default", "backfill", "formula"})
 
 _NO_DEFAULT = frozenset({"default", "backfill"})
 

@@ -1,12 +1,12 @@
-"""Expressions explained: how one is understood, what each part of it gives, and the SQL it becomes."""
+"""Expressions explained, and kept computed values verified, on the command line."""
 
 from __future__ import annotations
 
-from xrm.builtin.computed.command import EXPLAIN
+from xrm.builtin.computed.command import EXPLAIN, VERIFY
 from xrm.kernel.hooks import Command, hookimpl
 
 
 @hookimpl
 def commands() -> list[Command]:
     """Return the commands of the command line."""
-    return [EXPLAIN]
+    return [EXPLAIN, VERIFY]

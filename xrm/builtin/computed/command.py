@@ -1,4 +1,4 @@
-"""``xrm explain-expression``: the tree of an expression, its types and values, and its SQL."""
+"""``xrm explain-expression`` and ``xrm verify computed``: how expressions are understood, and that nothing is stale."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from xrm.builtin.computed.explain import Explained, Part, explain
+from xrm.builtin.computed.verify import lines, verify
 from xrm.errors import XrmError
 from xrm.kernel.change import SYSTEM, Actor
 from xrm.kernel.hooks import Command
@@ -64,4 +65,21 @@ def _tree(part: Part, first: str, rest: str) -> Iterator[str]:
         yield from _tree(inner, rest + ("└ " if last else "├ "), rest + ("  " if last else "│ "))
 
 
+def _verify_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("what", choices=["computed"], help="computed: kept formulas, lookups, rollups and labels")
+    parser.add_argument("entity", nargs="?", default="", help="of this entity (default: of all)")
+    parser.add_argument("--repair", action="store_true", help="compute anew what is stale")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+async def _verify(site: Any, args: Namespace) -> int:
+    mode = "repair" if args.repair else "report"
+    found = await verify(site.kernel, args.entity, mode)
+    report = [one.to_dict() for one in found]
+    text = json.dumps(report, indent=2) if args.json else "\n".join(lines(found, mode))
+    sys.stdout.write(f"{text}\n")
+    return 1 if mode == "report" and any(one.stale for one in found) else 0
+
+
+VERIFY = Command("verify", "prove that no kept computed value is stale", _verify, _verify_arguments)
 EXPLAIN = Command("explain-expression", "say how an expression is understood, and what it gives", _run, _arguments)

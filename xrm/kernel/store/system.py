@@ -84,6 +84,14 @@ TABLES = (
         },
     ),
     _table(
+        "xrm_recompute",
+        {  # kept computed values that wait to be computed anew
+            "entity": _key("entity", TEXT),
+            "cursor": _needed("cursor", UUID),  # records up to this id are done
+            "asked_at": _needed("asked_at", DATETIME),
+        },
+    ),
+    _table(
         "xrm_credential",
         {
             "user": _key("user", UUID),
