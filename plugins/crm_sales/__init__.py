@@ -1,4 +1,4 @@
-"""Sales: leads that become parties and deals, a pipeline with probabilities, follow-up activities, order totals."""
+"""Sales: leads that become parties and deals, a pipeline with probabilities, follow-up activities."""
 
 from __future__ import annotations
 
@@ -20,6 +20,4 @@ def handlers(registry: xrm.Handlers) -> None:
     registry.before_write("activity", activities.backdate)
     registry.before_write("deal", deals.follow_state)
     registry.after_write("deal", deals.plan_follow_up)
-    registry.before_write("order", orders.own_no_subtotal)
     registry.before_write("order_line", orders.keep_currency)
-    registry.after_write("order_line", orders.add_up)
