@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -309,3 +310,12 @@ async def _act(
         await site.system.delete("basket", id)
         await site.records.restore(SYSTEM, "basket", UUID(id))
         lines[:] = [r["id"] for r in (await site.system.list("line", limit=1000)).records]
+
+
+async def test_writes_at_the_same_time_are_all_counted(site: TestSite) -> None:
+    made = await fill(site, lines=0)
+    free = {"basket": made["basket"], "price": "10", "free": True}
+    await asyncio.gather(*(site.system.create("line", {"text": str(n), **free}) for n in range(12)))
+    assert (await shown(site, made["basket"]))[:3] == ("120.00", "108.00", 0)
+    assert (await site.system.get("buyer", made["buyer"]))["spent"]["amount"] == "108.00"
+    assert await fresh(site)

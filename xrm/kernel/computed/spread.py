@@ -14,7 +14,7 @@ from xrm.errors import Invalid, Issue
 from xrm.kernel.computed.background import enqueue
 from xrm.kernel.computed.graph import Dependency
 from xrm.kernel.store.schema import ColumnType
-from xrm.kernel.store.sql import Binder, Statement, Var
+from xrm.kernel.store.sql import Binder, Statement, Var, quote
 from xrm.kernel.values import Ref
 
 if TYPE_CHECKING:
@@ -51,6 +51,24 @@ class Spreading:
             for id in sorted(ids):
                 await self._refresh(act, writing, entity, id)
 
+    async def hold(self, act: Act, change: Change) -> None:
+        """Lock the records that a change adds itself to, before it points to them.
+
+        They are written later in the act. Two acts that had both locked one against its removal, as every reference
+        does, could then not lock it to write it, and would wait for each other.
+        """
+        if act.live.dialect.name == "sqlite" or change.kind == "delete":  # SQLite has one writer
+            return
+        anchors: dict[str, set[UUID]] = {}
+        for dependency in act.live.dependencies.get(change.entity.name, ()):
+            step = dependency.steps[-1]
+            if dependency.listing and (change.kind == "restore" or change.changes(step.relation.name)):
+                anchors.setdefault(step.entity, set()).update(_pointed(step.relation.name, change))
+        for entity, ids in sorted(anchors.items()):
+            for id in sorted(ids):
+                statement: Statement = act.live.cached(("hold", entity), lambda e=entity: _hold(act.live, e))
+                await self._running.store.fetch(statement.text, statement.arguments(act.live.dialect, {"id": id}))
+
     async def _refresh(self, act: Act, writing: Writing, entity: str, id: UUID) -> None:
         try:
             with writing.acts.deeper(act):
@@ -76,10 +94,20 @@ def _ends(dependency: Dependency, change: Change) -> list[UUID]:
         return []
     if not dependency.listing:
         return [change.id] if change.kind == "update" else []
-    name = dependency.steps[-1].relation.name
+    return sorted(_pointed(dependency.steps[-1].relation.name, change))
+
+
+def _pointed(name: str, change: Change) -> set[UUID]:
+    """Return the ids that a relation pointed to before and points to now."""
     found = (side.get(name) for side in (change.before, change.after))
-    ids = {value.id if isinstance(value, Ref) else value for value in found if value is not None}
-    return sorted(ids)
+    return {value.id if isinstance(value, Ref) else value for value in found if value is not None}
+
+
+def _hold(live: Live, entity: str) -> Statement:
+    binder = Binder(live.dialect)
+    return binder.statement(
+        f'SELECT 1 FROM {quote(entity)} WHERE "id" = {binder.bind(Var("id", _UUID), _UUID)} FOR UPDATE'
+    )
 
 
 def _statement(live: Live, dependency: Dependency) -> Statement:
