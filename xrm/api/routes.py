@@ -9,6 +9,7 @@ from xrm.api.docs import DocsRoutes
 from xrm.api.health import HealthRoutes
 from xrm.api.model import ModelRoutes
 from xrm.api.once import Writes
+from xrm.api.package import PackageRoutes
 from xrm.api.past import PastRoutes
 from xrm.api.records import RecordRoutes
 from xrm.api.search import SearchRoutes
@@ -29,6 +30,7 @@ def routes(site: Site) -> list[Any]:
         SessionRoutes(site),
         ModelRoutes(site),
         PastRoutes(site),
+        PackageRoutes(site),
         SearchRoutes(site),
         BulkRoutes(site, writes),
         TransferRoutes(site),

@@ -270,6 +270,15 @@ def _model() -> Json:
                 sends=body(obj(asked, ("entity", "expression"), closed=True)),
             )
         },
+        "/api/model/package": {
+            "post": operation(
+                "model_package",
+                "Definitions as a package (export), or the plan of one (import)",
+                _MODEL,
+                {"200": json_answer("The package and its report; or the plan, and the files to apply.", obj({}))},
+                sends=body(obj({"export": {"type": "object"}, "import": TEXT}, closed=True)),
+            )
+        },
         "/api/model/explain": {
             "get": operation(
                 "model_explain",
