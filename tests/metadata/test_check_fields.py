@@ -229,3 +229,19 @@ def test_what_is_computed_of_a_field_that_cannot_be_read_is_not_a_second_fault()
     mended = broken.replace("invers: deals", "inverse: deals").replace(".email", ".mail")
     assert [line.split()[1] for line in found(broken)] == ["unknown_key"]
     assert [line.split()[1] for line in found(mended)] == ["unknown_field"]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("last", ["f0", "n"])
+def test_a_long_chain_of_computed_fields_is_an_issue_whichever_end_comes_first(order: int, last: str) -> None:
+    names = [f"f{number}" for number in range(300)]
+    fields = [f"  {a}: {{type: integer, formula: {b}}}" for a, b in zip(names, [*names[1:], last], strict=True)]
+    text = "\n".join(["entity: deal", "fields:", "  n: integer", *fields[::order]])
+    assert "computed_chain" in {line.split()[1] for line in found(text)}
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_chain_of_fifty_computed_fields_is_good(order: int) -> None:
+    names = [f"f{number}" for number in range(50)]
+    fields = [f"  {a}: {{type: integer, formula: {b}}}" for a, b in zip(names, [*names[1:], "n"], strict=True)]
+    assert found("\n".join(["entity: deal", "fields:", "  n: integer", *fields[::order]])) == []

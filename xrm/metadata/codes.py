@@ -81,6 +81,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "dead_end": "No transition leads out of the state, and it is not final.",
         "ambiguous_transition": "Two transitions lead from the same state to the same state.",
         # computed fields
+        "computed_chain": "Too many computed fields are made of one another.",
         "computed_cycle": "Computed fields need each other in a circle.",
         "computed_size": "A formula is made of too many other computed fields.",
         "unknown_list": "No relation names the list of records (inverse) that a rollup sums up.",

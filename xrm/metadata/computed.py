@@ -17,6 +17,7 @@ from xrm.metadata.formula import Named, named
 from xrm.metadata.model import Entity, Field, Model, Origin
 from xrm.metadata.names import did_you_mean
 
+MAX_CHAIN = 50  # computed fields made of one another
 MAX_WEIGHT = 100  # computed values in one formula, each as often as it is named
 NUMBERS = frozenset({"integer", "duration", "decimal", "percent", "money"})
 _VALUELESS = frozenset({"lookup", "rollup", "button"})
@@ -89,6 +90,7 @@ class _Settling:
         self._model, self._issues, self._uncertain = model, issues, uncertain
         self._settled: dict[_Name, Field] = {}
         self._open: list[_Name] = []
+        self._depths: dict[_Name, int] = {}  # how many computed fields stand one upon another below each
         self._circles: set[_Name] = set()
         self._weights: dict[_Name, int] = {}
 
@@ -109,10 +111,24 @@ class _Settling:
         if name in self._open:
             self._cycle(entity, field, self._open[self._open.index(name) :])
             return field
+        if len(self._open) == MAX_CHAIN:
+            self._too_long(entity, field)
+            return self._settled.setdefault(name, field)
         self._open.append(name)
         settled = self._of_kind(kind, entity, field)
         self._open.pop()
+        parts = {*((entity.name, part) for part in settled.reads), *settled.foreign} - {name}
+        self._depths[name] = 1 + max((self._depths.get(part, 0) for part in parts), default=0)
+        if self._depths[name] > MAX_CHAIN:
+            self._too_long(entity, field)
+            self._depths[name] = 0  # told once, not for all that stand on it
         return self._settled.setdefault(name, settled)
+
+    def _too_long(self, entity: Entity, field: Field) -> None:
+        """Note a chain whose length nobody follows any more, whichever end of it is written first."""
+        place = field_place(entity, field, "formula" if field.formula else "of")
+        message = f"more than {MAX_CHAIN} computed fields are made of one another, in a row or in a circle"
+        self._issues.append(found(place, "computed_chain", message, "compute it in fewer steps"))
 
     def _cycle(self, entity: Entity, field: Field, names: list[_Name]) -> None:
         self._circles.update(names)
