@@ -237,7 +237,7 @@ def test_a_long_chain_of_computed_fields_is_an_issue_whichever_end_comes_first(o
     names = [f"f{number}" for number in range(300)]
     fields = [f"  {a}: {{type: integer, formula: {b}}}" for a, b in zip(names, [*names[1:], last], strict=True)]
     text = "\n".join(["entity: deal", "fields:", "  n: integer", *fields[::order]])
-    assert "computed_chain" in {line.split()[1] for line in found(text)}
+    assert [line.split()[1] for line in found(text)].count("computed_chain") == 1
 
 
 @pytest.mark.parametrize("order", [1, -1])

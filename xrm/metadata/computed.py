@@ -90,6 +90,7 @@ class _Settling:
         self._model, self._issues, self._uncertain = model, issues, uncertain
         self._settled: dict[_Name, Field] = {}
         self._open: list[_Name] = []
+        self._long = False  # whether a chain that is too long was found
         self._depths: dict[_Name, int] = {}  # how many computed fields stand one upon another below each
         self._circles: set[_Name] = set()
         self._weights: dict[_Name, int] = {}
@@ -121,11 +122,13 @@ class _Settling:
         self._depths[name] = 1 + max((self._depths.get(part, 0) for part in parts), default=0)
         if self._depths[name] > MAX_CHAIN:
             self._too_long(entity, field)
-            self._depths[name] = 0  # told once, not for all that stand on it
         return self._settled.setdefault(name, settled)
 
     def _too_long(self, entity: Entity, field: Field) -> None:
         """Note a chain whose length nobody follows any more, whichever end of it is written first."""
+        if self._long:
+            return  # told once, not for all that stand on it
+        self._long = True
         place = field_place(entity, field, "formula" if field.formula else "of")
         message = f"more than {MAX_CHAIN} computed fields are made of one another, in a row or in a circle"
         self._issues.append(found(place, "computed_chain", message, "compute it in fewer steps"))
