@@ -132,3 +132,16 @@ def test_two_plugins_cannot_have_a_type_of_the_same_name() -> None:
 
     with pytest.raises(ValueError, match="already"):
         register(FieldType("text", None, parse, lambda field: {}, "text", "text"))
+
+
+@pytest.mark.parametrize("limits", ["min: 0.1, max: 2.3", 'min: "0.1", max: "2.3"'])
+async def test_limits_of_decimals_are_exact_however_they_are_written(
+    tmp_path: Path, database_url: str, limits: str
+) -> None:
+    text = f"entity: box\nfields: {{rate: {{type: decimal, {limits}}}, price: {{type: money, {limits}}}}}\n"
+    async with make_site(tmp_path, database_url, {"entities/box.yaml": text}) as site:
+        made = await site.system.create("box", {"rate": "0.1", "price": "2.3"})
+        assert (made["rate"], made["price"]["amount"]) == ("0.10", "2.30")
+        with pytest.raises(Invalid) as caught:
+            await site.system.create("box", {"rate": "0.09", "price": "2.31"})
+        assert [(i.path, i.code) for i in caught.value.issues] == [("rate", "too_small"), ("price", "too_large")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
+from functools import cache
 from typing import Any
 
 from xrm.kernel.fieldtypes.base import FieldType, Parsing, Refused, constant, register, shape
@@ -14,11 +15,17 @@ from xrm.metadata.model import Field
 INT64 = 2**63
 
 
+@cache
+def _limit(written: float | str) -> Decimal:
+    """Return a limit as it is written: 0.1 is a tenth, not the binary number next to it, and may stand in quotes."""
+    return Decimal(str(written))
+
+
 def in_range(field: Field, number: Any) -> Any:
     """Return the number; raises `Refused` when it is outside the field's `min` and `max`."""
-    if field.min is not None and number < field.min:
+    if field.min is not None and number < _limit(field.min):
         raise Refused("too_small", f"This must be at least {field.min}.")
-    if field.max is not None and number > field.max:
+    if field.max is not None and number > _limit(field.max):
         raise Refused("too_large", f"This must be at most {field.max}.")
     return number
 
