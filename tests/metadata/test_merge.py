@@ -378,3 +378,11 @@ def test_grants_have_short_forms() -> None:
     )
     assert (third.entity, third.scope, third.read, third.write) == ("*", "own", ("public",), ("public",))
     assert (fourth.scope, fourth.where, fourth.read, fourth.write) == ("team", "name != ''", ("*",), ("+name",))
+
+
+def test_the_search_box_looks_into_the_texts_of_the_label_unless_told_otherwise() -> None:
+    fields = 'fields: {name: text, mail: email, size: integer, both: {type: text, formula: "name"}}'
+    label = 'label: "{name|mail} {size} {both}"'
+    assert entity(f"entity: deal\n{label}\n{fields}").search == ("name", "mail")
+    assert entity(f"entity: deal\n{label}\nsearch: [mail]\n{fields}").search == ("mail",)
+    assert entity(f"entity: deal\n{label}\nsearch: []\n{fields}").search == ()

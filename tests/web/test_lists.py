@@ -271,3 +271,12 @@ async def test_suggestions_for_a_relation(pages):
     assert (await pages.get("/e/customer/lookup?q=")).text.count("data-id") == 8
     assert "No customer fits" in text_of(await pages.get("/e/customer/lookup?q=zzz"))
     assert (await pages.get("/e/machine/lookup?q=x", "guest")).status_code == 404
+
+
+async def test_a_text_is_previewed_as_it_will_be_shown_without_what_could_act(pages):
+    shown = await pages.post("/preview", {"kind": "markdown", "text": "**big** <script>alert(1)</script>"}, part=True)
+    assert shown.status_code == 200
+    assert "<strong>big</strong>" in shown.text
+    assert "<script" not in shown.text
+    rich = await pages.post("/preview", {"kind": "rich", "text": "<p onclick=x>A<script>b</script></p>"}, part=True)
+    assert rich.text.strip() == "<p>A</p>"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -31,9 +32,11 @@ from xrm.metadata.model import (
 )
 from xrm.metadata.names import plural_of, title_of
 from xrm.metadata.nodes import Node, origins_below
+from xrm.metadata.types import rules_of
 
 _RENAMED = {"class": "field_class", "as": "sight", "field": "over", "schema": "json_schema"}
 _SPECIAL = frozenset({"choices", "to", "default", "backfill", "through", "convert", "schema"})
+_PLACES = re.compile(r"\{([^{}]+)\}")
 _PERCENT = {"precision": 7, "scale": 2}
 POINTERS = ("user", "team")  # types that are relations to the entity of their name
 VIEW_KINDS = ("list", "form", "board")
@@ -146,13 +149,14 @@ def entity_of(
     workflow = _workflow(node)
     fields = _fields(node, workflow, traits, issues)
     title = _text(node, "title") or title_of(name)
+    label = _text(node, "label") or ("{name}" if "name" in fields else "{id}")
     timeline = node.get("timeline")
     return Entity(
         name,
         title,
         _text(node, "plural") or plural_of(title),
         MappingProxyType(fields),
-        label=_text(node, "label") or ("{name}" if "name" in fields else "{id}"),
+        label=label,
         description=_text(node, "description"),
         icon=_text(node, "icon"),
         group=_text(node, "group"),
@@ -160,7 +164,7 @@ def entity_of(
         unique=tuple(key.fields for key in _keys(node) if not (key.where or key.ignore)),
         special=tuple(key for key in _keys(node) if key.where or key.ignore),
         indexes=_groups(node, "indexes"),
-        search=_names(node, "search"),
+        search=_names(node, "search") if node.get("search") is not None else _named_in(label, fields),
         checks=tuple(_check(item) for item in _items(node, "checks")),
         workflow=workflow,
         views=MappingProxyType({key: _view(key, child, workflow) for key, child in _children(node, "views").items()}),
@@ -180,6 +184,13 @@ def _keys(node: Node) -> list[Key]:
         else Key(tuple(name.value for name in item.value))
         for item in _items(node, "unique")
     ]
+
+
+def _named_in(label: str, fields: Mapping[str, Field]) -> tuple[str, ...]:
+    """Return the fields of a label that hold text of their own: what people type to find a record again."""
+    names = [part for place in _PLACES.findall(label) for part in place.split("|")]
+    named = (fields[name] for name in dict.fromkeys(names) if name in fields)
+    return tuple(f.name for f in named if rules_of(f).searched and not (f.system or f.formula or f.removed))
 
 
 def _groups(node: Node, key: str) -> tuple[tuple[str, ...], ...]:

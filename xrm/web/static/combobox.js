@@ -67,6 +67,7 @@
       if (event.key === "ArrowDown") { if (open) mark(Math.min(at + 1, options().length - 1)); else search(); }
       else if (event.key === "ArrowUp" && open) mark(Math.max(at - 1, 0));
       else if (event.key === "Enter" && open && options()[at]) take(options()[at]);
+      else if (event.key === "Enter" && open && text.value.trim()) show(false);
       else if (event.key === "Escape" && open) show(false);
       else if (event.key === "Tab" && open && options()[at] && text.value.trim() && id && !id.value) { take(options()[at]); return; }
       else return;
