@@ -39,7 +39,7 @@ fuzz: setup-test ## Compare random expressions in memory, SQLite and PostgreSQL,
 
 crash: setup-test ## Kill and race changes of the model, and go there and back, many times (N=100)
 	XRM_CRASH_ROUNDS=$(or $(N),100) XRM_RACE_ROUNDS=200 XRM_BACK_ROUNDS=$(or $(N),100) $(BIN)/pytest -q \
-		tests/stories/test_an_apply_is_killed.py tests/kernel/test_apply_races.py tests/kernel/test_there_and_back.py
+		tests/stories/test_an_apply_is_killed.py tests/kernel/migration/test_apply_races.py tests/kernel/migration/test_there_and_back.py
 
 bench: setup-test ## Measure requests against a hand-written limit on the same database
 	$(BIN)/python -m benchmarks $(ARGS)

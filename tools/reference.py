@@ -26,6 +26,7 @@ from tools.sources import (
     is_error,
     json_form,
     keys,
+    plan_codes,
     value_codes,
 )
 from xrm import errors
@@ -165,6 +166,9 @@ def error_codes() -> str:
         "## Findings in values",
         "What a form, an import and the API say about a record; the path is the field.",
         table(("code", "such as"), [(code(name), text) for name, text in sorted(value_codes().items())]),
+        "## Findings in plans",
+        "What `xrm plan`, `xrm doctor` and the studio say about a change of the model.",
+        table(("code", "such as"), [(code(name), text) for name, text in sorted(plan_codes().items())]),
     )
 
 

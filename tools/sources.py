@@ -73,9 +73,23 @@ def is_error(thing: object) -> bool:
 
 def value_codes() -> Mapping[str, str]:
     """Return the codes a record's values are refused with, each with the first message it is raised with."""
+    return found_codes(*(kernel_files(part) for part in (".", "fieldtypes", "files")))
+
+
+def plan_codes() -> Mapping[str, str]:
+    """Return the codes of what a plan and a repair say of a change of the model, each with its first message."""
+    return found_codes(*(kernel_files(part) for part in ("migration", "migration/carry")))
+
+
+def kernel_files(part: str) -> Iterator[Path]:
+    """Yield the files of a folder of the kernel, without those below it."""
+    return (ROOT / "xrm" / "kernel" / part).glob("*.py")
+
+
+def found_codes(*folders: Iterator[Path]) -> Mapping[str, str]:
+    """Return the codes that are raised in these files, each with the first message it is raised with."""
     found: dict[str, str] = {}
-    kernel = ROOT / "xrm" / "kernel"
-    for file in sorted(chain(kernel.glob("*.py"), (kernel / "fieldtypes").glob("*.py"))):
+    for file in sorted(chain(*folders)):
         for call in (n for n in ast.walk(ast.parse(file.read_text(encoding="utf-8"))) if isinstance(n, ast.Call)):
             words = call.args[{"Refused": 0, "Issue": 1}.get(name_of(call), len(call.args)) :]
             if len(words) > 1 and isinstance(words[0], ast.Constant) and (message := literal(words[1])):

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-from xrm.kernel.drift import examine, repair
+from xrm.kernel.migration.drift import examine, repair
 from xrm.printing import emit, show_issues
 from xrm.site import Site
 

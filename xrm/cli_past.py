@@ -10,8 +10,8 @@ from typing import Any
 from xrm.api.files import files_of, write_sources
 from xrm.errors import NotFound
 from xrm.kernel.change import Actor
-from xrm.kernel.journal import Generation
-from xrm.kernel.purge import Selection
+from xrm.kernel.migration.journal import Generation
+from xrm.kernel.migration.purge import Selection
 from xrm.printing import emit, progress_line, show_issues, show_plan
 from xrm.site import Site
 

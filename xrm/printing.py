@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import Any, TextIO
 
 from xrm.errors import Issue, XrmError
-from xrm.kernel.apply import Progress, Tell, silent
-from xrm.kernel.plan import Plan
+from xrm.kernel.migration.apply import Progress, Tell, silent
+from xrm.kernel.migration.plan import Plan
 
 
 def emit(data: Any, out: TextIO | None = None) -> None:

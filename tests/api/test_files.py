@@ -15,8 +15,8 @@ from PIL import Image
 
 from tests.api.conftest import Callers
 from xrm.cli import main
-from xrm.kernel.attaching import named_digests
-from xrm.kernel.media import clean_name, media_type
+from xrm.kernel.files.attaching import named_digests
+from xrm.kernel.files.media import clean_name, media_type
 from xrm.testing import TestSite, make_site
 
 FILES = {

@@ -15,12 +15,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.kernel.planning import cells, entity, expected, field, look, model, put
-from xrm.kernel.apply import Order, apply, carry_out
+from tests.kernel.migration.planning import cells, entity, expected, field, look, model, put
 from xrm.kernel.change import SYSTEM
-from xrm.kernel.journal import Generation, current, find
-from xrm.kernel.plan import propose
-from xrm.kernel.rollback import propose_rollback
+from xrm.kernel.migration.apply import Order, apply, carry_out
+from xrm.kernel.migration.journal import Generation, current, find
+from xrm.kernel.migration.plan import propose
+from xrm.kernel.migration.rollback import propose_rollback
 from xrm.kernel.store.store import Store, open_store
 
 ROOT = Path(__file__).parents[2]

@@ -18,8 +18,8 @@ from xrm.http.answers import Answer, answer
 from xrm.http.caller import signed_in
 from xrm.http.reading import AnyRequest, read_object, read_query, take, unchanged, whole
 from xrm.kernel.change import Actor
-from xrm.kernel.journal import Generation
 from xrm.kernel.kernel import Kernel
+from xrm.kernel.migration.journal import Generation
 from xrm.kernel.values import to_json
 from xrm.metadata.explain import explain_json
 from xrm.metadata.model import Model, Source

@@ -14,8 +14,8 @@ from xrm.errors import Invalid, Issue, NotFound
 from xrm.http.answers import Answer, answer
 from xrm.http.caller import signed_in
 from xrm.http.reading import AnyRequest, read_object, read_query, take
-from xrm.kernel.journal import Generation
-from xrm.kernel.purge import KeptValues, Selection
+from xrm.kernel.migration.journal import Generation
+from xrm.kernel.migration.purge import KeptValues, Selection
 from xrm.metadata.model import Source
 from xrm.site import Site
 

@@ -18,8 +18,8 @@ from xrm.errors import Malformed, NotFound, TooLarge
 from xrm.http.answers import Answer, Stream, answer
 from xrm.http.caller import header, signed_in
 from xrm.http.reading import AnyRequest, read_query, record_id
-from xrm.kernel.files import CHUNK
-from xrm.kernel.media import IMAGES
+from xrm.kernel.files.content import CHUNK
+from xrm.kernel.files.media import IMAGES
 from xrm.site import Site
 
 OVERHEAD = 65_536  # bytes a multipart body may have besides its file

@@ -13,35 +13,35 @@ from functools import partial
 from pathlib import Path
 
 from xrm.errors import ModelError, NotFound, Unavailable, XrmError
-from xrm.kernel import apply as applying
-from xrm.kernel import journal
-from xrm.kernel.ancestry import Ancestry
-from xrm.kernel.breaches import breaches
-from xrm.kernel.carry.find import Earlier
 from xrm.kernel.change import Actor
-from xrm.kernel.clients import api_breaking
 from xrm.kernel.computed.background import work
 from xrm.kernel.conditions import condition
-from xrm.kernel.ddl import index_name
 from xrm.kernel.expression import ExpressionError, types
 from xrm.kernel.expression import compile as compile_expression
 from xrm.kernel.expression.parse import parse
 from xrm.kernel.expression.sqlite_functions import sqlite_functions
-from xrm.kernel.files import Files
+from xrm.kernel.files.content import Files
 from xrm.kernel.hooks import Handlers
-from xrm.kernel.impact import assess
-from xrm.kernel.journal import Generation, InForce, UniqueKey
 from xrm.kernel.live import Live, present
-from xrm.kernel.new_checks import broken_checks
+from xrm.kernel.migration import apply as applying
+from xrm.kernel.migration import journal
+from xrm.kernel.migration.ancestry import Ancestry
+from xrm.kernel.migration.breaches import breaches
+from xrm.kernel.migration.carry.find import Earlier
+from xrm.kernel.migration.clients import api_breaking
+from xrm.kernel.migration.ddl import index_name
+from xrm.kernel.migration.impact import assess
+from xrm.kernel.migration.journal import Generation, InForce, UniqueKey
+from xrm.kernel.migration.new_checks import broken_checks
+from xrm.kernel.migration.plan import Plan, propose
+from xrm.kernel.migration.purge import KeptValues, Selection, list_kept, purge, purged_since
+from xrm.kernel.migration.rollback import propose_rollback
+from xrm.kernel.migration.uses import meaning_changed
 from xrm.kernel.paths import OwnScope, RecordScope, RowScope, type_of
-from xrm.kernel.plan import Plan, propose
 from xrm.kernel.plugins import Plugins, load_plugins
-from xrm.kernel.purge import KeptValues, Selection, list_kept, purge, purged_since
 from xrm.kernel.recompute import affected, renew
 from xrm.kernel.records import Records
-from xrm.kernel.rollback import propose_rollback
 from xrm.kernel.store.store import Store, StoreOptions, open_store
-from xrm.kernel.uses import meaning_changed
 from xrm.kernel.values import Parsing
 from xrm.kernel.vault import Vault
 from xrm.metadata.findings import Complaint, ExpressionUse
@@ -211,7 +211,7 @@ class Kernel:
     ) -> applying.Applied:
         """Put `sources` in force in the database and in this process; `tell` hears how far it is.
 
-        Raises as `xrm.kernel.apply.apply` does.
+        Raises as `xrm.kernel.migration.apply.apply` does.
         """
         async with self._applying:
             model = await asyncio.to_thread(self.read_model, sources)  # a large model takes seconds: not on the loop

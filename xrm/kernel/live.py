@@ -17,7 +17,7 @@ from xrm.errors import Issue, ModelError
 from xrm.kernel.computed.graph import Dependency, dependencies
 from xrm.kernel.expression import Expression, types
 from xrm.kernel.expression import compile as compile_expression
-from xrm.kernel.files import Files
+from xrm.kernel.files.content import Files
 from xrm.kernel.hooks import Action, Handlers
 from xrm.kernel.paths import OwnScope, RecordScope, type_of
 from xrm.kernel.policy import Policy, label_fields

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from xrm.kernel import journal
 from xrm.kernel.live import Live
-from xrm.kernel.physical import Ids
+from xrm.kernel.migration import journal
+from xrm.kernel.migration.physical import Ids
 from xrm.kernel.store.store import Store
 
 Names = Mapping[str, str | None]

@@ -10,10 +10,10 @@ from uuid import UUID
 from xrm.errors import Conflict, Invalid, Issue, NotFound, Precondition
 from xrm.kernel import derive, rules
 from xrm.kernel.acts import Act, Acts
-from xrm.kernel.attaching import attach
 from xrm.kernel.change import SYSTEM, Actor, Change, uuid7
 from xrm.kernel.computed import kept
 from xrm.kernel.computed.spread import Spreading
+from xrm.kernel.files.attaching import attach
 from xrm.kernel.hooks import Context
 from xrm.kernel.linking import Linking
 from xrm.kernel.links import LinkReading

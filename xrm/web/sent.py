@@ -10,7 +10,7 @@ from litestar.datastructures import UploadFile
 from litestar.exceptions import ClientException
 
 from xrm.errors import Issue, Malformed, TooLarge, XrmError
-from xrm.kernel.files import CHUNK
+from xrm.kernel.files.content import CHUNK
 from xrm.kernel.query import Query
 from xrm.kernel.values import MAX_LINKS, TYPES, Refused
 from xrm.metadata.model import Field

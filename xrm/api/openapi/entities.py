@@ -23,8 +23,8 @@ from xrm.api.openapi.parts import (
     query_parameter,
     ref,
 )
-from xrm.kernel.attaching import file_fields
 from xrm.kernel.change import Actor
+from xrm.kernel.files.attaching import file_fields
 from xrm.kernel.live import Live
 from xrm.kernel.policy import Access
 from xrm.metadata.model import Entity, Field, Key

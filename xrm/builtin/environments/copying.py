@@ -13,8 +13,8 @@ from urllib.parse import quote_plus, urlsplit, urlunsplit
 import asyncpg
 
 from xrm.errors import Conflict, Invalid, Issue, Unavailable
-from xrm.kernel import journal
-from xrm.kernel.ddl import Run, operations
+from xrm.kernel.migration import journal
+from xrm.kernel.migration.ddl import Run, operations
 from xrm.kernel.store.schema import Schema
 from xrm.kernel.store.sql import quote
 from xrm.kernel.store.store import Store, open_store

@@ -7,7 +7,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
-from xrm.kernel.attaching import named_digests
+from xrm.kernel.files.attaching import named_digests
 from xrm.kernel.hooks import Command, hookimpl
 
 

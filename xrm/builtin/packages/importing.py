@@ -12,7 +12,7 @@ from xrm import __version__
 from xrm.builtin.packages.manifest import Package
 from xrm.errors import Invalid, Issue
 from xrm.kernel.kernel import Kernel
-from xrm.kernel.plan import Plan
+from xrm.kernel.migration.plan import Plan
 from xrm.metadata.load import read_source
 from xrm.metadata.model import Source
 from xrm.metadata.names import did_you_mean

@@ -1,0 +1,1 @@
+"""Files of records: contents by digest, what they are, pictures, and what a write may attach."""

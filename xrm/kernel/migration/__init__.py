@@ -1,0 +1,1 @@
+"""A MODEL CHANGES: compared, planned with its impact, applied in one transaction, kept, rolled back, purged."""
