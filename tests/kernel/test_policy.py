@@ -54,7 +54,7 @@ READ: dict[str, frozenset[str]] = {
     '["*", -secret_note]': frozenset({"name", "region", "revenue"}),
     "[confidential]": frozenset({"revenue", "secret_note"}),
 }
-SCOPES = ("own", "team", "all")
+SCOPES = ("own", "team", "unit", "unit_tree", "managed", "all")
 Grant = tuple[str, str, str]  # scope, where, read
 
 
@@ -71,19 +71,22 @@ def role_yaml(grants: Sequence[Grant]) -> str:
         condition = f', where: "{where}"' if where else ""
         rows = f"{{scope: {scope}{condition}}}"
         lines.append(f"  - {{entity: account, actions: [read, update], rows: {rows}, fields: {{read: {read}}}}}")
-    return "\n".join([*lines, "  - {entity: contact, actions: [read]}"])
+    return "\n".join([*lines, "  - {entity: contact, actions: [read], rows: {via: account}}"])
+
+
+Places = dict[str, set[UUID | None]]  # scope → owners; of unit and unit_tree: units
 
 
 class Oracle:
     """Decides as the rules are written, one row at a time."""
 
-    def __init__(self, grants: Sequence[Grant], actor: Actor, team: set[UUID | None]) -> None:
-        self.grants, self.actor, self.team = grants, actor, team
+    def __init__(self, grants: Sequence[Grant], places: Places) -> None:
+        self.grants, self.places = grants, places
 
     def holds(self, grant: Grant, row: dict[str, Any]) -> bool:
         scope, where, _ = grant
-        mine = row["owner"] == self.actor.id
-        return (scope == "all" or mine or (scope == "team" and row["owner"] in self.team)) and WHERE[where](row)
+        place = row["unit"] if scope in ("unit", "unit_tree") else row["owner"]
+        return (scope == "all" or place in self.places[scope]) and WHERE[where](row)
 
     def sees(self, row: dict[str, Any]) -> dict[str, Any] | None:
         holding = [grant for grant in self.grants if self.holds(grant, row)]
@@ -94,10 +97,19 @@ class Oracle:
         return {name: row[name] if name in allowed else None for name in FIELDS if name in known}
 
 
-async def fill(site: TestSite, chance: random.Random) -> tuple[list[dict[str, Any]], Actor, set[UUID | None]]:
-    me = await site.person("Me", "tested", team="A")
+async def fill(site: TestSite, chance: random.Random) -> tuple[list[dict[str, Any]], Actor, Places]:
+    """Fill a site: my team, the people below me (one of them twice), my unit, one below and one beside it."""
+    me = await site.person("Me", "tested", team="A", unit="Mine")
     mate = await site.person("Mate", "tested", team="A")
     other = await site.person("Other", "tested", team="B")
+    report = await site.person("Report", "tested")
+    deep = await site.person("Deep", "tested")
+    for below, above in ((report, me), (deep, report)):
+        await site.system.update("user", str(below.id), {"manager": str(above.id)})
+    mine = await site.system.find("unit", "name == 'Mine'")
+    under = await site.system.create("unit", {"name": "Under", "parent": (mine or {})["id"]})
+    beside = await site.system.create("unit", {"name": "Beside"})
+    units = [UUID(unit["id"]) for unit in (mine or {}, under, beside)]
     rows = []
     for number in range(24):
         row = {
@@ -106,10 +118,19 @@ async def fill(site: TestSite, chance: random.Random) -> tuple[list[dict[str, An
             "revenue": chance.choice([None, 10, 60, 90]),
             "secret_note": chance.choice([None, "alpha", "beta"]),
         }
-        owner = chance.choice([me, mate, other])
-        made = await site.system.create("account", {**row, "owner": str(owner.id)})
-        rows.append({**row, "owner": owner.id, "id": made["id"]})
-    return rows, me, {me.id, mate.id}
+        owner, unit = chance.choice([me, mate, other, report, deep]), chance.choice([*units, None])
+        placed = {"owner": str(owner.id), "unit": str(unit) if unit else None}
+        made = await site.system.create("account", {**row, **placed})
+        await site.system.create("contact", {"name": f"C{number}", "account": made["id"]})
+        rows.append({**row, "owner": owner.id, "unit": unit, "id": made["id"]})
+    places: Places = {
+        "own": {me.id},
+        "team": {me.id, mate.id},
+        "managed": {me.id, report.id, deep.id},
+        "unit": {units[0]},
+        "unit_tree": set(units[:2]),
+    }
+    return rows, me, places
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -119,12 +140,12 @@ async def test_the_policy_agrees_with_the_oracle(tmp_path: Path, database_url: s
     async with make_site(
         tmp_path, database_url, {"entities/a.yaml": ENTITY, "entities/r.yaml": role_yaml(grants)}
     ) as site:
-        rows, me, team = await fill(site, chance)
+        rows, me, places = await fill(site, chance)
         for round_ in range(4):
             if round_:
                 grants = random_grants(chance)
                 await site.apply({"entities/r.yaml": role_yaml(grants)})
-            await _compare(site, rows, Oracle(grants, me, team), me, chance)
+            await _compare(site, rows, Oracle(grants, places), me, chance)
 
 
 async def _compare(
@@ -135,6 +156,9 @@ async def _compare(
     shown = {r["id"]: {n: r[n] for n in FIELDS if n in r} for r in page.records}
     assert shown == expected
     assert (await site.records.count(me, "account", Query())).value == len(expected)
+    contacts = await site.records.list(me, "contact", Query(limit=100))
+    numbers = {f"C{number}" for number, row in enumerate(rows) if row["id"] in expected}
+    assert {record["name"] for record in contacts.records} == numbers
     known = next(iter(expected.values())).keys() if expected else ()
     for name, test in (("revenue", lambda v: v is not None and v > 50), ("secret_note", lambda v: v == "alpha")):
         text = "revenue > 50" if name == "revenue" else "secret_note == 'alpha'"
@@ -341,3 +365,70 @@ async def test_a_write_may_not_leave_the_actor_without_the_record(tmp_path: Path
             assert caught.value.status == 403
         assert (await site.system.get("account", made["id"]))["region"] == "north"
         assert (await site.kernel.records.count(SYSTEM, "account", Query())).value == 1
+
+
+ROLE = """
+role: tested
+grants:
+  - {entity: user, actions: [read]}
+  - entity: account
+    actions: [read, create, update]
+    rows: own
+    preset: {owner: $user.id, region: north}
+    check: "name != 'Forbidden'"
+  - {entity: contact, actions: [read, create, update, delete], rows: {via: account}}
+"""
+
+
+async def _refused(attempt: Any, status: int) -> None:
+    with pytest.raises(XrmError) as caught:
+        await attempt
+    assert caught.value.status == status
+
+
+async def test_presets_are_forced_and_a_check_must_hold_after_the_write(tmp_path: Path, database_url: str) -> None:
+    async with make_site(tmp_path, database_url, {"entities/a.yaml": ENTITY, "entities/r.yaml": ROLE}) as site:
+        me, other = await site.person("Me", "tested"), await site.person("Other", "tested")
+        made = await site.records.create(me, "account", {"name": "A", "owner": str(other.id), "region": "south"})
+        assert (made["owner"]["id"], made["region"]) == (str(me.id), "north")
+        await _refused(site.records.create(me, "account", {"name": "Forbidden"}), 403)
+        await _refused(site.records.update(me, "account", UUID(made["id"]), {"name": "Forbidden"}), 403)
+        assert (await site.system.get("account", made["id"]))["name"] == "A"
+
+
+async def test_records_by_way_of_another_are_reached_as_that_one_is(tmp_path: Path, database_url: str) -> None:
+    async with make_site(tmp_path, database_url, {"entities/a.yaml": ENTITY, "entities/r.yaml": ROLE}) as site:
+        me, other = await site.person("Me", "tested"), await site.person("Other", "tested")
+        mine, theirs = [
+            (await site.system.create("account", {"name": "A", "owner": str(who.id)}))["id"] for who in (me, other)
+        ]
+        contact = await site.records.create(me, "contact", {"name": "C", "account": mine})
+        hidden = await site.system.create("contact", {"name": "H", "account": theirs})
+        await _refused(site.records.get(me, "contact", UUID(hidden["id"])), 404)
+        await _refused(site.records.create(me, "contact", {"name": "X"}), 403)
+        await _refused(site.records.delete(me, "contact", UUID(contact["id"])), 403)
+        await site.system.delete("account", mine)
+        await _refused(site.records.get(me, "contact", UUID(contact["id"])), 404)
+
+
+@pytest.mark.parametrize(
+    ("grant", "code"),
+    [
+        ("rows: {via: name}", "not_a_relation"),
+        ("rows: {via: nothing}", "unknown_field"),
+        ("rows: {via: parent}", "circular_way"),
+        ("preset: {nothing: 1}", "unknown_field"),
+        ("preset: {size: many}", "bad_default"),
+        ("preset: {created_at: $now}", "not_writable"),
+        ('check: "nothing == 1"', "expression"),
+    ],
+)
+async def test_a_grant_that_makes_no_sense_is_a_finding(tmp_path: Path, grant: str, code: str) -> None:
+    entity = (
+        "entity: part\nfields:\n  name: {type: text}\n  size: {type: integer}\n  parent: {type: relation, to: part}\n"
+    )
+    role = f"role: tested\ngrants:\n  - {{entity: part, actions: [read, create], {grant}}}\n"
+    async with make_site(tmp_path, f"sqlite:///{tmp_path}/x.db", {}) as site:
+        with pytest.raises(XrmError) as caught:
+            await site.apply({"entities/a.yaml": entity, "entities/r.yaml": role})
+    assert code in {issue.code for issue in caught.value.issues}

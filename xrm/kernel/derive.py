@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any
@@ -46,6 +47,12 @@ def default(field: Field, actor: Actor, now: datetime, parsing: Parsing) -> Any:
     if isinstance(field.default, str) and field.default in named:
         return named[field.default]
     return parse(field, field.default, parsing)
+
+
+def presets(entity: Entity, given: Mapping[str, Any], actor: Actor, now: datetime, parsing: Parsing) -> dict[str, Any]:
+    """Return the Python values of what the policy gives a new record, by field."""
+    fields = ((entity.fields[name], value) for name, value in given.items())
+    return {field.name: default(replace(field, default=value), actor, now, parsing) for field, value in fields}
 
 
 def fit(field: Field, value: Any, values: Mapping[str, Any], parsing: Parsing) -> Any:

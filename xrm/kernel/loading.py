@@ -58,7 +58,7 @@ class Loading:
 
     async def permit_new_row(self, act: Act, access: Access, change: Change) -> None:
         """Refuse a write whose new row the actor's rules no longer cover (policy, after-write check)."""
-        if access.unconditional or change.kind == "delete":
+        if access.unchecked or change.kind == "delete":
             return
         statement = act.live.cached(
             ("check", access.entity.name, roles_key(act.actor), access.action),
@@ -88,6 +88,6 @@ def _load_statement(live: Live, actor: Actor, reading: Access, access: Access) -
 
 def _row_statement(live: Live, actor: Actor, access: Access) -> Statement:
     binder = Binder(live.dialect)
-    rows = Visible(live, actor, binder).rows(access.rules, access.entity, "t")
+    rows = Visible(live, actor, binder).checked(access.rules, access.entity, "t")
     key = binder.bind(ID, UUID_TYPE)
     return binder.statement(f'SELECT 1 FROM {quote(access.entity.name)} t WHERE t."id" = {key} AND {rows}')

@@ -16,7 +16,7 @@ from xrm.kernel.change import SYSTEM, Actor
 from xrm.kernel.computed.sql import computed
 from xrm.kernel.expression.types import COUNT, UNDER, Type
 from xrm.kernel.paths import USER, Path, RecordScope, inverse, resolve
-from xrm.kernel.policy import USER_ID, Access, Rule, predicate, visibility
+from xrm.kernel.policy import USER_ID, Access, Rule, checked, predicate, visibility
 from xrm.kernel.store.schema import ColumnType
 from xrm.kernel.store.sql import Binder, Var, quote
 from xrm.metadata.model import Entity, Field, Inverse
@@ -105,8 +105,11 @@ class Visible:
         """Return the condition "one of the rules holds for this row", or empty when it always does."""
         if any(rule.unconditional for rule in rules):
             return ""
-        trusted = self.trusted()
-        return predicate(rules, self.binder, alias, entity, lambda path: trusted.path(entity, alias, path))
+        return predicate(rules, self.trusted(), alias, entity)
+
+    def checked(self, rules: tuple[Rule, ...], entity: Entity, alias: str) -> str:
+        """Return the condition "one of the rules holds for this row as a write leaves it"."""
+        return checked(rules, self.trusted(), alias, entity)
 
     def trusted(self) -> Visible:
         """Return the same for the system: what rules, and fields that say ``as: system``, are computed of."""

@@ -170,6 +170,10 @@ class Writing:
         await self._references.resolve(act, access.entity, values, issues)
         await attach(self._running.files, act.actor, change, values, issues)
         change.after.update(values)
+        if change.kind == "create":
+            change.after.update(
+                derive.presets(access.entity, access.presets, act.actor, act.changes.at, act.live.parsing)
+            )
         await self._spreading.hold(act, change)
         move = await self._consult(act, prepared, change, issues)  # 5 Consult
         await self._check(act, prepared, change, move, issues)  # 6 Check

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from xrm.metadata.findings import ExpressionUse, Findings
-from xrm.metadata.model import Entity, Grant, Origin, Role
+from xrm.metadata.model import ACTIONS, Entity, Grant, Model, Origin, Role
 from xrm.metadata.names import did_you_mean
 from xrm.metadata.normal import bare
+from xrm.metadata.values import misfit
 
-ACTIONS = ("read", "create", "update", "delete", "restore", "export", "import")
 CLASSES = ("public", "internal", "confidential", "personal", "special", "secret")
 
 
@@ -22,8 +22,46 @@ def check_role(findings: Findings, role: Role) -> None:
             if right == "read" or names != grant.read:  # write says what read says when it is not written
                 _fields(findings, role, names, entities, f"grants.{index}.fields.{right}")
         for entity in entities:
-            use = ExpressionUse(entity.name, grant.where, "where")
-            findings.expression(use, _place(role, f"grants.{index}.rows.where"))
+            for source, path in ((grant.where, "rows.where"), (grant.check, "check")):
+                findings.expression(ExpressionUse(entity.name, source, "where"), _place(role, f"grants.{index}.{path}"))
+            _via(findings, grant, entity, _place(role, f"grants.{index}.rows.via"))
+            _preset(findings, role, grant, entity, index)
+
+
+def _via(findings: Findings, grant: Grant, entity: Entity, place: Origin | str) -> None:
+    """Note a way that is no relation to one entity, or leads back to where it began."""
+    field = findings.field(entity, grant.via, place) if grant.via else None
+    if field is None:
+        return
+    if field.type != "relation" or len(field.to) != 1 or field.through is not None or field.kind:
+        findings.add(place, "not_a_relation", f"{grant.via!r} is not a relation to one entity")
+    elif entity.name in _ways(findings.model, field.to[0]):
+        message = f"the way of {entity.name!r} by {grant.via!r} leads back to {entity.name!r}"
+        findings.add(place, "circular_way", message, "give the records at one of its ends by a scope or a condition")
+
+
+def _ways(model: Model, start: str) -> set[str]:
+    """Return the entities that ways of grants of any role lead to from an entity, itself included."""
+    seen, ahead = {start}, [start]
+    while ahead:
+        entity = model.entities.get(ahead.pop())
+        grants = (g for role in model.roles.values() for g in role.grants if g.via and entity is not None)
+        fields = (entity.fields.get(g.via) for g in grants if entity is not None and g.entity in ("*", entity.name))
+        found = {to for field in fields if field is not None for to in field.to}
+        ahead.extend(found - seen)
+        seen |= found
+    return seen
+
+
+def _preset(findings: Findings, role: Role, grant: Grant, entity: Entity, index: int) -> None:
+    """Note presets of what there is not, cannot be written, or does not fit."""
+    for name, value in grant.preset.items():
+        place = _place(role, f"grants.{index}.preset.{name}")
+        field = findings.field(entity, name, place)
+        if field is not None and (not field.writable or field.through is not None):
+            findings.add(place, "not_writable", f"{name!r} cannot be written", "preset a field of the record itself")
+        elif field is not None and (problem := misfit(field, value)):
+            findings.add(place, "bad_default", f"preset of {name!r}: {problem}")
 
 
 def _place(role: Role, path: str) -> Origin | str:

@@ -67,6 +67,8 @@ CODES: Mapping[str, str] = MappingProxyType(
         "option_not_for_type": "The type of the field has no such option.",
         "option_conflict": "Two options of the field exclude each other.",
         "bad_option": "The value of the option does not fit the type of the field.",
+        "circular_way": "Grants by way of relations (via) lead back to the entity they begin at.",
+        "not_writable": "A grant presets a field that cannot be written.",
         "bad_default": "The default or back-fill does not fit the type of the field.",
         "bad_pattern": "The pattern is not a regular expression that can be matched in linear time.",
         "bad_schema": "The schema is no JSON Schema (2020-12), refers to another document, or is too large.",

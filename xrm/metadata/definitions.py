@@ -315,16 +315,32 @@ def role_of(name: str, node: Node, origin: Origin, gone: Mapping[str, Origin] = 
 
 def _grants(node: Node) -> Iterator[tuple[Grant, Node]]:
     for item in _items(node, "grants"):
-        rows: Any = item.get("rows")
-        scope, where = "all", ""
-        if rows is not None:
-            scope, where = (
-                (rows.value, "") if isinstance(rows.value, str) else (_text(rows, "scope", "all"), _text(rows, "where"))
-            )
+        scope, where, via = _rows(item.get("rows"))
+        preset = item.get("preset")
         rights = item.get("fields")
         read = _names(rights, "read") if rights is not None and rights.get("read") is not None else ("*",)
         write = _names(rights, "write") if rights is not None and rights.get("write") is not None else read
         for entity in item.value["entity"].value:
             one = item.holding({**item.value, "entity": entity})
             named = _text(item, "name")
-            yield Grant(entity.value, _names(item, "actions"), scope, where, read, write, named, item.origin), one
+            grant = Grant(
+                entity.value,
+                _names(item, "actions"),
+                scope,
+                where,
+                via,
+                _text(item, "check"),
+                EMPTY if preset is None else MappingProxyType({n: v.value for n, v in preset.value.items()}),
+                read,
+                write,
+                named,
+                item.origin,
+            )
+            yield grant, one
+
+
+def _rows(node: Any) -> tuple[str, str, str]:
+    """Return scope, condition and way of the rows of a grant, which may be written as the scope alone."""
+    if node is None or isinstance(node.value, str):
+        return ("all" if node is None else node.value), "", ""
+    return _text(node, "scope", "all"), _text(node, "where"), _text(node, "via")

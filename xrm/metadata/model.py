@@ -326,14 +326,21 @@ class Trait:
     origin: Origin = field(default=Origin(), compare=False)
 
 
+ACTIONS = ("read", "create", "update", "delete", "restore", "export", "import")
+SCOPES = ("own", "team", "unit", "unit_tree", "managed", "all")
+
+
 @dataclass(frozen=True, slots=True)
 class Grant:
     """One permission: on these rows of this entity, these actions, these fields."""
 
     entity: str  # an entity or "*"
-    actions: tuple[str, ...]  # read create update delete restore export import run:<action>; "*" = all
-    scope: str = "all"  # own | team | all
+    actions: tuple[str, ...]  # of ACTIONS, or run:<action>; "*" = all
+    scope: str = "all"  # of SCOPES
     where: str = ""  # expression over the record and user.*
+    via: str = ""  # a relation: where the record it leads to is given for the same action
+    check: str = ""  # expression that must hold of a record after a write
+    preset: Mapping[str, Any] = field(default_factory=empty)  # field → value a new record gets, whatever was sent
     read: tuple[str, ...] = ("*",)  # field classes, "+field", "-field" or "*"
     write: tuple[str, ...] = ("*",)
     name: str = ""  # by which a later layer changes or removes it
