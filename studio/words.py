@@ -106,6 +106,16 @@ SEVERITIES: Mapping[str, str] = MappingProxyType(
         "debt": "Save and note it as open",
     }
 )
+ROWS: Mapping[str, str] = MappingProxyType(
+    {
+        "own": " their own",
+        "team": " those of their team",
+        "unit": " those of their unit",
+        "unit_tree": " those of their unit and the units below it",
+        "managed": " their own and those of the people they manage",
+    }
+)
+
 LEVELS: Mapping[str, tuple[str, Mapping[str, Any]]] = MappingProxyType(
     {
         "see": ("See all", {"actions": ["read"]}),

@@ -99,10 +99,11 @@ def _roles(desk: Desk, entity: Entity) -> None:
 
 def _words_of(grant: Grant) -> str:
     what = "everything" if "*" in grant.actions else ", ".join(grant.actions)
-    rows = {"own": " their own", "team": " those of their team"}.get(grant.scope, "")
+    rows = words.ROWS.get(grant.scope, "")
+    via = f" of every {grant.via} they may do it with" if grant.via else ""
     where = f" where {grant.where}" if grant.where else ""
     masked = "" if grant.read == ("*",) else f" (fields: {', '.join(grant.read) or 'none'})"
-    return f"{what}{rows}{where}{masked}"
+    return f"{what}{rows}{via}{where}{masked}"
 
 
 def _grant(entity: str, role: str, level: str) -> None:

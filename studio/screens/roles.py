@@ -69,8 +69,8 @@ def _cell(entity: Entity, role: Role) -> str:
 
 def _limits(grants: list[Grant]) -> str:
     """Return what the widest of some grants is limited to."""
-    every = [g for g in grants if g.scope == "all" and not g.where]
-    words_of = [] if every else sorted({"if" if g.where else g.scope for g in grants})
+    every = [g for g in grants if g.scope == "all" and not g.where and not g.via]
+    words_of = [] if every else sorted({"if" if g.where else f"of {g.via}" if g.via else g.scope for g in grants})
     if not any(g.read == ("*",) for g in (every or grants)):
         words_of.append("part")
     return ", ".join(words_of)

@@ -165,7 +165,7 @@ def _options(part: Any, place: str, origins: Mapping[str, Origin]) -> Iterator[E
 
 def _attribute(part: Any, option: str) -> str:
     if option == "rows":
-        return "where" if part.where else "scope"
+        return "where" if part.where else "via" if part.via else "scope"
     return "read" if isinstance(part, Grant) and option == "fields" else _OF_PARTS.get(option, option)
 
 
