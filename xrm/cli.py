@@ -18,6 +18,7 @@ from typing import Any
 
 from xrm import __version__, cli_doctor
 from xrm import cli_past as past
+from xrm.builtin.transfer.layout import WRITTEN
 from xrm.errors import XrmError
 from xrm.kernel.change import SYSTEM, Actor
 from xrm.kernel.hooks import Command
@@ -338,7 +339,7 @@ def _import_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 async def import_(site: Site, args: argparse.Namespace) -> int:
-    """Import records from a CSV or JSON file."""
+    """Import records from a file: CSV, XLSX, JSON or vCards."""
     from xrm.builtin.transfer.command import import_file
 
     return await import_file(site.kernel, await _actor(site, args.email, "import"), args)
@@ -347,14 +348,14 @@ async def import_(site: Site, args: argparse.Namespace) -> int:
 def _export_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("entity")
     parser.add_argument("file", type=Path, nargs="?", help="default: standard output")
-    parser.add_argument("--format", choices=("csv", "json"), default="csv")
+    parser.add_argument("--format", choices=("json", *WRITTEN), help="default: as the file is called, else csv")
     parser.add_argument("--filter", default="", help="expression, such as: state == 'open' && amount > 1000")
     parser.add_argument("--fields", default="", help="comma-separated field paths (default: all)")
     parser.add_argument("--as", dest="email", help="act as this user (default: the system)")
 
 
 async def export(site: Site, args: argparse.Namespace) -> int:
-    """Export records to a CSV or JSON file."""
+    """Export records to a file: CSV, XLSX, JSON lines, Parquet, vCards or a calendar."""
     from xrm.builtin.transfer.command import export_file
 
     return await export_file(site.kernel, await _actor(site, args.email, "export"), args)
@@ -456,7 +457,7 @@ _COMMANDS: tuple[tuple[str, str, Callable[[argparse.ArgumentParser], None], Any]
     ("serve", "serve the site over HTTP", _serve_arguments, serve),
     ("user", "add users, set passwords, make API keys", _user_arguments, user),
     ("import", "import records from a CSV or JSON file", _import_arguments, import_),
-    ("export", "export records to a CSV or JSON file", _export_arguments, export),
+    ("export", "export records to a CSV, XLSX, JSON, Parquet, vCard or calendar file", _export_arguments, export),
     ("new", "create a new site", _new_arguments, new),
     ("shell", "open a Python prompt with the site", _no_arguments, shell),
     ("plugins", "list the plugins", _json_option, plugins),

@@ -1,4 +1,4 @@
-"""Files in and out: import of CSV and JSON, export as CSV and JSON lines."""
+"""Files in and out: import and export of tables, workbooks, JSON, vCards and calendars."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from typing import Any
 from litestar import get, post
 
 from xrm.api.records import LIST, read_list
-from xrm.builtin.transfer.exporting import export_csv, export_json_lines
+from xrm.builtin.transfer.exporting import FORMATS, export
 from xrm.builtin.transfer.importing import Import
-from xrm.builtin.transfer.layout import detect
+from xrm.builtin.transfer.layout import MEDIA, detect
 from xrm.builtin.transfer.mapping import ImportMapping, check_mapping, load_mapping
 from xrm.builtin.transfer.reading import Table, open_table
 from xrm.builtin.transfer.suggest import suggest
-from xrm.errors import Forbidden, Invalid, Issue, Malformed, NotFound, UnsupportedMedia
+from xrm.errors import Forbidden, Invalid, Issue, NotFound, UnsupportedMedia
 from xrm.http.answers import Answer, Stream, answer
 from xrm.http.caller import header, signed_in
 from xrm.http.reading import AnyRequest, flag, read_body, read_query
@@ -29,13 +29,6 @@ from xrm.site import Site
 
 EXPORT = (LIST - {"limit", "after", "offset", "count", "trash"}) | {"format"}
 IMPORT = frozenset({"mapping", "key", "rehearse"})
-FORMATS = {"csv": b"text/csv; charset=utf-8", "jsonl": b"application/x-ndjson"}
-_ENDINGS = {
-    "text/csv": "csv",
-    "application/json": "json",
-    "application/x-ndjson": "jsonl",
-    "application/jsonl": "jsonl",
-}
 
 
 class TransferRoutes:
@@ -53,13 +46,10 @@ class TransferRoutes:
         actor, entity = signed_in(request), request.path_params["entity"]
         given = read_query(request, EXPORT)
         format = given.get("format", "csv")
-        if format not in FORMATS:
-            raise Malformed(issues=[Issue("format", "unknown_value", "It is csv or jsonl.")])
-        make = export_csv if format == "csv" else export_json_lines
-        pieces = make(self._kernel, actor, entity, read_list(given))
-        first = await anext(pieces, "")  # whatever is refused is refused before the answer begins
-        headers = {"content-disposition": f'attachment; filename="{entity}.{format}"'}
-        return Stream(_bytes(first, pieces), FORMATS[format], headers)
+        pieces = export(self._kernel, actor, entity, read_list(given), format)
+        first = await anext(pieces, b"")  # whatever is refused is refused before the answer begins
+        headers = {"content-disposition": f'attachment; filename="{entity}.{FORMATS[format].ending}"'}
+        return Stream(_joined(first, pieces), FORMATS[format].media.encode(), headers)
 
     async def take_in(self, request: AnyRequest) -> Answer:
         """Bring the rows of a file in (or rehearse it), and answer with what became of them."""
@@ -67,9 +57,9 @@ class TransferRoutes:
         given = read_query(request, IMPORT)
         entity = self._entity(actor, request.path_params["entity"])
         media = header(request.scope, b"content-type").partition(";")[0].strip().lower()
-        if media not in _ENDINGS:
-            raise UnsupportedMedia("Send text/csv, application/json or application/x-ndjson.")
-        stream, name = io.BytesIO(await read_body(request)), f"body.{_ENDINGS[media]}"
+        if media not in MEDIA:
+            raise UnsupportedMedia(f"Send one of {', '.join(MEDIA)}.")
+        stream, name = io.BytesIO(await read_body(request)), f"body.{MEDIA[media]}"
         table, mapping = await asyncio.to_thread(self._opened, entity, given, stream, name)
         work = Import(self._kernel, actor, mapping)
         report = await (work.rehearse(table) if flag(given, "rehearse") else work.run(table))
@@ -114,7 +104,7 @@ def _text(path: Path) -> str:
         raise Invalid(issues=[Issue("mapping", "unreadable", "This mapping cannot be read.")]) from None
 
 
-async def _bytes(first: str, rest: AsyncIterator[str]) -> AsyncIterator[bytes]:
-    yield first.encode()
+async def _joined(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
     async for piece in rest:
-        yield piece.encode()
+        yield piece

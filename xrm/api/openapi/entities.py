@@ -23,6 +23,8 @@ from xrm.api.openapi.parts import (
     query_parameter,
     ref,
 )
+from xrm.builtin.transfer.exporting import FORMATS
+from xrm.builtin.transfer.layout import MEDIA
 from xrm.kernel.change import Actor
 from xrm.kernel.files.attaching import file_fields
 from xrm.kernel.live import Live
@@ -275,10 +277,10 @@ class _Maker:
         return self._operation(f"thumbnail_{field.name}_of", f"{field.title}: thumbnail", answers, parameters=("id",))
 
     def _export(self) -> Json:
-        kind = {"type": "string", "enum": ["csv", "jsonl"], "default": "csv"}
+        kind = {"type": "string", "enum": list(FORMATS), "default": "csv"}
         file = {
             "description": "A file.",
-            "content": {m: {"schema": TEXT} for m in ("text/csv", "application/x-ndjson")},
+            "content": {f.media.partition(";")[0]: {"schema": TEXT} for f in FORMATS.values()},
         }
         parameters = (query_parameter("format", "What kind of file.", kind), "filter", "sort", "fields", "search")
         return self._operation("export", f"Export {self._tag}", {"200": file}, parameters=parameters)
@@ -290,7 +292,7 @@ class _Maker:
             query_parameter("key", "The field by which records are found.", TEXT),
             rehearse,
         )
-        media = ("text/csv", "application/json", "application/x-ndjson")
+        media = tuple(MEDIA)
         counts = {name: {"type": "integer"} for name in ("read", "created", "updated", "unchanged", "refused")}
         report = obj(
             {**counts, "problems": many({"type": "object"}), "key": many(TEXT), "ignored": many(TEXT)}, ("read",)

@@ -11,9 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
-from xrm.builtin.transfer.exporting import export_csv, export_json_lines
+from xrm.builtin.transfer.exporting import export
 from xrm.builtin.transfer.importing import Import, Report
-from xrm.builtin.transfer.layout import Layout, detect
+from xrm.builtin.transfer.layout import WRITTEN, Layout, detect
 from xrm.builtin.transfer.mapping import ImportMapping, check_mapping, load_mapping
 from xrm.builtin.transfer.problems import ProblemFile
 from xrm.builtin.transfer.reading import Table, open_table
@@ -60,25 +60,38 @@ async def export_file(kernel: Kernel, actor: Actor, args: Namespace) -> int:
     Args:
         kernel: The site.
         actor: Whose rights count.
-        args: ``entity``, ``file`` or None, ``format`` (csv, or json: one record a line), ``filter``, ``fields``.
+        args: ``entity``, ``file`` or None, ``format`` (of WRITTEN, json for jsonl, None = by the file's name),
+            ``filter``, ``fields``.
 
     Raises:
         XrmError: no such entity, a wrong filter, a right that is missing.
     """
     fields = tuple(name.strip() for name in args.fields.split(",") if name.strip())
     query = Query(filter=args.filter, fields=fields)
-    export = export_csv if args.format == "csv" else export_json_lines
-    await _write(export(kernel, actor, args.entity, query), args.file)
+    await _write(export(kernel, actor, args.entity, query, _format(args.format, args.file)), args.file)
     return 0
 
 
-async def _write(pieces: AsyncIterator[str], path: Path | None) -> None:
-    first = await anext(pieces)  # so that a refused export leaves no empty file
+def _format(said: str | None, file: Path | None) -> str:
+    ending = file.suffix[1:].lower() if file else ""
+    name = said or (ending if ending in (*WRITTEN, "json") else "csv")
+    return "jsonl" if name == "json" else name
+
+
+async def _write(pieces: AsyncIterator[bytes], path: Path | None) -> None:
+    first = await anext(pieces, b"")  # so that a refused export leaves no empty file
     with ExitStack() as open_files:
-        out = open_files.enter_context(_created(path)) if path else sys.stdout
+        out = open_files.enter_context(_made(path)) if path else sys.stdout.buffer
         out.write(first)
         async for piece in pieces:
             out.write(piece)
+
+
+def _made(path: Path) -> BinaryIO:
+    try:
+        return path.open("wb")
+    except OSError as error:
+        raise XrmError(f"{path} cannot be written: {error.strerror}.") from None
 
 
 def _opened(path: Path) -> BinaryIO:

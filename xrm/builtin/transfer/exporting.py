@@ -1,61 +1,124 @@
-"""Records → a file, page by page, with the rights of an export: CSV for spreadsheets, JSON lines for programs.
+"""Records → a file, page by page, with the rights of an export.
 
-A CSV export can be imported again: money has a column for its currency, a relation one for the id and one for the
-label, lists are joined by semicolons. Texts that a spreadsheet would take for a formula get a quotation mark in front,
-which `reading.plain` takes away.
+    FORMATS             csv, jsonl, xlsx, parquet, vcf, ics
+    export(…)           the records a query finds, as pieces of a file in one of them
+
+A table can be imported again. Texts that a spreadsheet would take for a formula get a quotation mark in front in CSV,
+which `reading.plain` takes away; in a workbook they are cells of text.
 """
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from xrm.builtin.transfer.calendars import Calendar
+from xrm.builtin.transfer.cards import Cards
+from xrm.builtin.transfer.flat import Column, table_columns
+from xrm.builtin.transfer.parquet import ParquetFile
 from xrm.builtin.transfer.reading import guarded
-from xrm.errors import Forbidden, Invalid, Issue, NotFound
-from xrm.kernel.paths import resolve
+from xrm.builtin.transfer.workbook import WorkbookFile
+from xrm.errors import Forbidden, Invalid, Issue, Malformed, NotFound
 from xrm.kernel.policy import Access, label_fields, visibility
 from xrm.kernel.query import HIDDEN, MAX_PAGE, Query
-from xrm.kernel.values import TYPES, columns, keys
-from xrm.metadata.model import Entity, Field
+from xrm.kernel.values import TYPES
+from xrm.metadata.model import Entity
 
 if TYPE_CHECKING:
     from xrm.kernel.change import Actor
     from xrm.kernel.kernel import Kernel
 
-Cells = Callable[[Any], tuple[str, ...]]
+PIECE = 256 * 1024  # bytes of a finished file sent at once
+
+Records = Sequence[Mapping[str, Any]]
 
 
-async def export_csv(kernel: Kernel, actor: Actor, entity: str, query: Query) -> AsyncIterator[str]:
-    """Yield the records a query finds as pieces of a CSV text, the header first.
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One format of export.
+
+    Attributes:
+        media: Its media type (RFC 6838).
+        ending: Of its files.
+        title: What people call it.
+        make: The pages of an export → the pieces of the file.
+    """
+
+    media: str
+    ending: str
+    title: str
+    make: Callable[[Export], AsyncIterator[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """A permitted query, and who asks it."""
+
+    kernel: Kernel
+    actor: Actor
+    entity: Entity
+    query: Query
+
+    def columns(self) -> tuple[Column, ...]:
+        """Return the columns of a table of these records."""
+        return table_columns(self.kernel.model, self.entity, self.query.fields)
+
+    async def pages(self) -> AsyncIterator[Records]:
+        """Yield the records, up to MAX_PAGE at a time; at least one page, which may be empty."""
+        query = self.query
+        while True:
+            page = await self.kernel.records.list(self.actor, self.entity.name, query)
+            yield page.records
+            if page.next is None:
+                return
+            query = replace(query, after=page.next)
+
+
+async def export(kernel: Kernel, actor: Actor, entity: str, query: Query, format: str) -> AsyncIterator[bytes]:
+    """Yield the records a query finds as pieces of a file.
+
+    Args:
+        kernel: The site.
+        actor: Whose rights count.
+        entity: Whose records.
+        query: Which of them and which fields; no fields = all that may be exported.
+        format: One of FORMATS.
 
     Raises:
         NotFound: there is no such entity for the actor.
         Forbidden: the actor may not export records of it.
-        Invalid, Malformed: the query is wrong.
+        Invalid, Malformed: the query is wrong, the entity has no date for a calendar, or there is no such format.
     """
-    query = _permitted(kernel, actor, entity, query)
-    columns = tuple(_columns(kernel, entity, query.fields))
-    header = True
-    async for records in _pages(kernel, actor, entity, query):
-        if header:  # only now: a filter that is wrong leaves nothing behind
-            yield _line(name for _, names, _ in columns for name in names)
-            header = False
-        if records:
-            yield "".join(_line(c for n, _, cells in columns for c in cells(record.get(n))) for record in records)
+    if format not in FORMATS:
+        raise Malformed(issues=[Issue("format", "unknown_value", f"It is one of {', '.join(FORMATS)}.")])
+    asked = _permitted(kernel, actor, entity, query)
+    async with aclosing(FORMATS[format].make(asked)) as pieces:  # type: ignore[type-var]  # all are generators
+        async for piece in pieces:
+            yield piece
+
+
+async def export_csv(kernel: Kernel, actor: Actor, entity: str, query: Query) -> AsyncIterator[str]:
+    """Yield the records a query finds as pieces of a CSV text, the header first. Raises as `export`."""
+    async for piece in export(kernel, actor, entity, query, "csv"):
+        yield piece.decode()
 
 
 async def export_json_lines(kernel: Kernel, actor: Actor, entity: str, query: Query) -> AsyncIterator[str]:
-    """Yield the records a query finds as JSON, one a line, as the API shows them. Raises as `export_csv`."""
-    query = _permitted(kernel, actor, entity, query)
-    async for records in _pages(kernel, actor, entity, query):
-        yield "".join(json.dumps(record, ensure_ascii=False, default=str) + "\n" for record in records)
+    """Yield the records a query finds as JSON, one a line, as the API shows them. Raises as `export`."""
+    async for piece in export(kernel, actor, entity, query, "jsonl"):
+        yield piece.decode()
 
 
-def _permitted(kernel: Kernel, actor: Actor, entity: str, query: Query) -> Query:
+def _permitted(kernel: Kernel, actor: Actor, entity: str, query: Query) -> Export:
     reading = kernel.live.policy.access(actor, entity, "read")
     if reading is None:
         raise NotFound(f"There is no entity {entity!r}.")
@@ -65,7 +128,8 @@ def _permitted(kernel: Kernel, actor: Actor, entity: str, query: Query) -> Query
     shown = tuple(n for n in _named(reading.entity) if _shown(reading, exporting, n))
     if unknown := [name for name in query.fields if name.partition(".")[0] not in shown]:
         raise Invalid(issues=[Issue("fields", "unknown_field", f"There is no field {name!r}.") for name in unknown])
-    return replace(query, fields=query.fields or shown, limit=MAX_PAGE, after="", offset=0, action="export")
+    asked = replace(query, fields=query.fields or shown, limit=MAX_PAGE, after="", offset=0, action="export")
+    return Export(kernel, actor, reading.entity, asked)
 
 
 def _named(entity: Entity) -> Iterator[str]:
@@ -87,86 +151,94 @@ def _given(exporting: Access, name: str) -> bool:
     return all(rule.read.issuperset(parts) for rule in exporting.rules)
 
 
-async def _pages(kernel: Kernel, actor: Actor, entity: str, query: Query) -> AsyncIterator[Sequence[Mapping[str, Any]]]:
-    while True:
-        page = await kernel.records.list(actor, entity, query)
-        yield page.records
-        if page.next is None:
-            return
-        query = replace(query, after=page.next)
+# --- the formats -------------------------------------------------------------------------------------------------
 
 
-# --- CSV ---------------------------------------------------------------------------------------------------------
+async def _csv(asked: Export) -> AsyncIterator[bytes]:
+    columns = asked.columns()
+    header = True
+    async for records in asked.pages():
+        if header:  # only now: a filter that is wrong leaves nothing behind
+            yield _line(column.name for column in columns)
+            header = False
+        if records:
+            yield b"".join(_line(_csv_cell(c, record) for c in columns) for record in records)
 
 
-def _columns(kernel: Kernel, entity: str, fields: Sequence[str]) -> Iterator[tuple[str, tuple[str, ...], Cells]]:
-    """Yield for each value of a record its name, the names of its columns and what makes its cells."""
-    for path in fields:
-        found = resolve(kernel.model, kernel.model.entities[entity], tuple(path.split(".")))
-        if found is not None and found.part:
-            yield path, (path,), _text if found.kind.name == "text" else _plain
-        elif found is not None:
-            yield path, *_shape(path, found.field)
-
-
-def _shape(name: str, field: Field) -> tuple[tuple[str, ...], Cells]:
-    if field.type == "relation":
-        names = (name, f"{name}.label", f"{name}.entity") if field.polymorphic else (name, f"{name}.label")
-        return names, _pointer if field.polymorphic else _relation
-    if field.through is not None:
-        return (name, f"{name}.label"), _links
-    if compound := keys(field):
-        return (name, *(f"{name}_{part}" for part in compound[1:])), _compound(field)
-    if field.type in ("choices", "tags"):
-        return (name,), _list
-    if field.type == "json":
-        return (name,), _json
-    return (name,), _text if TYPES[field.type].expression == "text" else _plain
-
-
-def _text(value: Any) -> tuple[str, ...]:
-    return (guarded(str(value)) if value is not None else "",)
-
-
-def _plain(value: Any) -> tuple[str, ...]:
+def _csv_cell(column: Column, record: Mapping[str, Any]) -> str:
+    value = column.cell(record.get(column.path))
+    if value is None:
+        return ""
     if isinstance(value, bool):
-        return ("true" if value else "false",)
-    return ("" if value is None else str(value),)
+        return "true" if value else "false"
+    return guarded(str(value)) if column.kind == "text" else str(value)
 
 
-def _compound(field: Field) -> Cells:
-    makers = tuple(_text if spec.type.name == "text" else _plain for spec in columns(field))
-    names = keys(field)
-
-    def cells(value: Any) -> tuple[str, ...]:
-        parts = (value.get(name) if value else None for name in names)
-        return tuple(cell for make, part in zip(makers, parts, strict=True) for cell in make(part))
-
-    return cells
-
-
-def _relation(value: Any) -> tuple[str, ...]:
-    return (value.get("id", ""), guarded(value.get("label") or "")) if value else ("", "")
-
-
-def _pointer(value: Any) -> tuple[str, ...]:
-    return (*_relation(value), value.get("entity", "") if value else "")
-
-
-def _list(value: Any) -> tuple[str, ...]:
-    return (guarded("; ".join(value)) if value else "",)
-
-
-def _links(value: Any) -> tuple[str, ...]:
-    ids, labels = ("; ".join(str(one[part] or "") for one in value or ()) for part in ("id", "label"))
-    return ids, guarded(labels)
-
-
-def _json(value: Any) -> tuple[str, ...]:
-    return ("" if value is None else json.dumps(value, ensure_ascii=False, default=str),)
-
-
-def _line(cells: Iterator[str]) -> str:
+def _line(cells: Iterable[str]) -> bytes:
     out = io.StringIO()
     csv.writer(out, lineterminator="\r\n").writerow(cells)
-    return out.getvalue()
+    return out.getvalue().encode()
+
+
+async def _json_lines(asked: Export) -> AsyncIterator[bytes]:
+    async for records in asked.pages():
+        yield "".join(json.dumps(record, ensure_ascii=False, default=str) + "\n" for record in records).encode()
+
+
+async def _cards(asked: Export) -> AsyncIterator[bytes]:
+    cards = Cards(asked.entity, asked.query.fields)
+    async for records in asked.pages():
+        yield b"".join(cards.card(record) for record in records)
+
+
+async def _calendar(asked: Export) -> AsyncIterator[bytes]:
+    calendar = Calendar(asked.entity, asked.query.fields)
+    header = True
+    async for records in asked.pages():
+        yield (calendar.begin if header else b"") + b"".join(calendar.event(record) for record in records)
+        header = False
+    yield calendar.end
+
+
+async def _workbook(asked: Export) -> AsyncIterator[bytes]:
+    async for piece in _file(asked, WorkbookFile):
+        yield piece
+
+
+async def _parquet(asked: Export) -> AsyncIterator[bytes]:
+    async for piece in _file(asked, ParquetFile):
+        yield piece
+
+
+async def _file(asked: Export, kind: type[WorkbookFile | ParquetFile]) -> AsyncIterator[bytes]:
+    """Write a file that has to be whole before its first byte can be sent, away from the event loop."""
+    columns = asked.columns()
+    with tempfile.TemporaryDirectory(prefix="xrm-export-") as folder:
+        path = Path(folder) / "export"
+        out = kind(path, asked.entity, columns)
+        try:
+            async for records in asked.pages():
+                await asyncio.to_thread(out.add, _rows(columns, records))
+        finally:
+            await asyncio.to_thread(out.close)
+        with path.open("rb") as file:
+            while piece := await asyncio.to_thread(file.read, PIECE):
+                yield piece
+
+
+def _rows(columns: Sequence[Column], records: Records) -> list[list[Any]]:
+    return [[column.cell(record.get(column.path)) for column in columns] for record in records]
+
+
+FORMATS: Mapping[str, Format] = MappingProxyType(
+    {
+        "csv": Format("text/csv; charset=utf-8", "csv", "CSV", _csv),
+        "xlsx": Format(
+            "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "xlsx", "Excel workbook", _workbook
+        ),
+        "jsonl": Format("application/x-ndjson", "jsonl", "JSON lines", _json_lines),
+        "parquet": Format("application/vnd.apache.parquet", "parquet", "Parquet", _parquet),
+        "vcf": Format("text/vcard; charset=utf-8", "vcf", "vCard", _cards),
+        "ics": Format("text/calendar; charset=utf-8", "ics", "Calendar", _calendar),
+    }
+)

@@ -9,8 +9,9 @@ import codecs
 import csv
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import BinaryIO
 
 from xrm.errors import Issue, Malformed
@@ -18,9 +19,34 @@ from xrm.errors import Issue, Malformed
 SAMPLE = 256 * 1024  # bytes looked at for the delimiter
 CHUNK = 1024 * 1024  # bytes read at once while looking for the encoding
 DELIMITERS = (",", ";", "\t", "|")
-FORMATS = ("csv", "json", "jsonl")
+FORMATS = ("csv", "json", "jsonl", "xlsx", "vcf")  # that are read
+WRITTEN = ("csv", "xlsx", "jsonl", "parquet", "vcf", "ics")
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
-_ENDINGS = {"csv": "csv", "tsv": "csv", "txt": "csv", "json": "json", "jsonl": "jsonl", "ndjson": "jsonl"}
+_ENDINGS = {
+    "csv": "csv",
+    "tsv": "csv",
+    "txt": "csv",
+    "json": "json",
+    "jsonl": "jsonl",
+    "ndjson": "jsonl",
+    "xlsx": "xlsx",
+    "xlsm": "xlsx",
+    "vcf": "vcf",
+    "vcard": "vcf",
+}
+MEDIA: Mapping[str, str] = MappingProxyType(
+    {
+        "text/csv": "csv",
+        "application/json": "json",
+        "application/x-ndjson": "jsonl",
+        "application/jsonl": "jsonl",
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx",
+        "text/vcard": "vcf",
+    }
+)
+"""Media type of what is sent → the ending of such a file."""
+
+_PACKED = b"PK\x03\x04"  # how a workbook begins
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +54,7 @@ class Layout:
     """How a file is written.
 
     Attributes:
-        format: csv | json | jsonl.
+        format: One of FORMATS.
         encoding: A Python codec name.
         delimiter: Between the cells of a CSV row.
         blank_after: Whether a blank follows each delimiter and is no part of the cell.
@@ -51,6 +77,9 @@ def detect(stream: BinaryIO, name: str = "") -> Layout:
     """
     stream.seek(0)
     sample = stream.read(SAMPLE)
+    if sample.startswith(_PACKED):
+        stream.seek(0)
+        return Layout("xlsx")
     encoding = find_encoding(stream)
     stream.seek(0)
     text = sample.decode(encoding, errors="replace")
@@ -122,6 +151,8 @@ def _mostly_zero(stream: BinaryIO) -> str:
 
 def _format_of(text: str) -> str:
     start = text.lstrip("\ufeff \t\r\n")
+    if start[:11].upper() == "BEGIN:VCARD":
+        return "vcf"
     if start.startswith("["):
         return "json"
     if not start.startswith("{"):

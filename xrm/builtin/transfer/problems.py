@@ -13,10 +13,10 @@ from xrm.builtin.transfer.reading import ERROR_COLUMNS, Table, guarded
 
 
 class ProblemFile:
-    """Takes the verdicts of an import and writes the refused rows in the format of the file they came from."""
+    """Takes the verdicts of an import and writes the refused rows: JSON as JSON lines, anything else as CSV."""
 
     def __init__(self, out: IO[str], table: Table) -> None:
-        self._out, self._csv = out, table.layout.format == "csv"
+        self._out, self._csv = out, table.layout.format in ("csv", "xlsx", "vcf")
         self._writer = csv.writer(out, delimiter=table.layout.delimiter)
         self._header = tuple(name for name in table.header if name not in ERROR_COLUMNS)
         if self._csv:

@@ -13,13 +13,15 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import chain, islice
 from typing import Any, BinaryIO
 
+from xrm.builtin.transfer.cards import read_cards
 from xrm.builtin.transfer.layout import Layout, detect, known_encoding
+from xrm.builtin.transfer.workbook import IN_UTC, read_workbook
 from xrm.errors import Issue, Malformed, TooLarge
 from xrm.metadata.model import empty
 
@@ -31,6 +33,7 @@ ERROR_COLUMNS = ("_row", "_problem")
 """Columns an error file has besides the original's; an import passes over them."""
 
 _FORMULA = "=+-@\t\r"
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+")  # without a zone
 _STRAY = re.compile("[\udc80-\udcff]")
 
 
@@ -40,7 +43,7 @@ class Row:
 
     Attributes:
         number: Counts rows of data from 1; blank lines do not count.
-        line: Where it begins in the file, from 1; of a JSON file the number.
+        line: Where it begins in the file or sheet, from 1; of JSON and vCards the number.
         values: Column → text (CSV) or JSON value.
         issue: Why it cannot be used; `values` then holds what could be read.
     """
@@ -72,14 +75,20 @@ def open_table(stream: BinaryIO, name: str = "", layout: Layout | None = None) -
         layout: How it is written, when that is known.
 
     Raises:
-        Malformed: there is no header, a column is named twice, or the JSON is neither a list nor ``{"records": […]}``.
-        TooLarge: a JSON file larger than 64 MiB.
+        Malformed: there is no header, a column is named twice, the JSON is neither a list nor ``{"records": […]}``, or
+            what is called a workbook is none.
+        TooLarge: a JSON file larger than 64 MiB, or a workbook larger than 100 MiB.
     """
     used = layout or detect(stream, name)
     known_encoding(used.encoding)
     stream.seek(0)
     if used.format == "csv":
         return _open_csv(stream, used)
+    if used.format == "xlsx":
+        return _open_workbook(stream, used)
+    if used.format == "vcf":
+        cards = enumerate(read_cards(stream, used.encoding), 1)
+        return _with_header(used, (_json_row(number, number, card) for number, card in cards))
     records = _json_records(stream, used) if used.format == "json" else _json_lines(stream, used)
     return _with_header(used, records)
 
@@ -210,6 +219,38 @@ def plain(cell: str) -> str:
 def guarded(cell: str) -> str:
     """Return a cell so that no spreadsheet takes it for a formula: the inverse of `plain` (OWASP, CSV injection)."""
     return f"'{cell}" if cell and cell[0] in _FORMULA else cell
+
+
+# --- workbooks ---------------------------------------------------------------------------------------------------
+
+
+def _open_workbook(stream: BinaryIO, layout: Layout) -> Table:
+    rows = enumerate(read_workbook(stream), 1)
+    first = next((row for _, row in rows if any(cell is not None for cell in row)), [])
+    while first and first[-1] is None:
+        first.pop()
+    names = ["" if cell is None else str(cell) for cell in first]
+    header = _header([name.removesuffix(IN_UTC) for name in names])
+    moments = [position for position, name in enumerate(names) if name.endswith(IN_UTC)]
+    return Table(layout, header, _sheet_rows(header, moments, rows))
+
+
+def _sheet_rows(
+    header: tuple[str, ...], moments: Sequence[int], rows: Iterator[tuple[int, list[Any]]]
+) -> Iterator[Row]:
+    number = 0
+    for line, cells in rows:
+        if all(cell is None for cell in cells):
+            continue
+        number += 1
+        for position in moments:
+            if _MOMENT.fullmatch(str(cells[position])):
+                cells[position] += "Z"
+        plainly = (plain(cell) if isinstance(cell, str) else cell for cell in cells)
+        values = dict(zip(header, plainly, strict=False))
+        beside = any(cell is not None for cell in cells[len(header) :])
+        message = "This row has cells beyond the last column that has a name."
+        yield Row(number, line, values, Issue(f"rows.{number}", "row_length", message) if beside else None)
 
 
 # --- JSON --------------------------------------------------------------------------------------------------------
