@@ -66,6 +66,20 @@ def test_a_list_is_searched_while_typing(page):
     expect(page.locator(".list-count")).to_contain_text("70 parties")
 
 
+@BOTH
+def test_what_a_list_shows_is_what_is_exported(visit):
+    page = visit("manager")
+    page.goto("/e/party")
+    page.get_by_label("Search parties").press_sequentially("company 42")
+    expect(page.locator(".list-count")).to_contain_text("1 party")
+    page.locator("#export summary").focus()
+    page.keyboard.press("Enter")
+    for title, format in (("CSV", "csv"), ("Excel workbook", "xlsx"), ("vCard", "vcf")):
+        link = page.get_by_role("link", name=title, exact=True)
+        expect(link).to_be_in_viewport(ratio=1)
+        expect(link).to_have_attribute("href", re.compile(rf"format={format}.*search=company\+42"))
+
+
 def test_a_list_is_filtered_by_facets_and_by_an_expression(page):
     page.goto("/e/deal")
     page.locator(".facet summary", has_text=re.compile("^State")).click()

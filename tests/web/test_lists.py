@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 
 import pytest
 
@@ -260,6 +261,15 @@ async def test_buttons_follow_the_rights(pages):
     for mark in ("New customer", "/trash", "/export", 'value="delete"', 'value="edit"'):
         assert mark in clerk.text, mark
         assert mark not in guest.text, mark
+
+
+async def test_a_list_offers_the_formats_that_fit(pages):
+    for path in ("/e/customer?q=Ann&sort=name", "/e/machine"):
+        page = await pages.get(path)
+        links = {title: unescape(link) for link, title in re.findall(r'<a href="([^"]+)" download>([^<]+)<', page.text)}
+        assert {"CSV", "Excel workbook"} <= links.keys()
+        assert ("vCard" in links) == (path == "/e/machine")  # which has an e-mail address
+        assert ("search=Ann" in links["Excel workbook"]) == ("q=Ann" in path)
 
 
 async def test_suggestions_for_a_relation(pages):

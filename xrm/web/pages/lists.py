@@ -6,6 +6,8 @@ from typing import Any
 
 from litestar import Response
 
+from xrm.builtin.transfer import calendars
+from xrm.builtin.transfer.exporting import FORMATS
 from xrm.errors import Invalid, Issue, Malformed
 from xrm.kernel.query import Count, Page, Query
 from xrm.kernel.store.folding import fold
@@ -35,7 +37,7 @@ async def list_page(visit: PageVisit, render: Renderer) -> Response[Any]:
         "rows": _rows(visit, render, asked, page),
         "chips": await chips(visit, asked.facets),
         "may": {name for name in ("create", "update", "delete", "restore") if visit.may(asked.entity.name, name)},
-        "export": _export(visit, asked) if visit.may(asked.entity.name, "export") else "",
+        "exports": _exports(visit, asked),
     }
     status = 422 if issue else 200
     if visit.partial:
@@ -63,15 +65,25 @@ def _rows(visit: PageVisit, render: Renderer, asked: Asked, page: Page) -> str:
     return template.render(records=page.records, **cells(visit.show, asked.shown))
 
 
-def _export(visit: PageVisit, asked: Asked) -> str:
-    return url(
-        f"/api/{asked.entity.name}/export",
-        format="csv",
-        filter=listing.condition(visit, asked),
-        search=asked.search,
-        sort=",".join(asked.order),
-        fields=",".join(c.path for c in asked.shown),
-    )
+def _exports(visit: PageVisit, asked: Asked) -> list[tuple[str, str]]:
+    """Return what each format of export is called and where it is fetched: the records and columns of the list.
+
+    Address books and calendars take what they need of all fields.
+    """
+    if not visit.may(asked.entity.name, "export"):
+        return []
+    shown = {f.type for f in asked.entity.fields.values() if not f.system and visit.reads(asked.entity, f.name)}
+    query = {
+        "filter": listing.condition(visit, asked),
+        "search": asked.search,
+        "sort": ",".join(asked.order),
+    }
+    columns = ",".join(c.path for c in asked.shown)
+    offered = [("csv", columns), ("xlsx", columns)]
+    offered += [("vcf", "")] if shown & {"email", "phone"} else []
+    offered += [("ics", "")] if shown & set(calendars.TYPES) else []
+    path = f"/api/{asked.entity.name}/export"
+    return [(FORMATS[name].title, url(path, format=name, fields=fields, **query)) for name, fields in offered]
 
 
 def _remember(visit: PageVisit, asked: Asked, answer: Response[Any]) -> None:
