@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -108,3 +110,10 @@ async def test_cells_that_a_spreadsheet_would_run_are_disarmed(admin):
     text = (await admin.get("/api/machine/export?fields=name")).text
     assert "\n=HYPERLINK" not in text
     assert ",=HYPERLINK" not in text
+
+
+def test_what_only_some_exports_need_is_not_loaded_at_the_start():
+    heavy = ("icalendar", "numpy", "openpyxl", "pyarrow", "xlsxwriter")
+    program = f"import sys, xrm.server, xrm.api.routes, xrm.web.routes; print([n for n in {heavy} if n in sys.modules])"
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from xrm.builtin.transfer.formulas import guarded, plain
 from xrm.builtin.transfer.layout import Layout, detect, find_delimiter
-from xrm.builtin.transfer.reading import MAX_JSON, guarded, open_table, plain, read_rows
+from xrm.builtin.transfer.reading import MAX_JSON, open_table, read_rows
 from xrm.errors import Malformed, TooLarge
 
 

@@ -8,10 +8,9 @@ from typing import Any
 
 from icalendar import Event
 
+from xrm.builtin.transfer.flat import DATED
 from xrm.errors import Invalid, Issue
 from xrm.metadata.model import Entity
-
-TYPES = ("datetime", "date", "date_range")
 
 
 class Calendar:
@@ -31,7 +30,7 @@ class Calendar:
             Invalid: none of them says when.
         """
         fields = [entity.fields[path] for path in paths if path in entity.fields]
-        dated = [field for field in fields if field.type in TYPES and not field.system]
+        dated = [field for field in fields if field.type in DATED and not field.system]
         if not dated:
             issue = Issue("format", "no_date", f"{entity.title} has no date.", "export a date or datetime")
             raise Invalid("There is nothing to put into a calendar.", [issue])

@@ -1,13 +1,15 @@
 """vCards (RFC 6350; those of versions 2.1 and 3.0 are read): cards as rows, and records as cards.
 
 What a card says becomes columns that are called as people call them (``first name``, ``phone``, ``city``), so that the
-mapping of an import is found by name as for any table. A second number or address has a column of its own.
+mapping of an import is found by name as for any table. A second number or address has a column of its own, and what is
+not known here has one too, so that the import tells what it leaves out.
 """
 
 from __future__ import annotations
 
 import quopri
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
@@ -19,12 +21,11 @@ from xrm.metadata.model import Entity, Field
 _Line: Any = parser.Contentline  # icalendar's lines have no types of their own
 _Lines: Any = parser.Contentlines
 
-LONGEST = 4_000  # characters of one value; what is longer (a photograph) is left out
-
 _LINE = re.compile(r"(?:[\w-]+\.)?(?P<name>[\w-]+)(?P<params>(?:;(?:\"[^\"]*\"|[^:\"])*)?):(?P<value>.*)", re.DOTALL)
 _SOFT = re.compile(rb"=\r?\n")
 _NAME = ("last name", "first name", "middle name", "prefix", "suffix")
 _ADDRESS = ("", "", "street", "city", "region", "postal code", "country")
+_OF_THE_FILE = ("VERSION", "PRODID", "REV", "KIND")
 _SIMPLE: Mapping[str, str] = {
     "FN": "name",
     "NICKNAME": "nickname",
@@ -50,29 +51,30 @@ def read_cards(stream: BinaryIO, encoding: str) -> Iterator[dict[str, str]]:
     stream.seek(0)
     text = _SOFT.sub(b"", stream.read()).decode(encoding, "replace")
     row: dict[str, str] | None = None
-    for line in _Lines.from_ical(text.replace("\r\n", "\n").replace("\n", "\r\n")):
+    named: Counter[str] = Counter()  # how often a column was filled by this card
+    for line in _Lines.from_ical("\r\n".join(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"))):
         match = _LINE.fullmatch(str(line))
         name = match["name"].upper() if match else ""
         if match is None or (name == "BEGIN" and match["value"].upper() != "VCARD"):
             continue
         if name == "BEGIN":
-            row = {}
+            row, named = {}, Counter()
         elif name == "END" and row is not None:
             yield row
             row = None
         elif row is not None:
-            _take(row, name, match["params"].upper(), match["value"])
+            _take(row, named, (name, match["params"].upper(), match["value"]))
 
 
-def _take(row: dict[str, str], name: str, params: str, value: str) -> None:
-    """Put what one line of a card says into its row."""
+def _take(row: dict[str, str], named: Counter[str], line: tuple[str, str, str]) -> None:
+    """Put what one line of a card says into its row: the second of a kind into a column ``phone 2``."""
+    name, params, value = line
     if "QUOTED-PRINTABLE" in params:
         value = quopri.decodestring(value.encode("utf-8", "replace")).decode("utf-8", "replace")
-    if len(value) > LONGEST:
-        return
     for column, part in _columns(name, params, value):
         if part.strip():
-            _put(row, column, part.strip())
+            named[column] += 1
+            row[column if named[column] == 1 else f"{column} {named[column]}"] = part.strip()
 
 
 def _columns(name: str, params: str, value: str) -> Iterator[tuple[str, str]]:
@@ -86,15 +88,8 @@ def _columns(name: str, params: str, value: str) -> Iterator[tuple[str, str]]:
     elif name == "TEL":
         number = value.removeprefix("tel:").partition(";")[0]
         yield "fax" if "FAX" in params else "mobile" if "CELL" in params else "phone", _plain(number)
-    elif name in _SIMPLE:
-        yield _SIMPLE[name], _plain(value)
-
-
-def _put(row: dict[str, str], column: str, text: str) -> None:
-    number = 1
-    while (name := column if number == 1 else f"{column} {number}") in row:
-        number += 1
-    row[name] = text
+    elif name not in _OF_THE_FILE:
+        yield _SIMPLE.get(name, name.lower()), _plain(value)
 
 
 def _parts(value: str) -> list[str]:

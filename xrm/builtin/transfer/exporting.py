@@ -4,7 +4,7 @@
     export(…)           the records a query finds, as pieces of a file in one of them
 
 A table can be imported again. Texts that a spreadsheet would take for a formula get a quotation mark in front in CSV,
-which `reading.plain` takes away; in a workbook they are cells of text.
+which `formulas.plain` takes away; in a workbook they are cells of text.
 """
 
 from __future__ import annotations
@@ -19,14 +19,10 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from xrm.builtin.transfer.calendars import Calendar
-from xrm.builtin.transfer.cards import Cards
 from xrm.builtin.transfer.flat import Column, table_columns
-from xrm.builtin.transfer.parquet import ParquetFile
-from xrm.builtin.transfer.reading import guarded
-from xrm.builtin.transfer.workbook import WorkbookFile
+from xrm.builtin.transfer.formulas import guarded
 from xrm.errors import Forbidden, Invalid, Issue, Malformed, NotFound
 from xrm.kernel.policy import Access, label_fields, visibility
 from xrm.kernel.query import HIDDEN, MAX_PAGE, Query
@@ -81,6 +77,16 @@ class Export:
             if page.next is None:
                 return
             query = replace(query, after=page.next)
+
+
+class TableFile(Protocol):
+    """A file of rows that can be sent only when it is whole."""
+
+    def add(self, rows: Sequence[Sequence[Any]]) -> None:
+        """Write rows after those that are there."""
+
+    def close(self) -> None:
+        """Finish the file."""
 
 
 async def export(kernel: Kernel, actor: Actor, entity: str, query: Query, format: str) -> AsyncIterator[bytes]:
@@ -186,12 +192,16 @@ async def _json_lines(asked: Export) -> AsyncIterator[bytes]:
 
 
 async def _cards(asked: Export) -> AsyncIterator[bytes]:
+    from xrm.builtin.transfer.cards import Cards
+
     cards = Cards(asked.entity, asked.query.fields)
     async for records in asked.pages():
         yield b"".join(cards.card(record) for record in records)
 
 
 async def _calendar(asked: Export) -> AsyncIterator[bytes]:
+    from xrm.builtin.transfer.calendars import Calendar
+
     calendar = Calendar(asked.entity, asked.query.fields)
     header = True
     async for records in asked.pages():
@@ -201,16 +211,20 @@ async def _calendar(asked: Export) -> AsyncIterator[bytes]:
 
 
 async def _workbook(asked: Export) -> AsyncIterator[bytes]:
+    from xrm.builtin.transfer.workbook import WorkbookFile
+
     async for piece in _file(asked, WorkbookFile):
         yield piece
 
 
 async def _parquet(asked: Export) -> AsyncIterator[bytes]:
+    from xrm.builtin.transfer.parquet import ParquetFile
+
     async for piece in _file(asked, ParquetFile):
         yield piece
 
 
-async def _file(asked: Export, kind: type[WorkbookFile | ParquetFile]) -> AsyncIterator[bytes]:
+async def _file(asked: Export, kind: Callable[[Path, Entity, Sequence[Column]], TableFile]) -> AsyncIterator[bytes]:
     """Write a file that has to be whole before its first byte can be sent, away from the event loop."""
     columns = asked.columns()
     with tempfile.TemporaryDirectory(prefix="xrm-export-") as folder:

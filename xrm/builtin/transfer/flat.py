@@ -16,6 +16,9 @@ from xrm.kernel.paths import resolve
 from xrm.kernel.values import TYPES, columns, keys
 from xrm.metadata.model import Entity, Field, Model
 
+DATED = ("datetime", "date", "date_range")
+"""Types of fields that say when something is."""
+
 KINDS = frozenset({"int", "decimal", "bool", "date", "time", "datetime"})
 """Kinds of cells that are not text, named as the column types of the store."""
 

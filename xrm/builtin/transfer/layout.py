@@ -34,6 +34,7 @@ _ENDINGS = {
     "vcf": "vcf",
     "vcard": "vcf",
 }
+IN_UTC = " (UTC)"  # ends the header of moments in a workbook, whose cells have no time zone
 MEDIA: Mapping[str, str] = MappingProxyType(
     {
         "text/csv": "csv",

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import IO, Any
 
+from xrm.builtin.transfer.formulas import guarded
 from xrm.builtin.transfer.importing import Verdict
-from xrm.builtin.transfer.reading import ERROR_COLUMNS, Table, guarded
+from xrm.builtin.transfer.reading import ERROR_COLUMNS, Table
 
 
 class ProblemFile:

@@ -19,10 +19,9 @@ from decimal import Decimal
 from itertools import chain, islice
 from typing import Any, BinaryIO
 
-from xrm.builtin.transfer.cards import read_cards
-from xrm.builtin.transfer.layout import Layout, detect, known_encoding
-from xrm.builtin.transfer.workbook import IN_UTC, read_workbook
-from xrm.errors import Issue, Malformed, TooLarge
+from xrm.builtin.transfer.formulas import plain
+from xrm.builtin.transfer.layout import IN_UTC, Layout, detect, known_encoding
+from xrm.errors import Issue, Malformed, TooLarge, XrmError
 from xrm.metadata.model import empty
 
 MAX_COLUMNS = 1_000
@@ -32,7 +31,6 @@ HEADER_ROWS = 200  # rows of JSON whose keys make the header
 ERROR_COLUMNS = ("_row", "_problem")
 """Columns an error file has besides the original's; an import passes over them."""
 
-_FORMULA = "=+-@\t\r"
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+")  # without a zone
 _STRAY = re.compile("[\udc80-\udcff]")
 
@@ -87,8 +85,7 @@ def open_table(stream: BinaryIO, name: str = "", layout: Layout | None = None) -
     if used.format == "xlsx":
         return _open_workbook(stream, used)
     if used.format == "vcf":
-        cards = enumerate(read_cards(stream, used.encoding), 1)
-        return _with_header(used, (_json_row(number, number, card) for number, card in cards))
+        return _with_header(used, _cards(stream, used))
     records = _json_records(stream, used) if used.format == "json" else _json_lines(stream, used)
     return _with_header(used, records)
 
@@ -211,20 +208,19 @@ def _row_issue(number: int, width: int, cells: list[str], problem: str) -> Issue
     return None
 
 
-def plain(cell: str) -> str:
-    """Return a cell without the quotation mark that keeps a spreadsheet from taking it for a formula."""
-    return cell[1:] if len(cell) > 1 and cell[0] == "'" and cell[1] in _FORMULA else cell
+# --- vCards and workbooks ----------------------------------------------------------------------------------------
 
 
-def guarded(cell: str) -> str:
-    """Return a cell so that no spreadsheet takes it for a formula: the inverse of `plain` (OWASP, CSV injection)."""
-    return f"'{cell}" if cell and cell[0] in _FORMULA else cell
+def _cards(stream: BinaryIO, layout: Layout) -> Iterator[Row]:
+    from xrm.builtin.transfer.cards import read_cards
 
-
-# --- workbooks ---------------------------------------------------------------------------------------------------
+    cards = enumerate(read_cards(stream, layout.encoding), 1)
+    return (_json_row(number, number, card) for number, card in cards)
 
 
 def _open_workbook(stream: BinaryIO, layout: Layout) -> Table:
+    from xrm.builtin.transfer.workbook import read_workbook
+
     rows = enumerate(read_workbook(stream), 1)
     first = next((row for _, row in rows if any(cell is not None for cell in row)), [])
     while first and first[-1] is None:
@@ -238,19 +234,25 @@ def _open_workbook(stream: BinaryIO, layout: Layout) -> Table:
 def _sheet_rows(
     header: tuple[str, ...], moments: Sequence[int], rows: Iterator[tuple[int, list[Any]]]
 ) -> Iterator[Row]:
-    number = 0
-    for line, cells in rows:
-        if all(cell is None for cell in cells):
-            continue
-        number += 1
-        for position in moments:
-            if _MOMENT.fullmatch(str(cells[position])):
-                cells[position] += "Z"
-        plainly = (plain(cell) if isinstance(cell, str) else cell for cell in cells)
-        values = dict(zip(header, plainly, strict=False))
-        beside = any(cell is not None for cell in cells[len(header) :])
-        message = "This row has cells beyond the last column that has a name."
-        yield Row(number, line, values, Issue(f"rows.{number}", "row_length", message) if beside else None)
+    number, line = 0, 1
+    try:
+        for line, cells in rows:
+            if any(cell is not None for cell in cells):
+                number += 1
+                yield _sheet_row(header, moments, number, line, cells)
+    except XrmError as error:
+        yield Row(number + 1, line + 1, issue=Issue(f"rows.{number + 1}", "unreadable", error.message))
+
+
+def _sheet_row(header: tuple[str, ...], moments: Sequence[int], number: int, line: int, cells: list[Any]) -> Row:
+    for position in moments:
+        if position < len(cells) and _MOMENT.fullmatch(str(cells[position])):
+            cells[position] += "Z"
+    plainly = (plain(cell) if isinstance(cell, str) else cell for cell in cells)
+    values = {**dict.fromkeys(header), **dict(zip(header, plainly, strict=False))}  # a row ends at its last cell
+    beside = any(cell is not None for cell in cells[len(header) :])
+    message = "This row has cells beyond the last column that has a name."
+    return Row(number, line, values, Issue(f"rows.{number}", "row_length", message) if beside else None)
 
 
 # --- JSON --------------------------------------------------------------------------------------------------------

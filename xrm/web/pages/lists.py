@@ -6,8 +6,8 @@ from typing import Any
 
 from litestar import Response
 
-from xrm.builtin.transfer import calendars
 from xrm.builtin.transfer.exporting import FORMATS
+from xrm.builtin.transfer.flat import DATED
 from xrm.errors import Invalid, Issue, Malformed
 from xrm.kernel.query import Count, Page, Query
 from xrm.kernel.store.folding import fold
@@ -81,7 +81,7 @@ def _exports(visit: PageVisit, asked: Asked) -> list[tuple[str, str]]:
     columns = ",".join(c.path for c in asked.shown)
     offered = [("csv", columns), ("xlsx", columns)]
     offered += [("vcf", "")] if shown & {"email", "phone"} else []
-    offered += [("ics", "")] if shown & set(calendars.TYPES) else []
+    offered += [("ics", "")] if shown & set(DATED) else []
     path = f"/api/{asked.entity.name}/export"
     return [(FORMATS[name].title, url(path, format=name, fields=fields, **query)) for name, fields in offered]
 
