@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from xrm.kernel.migration.ddl import index_name
-from xrm.kernel.migration.journal import Generation
+from xrm.kernel.migration.journal import Generation, current
 from xrm.kernel.store.schema import Column, Schema, Table
 from xrm.kernel.store.sql import Binder, quote
 from xrm.kernel.store.store import Store
@@ -176,3 +176,10 @@ async def _look_table(store: Store, oid: int) -> dict[str, Any]:
         "indexes": {name: (list(columns), unique, partial) for name, unique, partial, columns in indexes},
         "keys": {(column, table.strip('"')) for column, table in keys},
     }
+
+
+async def agree(store: Store) -> None:
+    """See that the database is what its journal says."""
+    found = await current(store)
+    assert found is not None
+    assert await look(store) == await expected(found.full_schema, store)

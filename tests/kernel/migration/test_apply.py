@@ -13,7 +13,7 @@ from uuid import UUID
 
 import pytest
 
-from tests.kernel.migration.planning import cells, entity, expected, field, look, model, one, put
+from tests.kernel.migration.planning import agree, cells, entity, field, look, model, one, put
 from xrm.errors import Conflict, ModelError, Unavailable
 from xrm.kernel.change import SYSTEM, Actor, uuid7
 from xrm.kernel.migration.apply import Applied, _perform, apply
@@ -34,12 +34,6 @@ async def take(store: Store, made: Model, **options: Any) -> Generation:
     applied = await apply(store, made, SYSTEM, **options)
     await agree(store)
     return applied.generation
-
-
-async def agree(store: Store) -> None:
-    found = await current(store)
-    assert found is not None
-    assert await look(store) == await expected(found.full_schema, store)
 
 
 async def refused(store: Store, made: Model, **options: Any) -> ModelError:

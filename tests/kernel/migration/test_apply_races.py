@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.kernel.migration.planning import cells, entity, expected, field, look, model, one, put
+from tests.kernel.migration.planning import agree, cells, entity, field, model, one, put
 from xrm.errors import Conflict
 from xrm.kernel.change import SYSTEM
 from xrm.kernel.migration.apply import apply
@@ -103,12 +103,6 @@ async def start(url: str, name: str, die_at: int = 0) -> asyncio.subprocess.Proc
 async def finish(process: asyncio.subprocess.Process) -> Any:
     out, _ = await asyncio.wait_for(process.communicate(b"go\n"), 60)
     return json.loads(out) if out else None
-
-
-async def agree(store: Store) -> None:
-    found = await current(store)
-    assert found is not None
-    assert await look(store) == await expected(found.full_schema, store)
 
 
 async def test_of_four_processes_one_applies(store: Store, database_url: str):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.kernel.migration.planning import cells, entity, expected, field, look, model, put
+from tests.kernel.migration.planning import agree, cells, entity, field, look, model, put
 from xrm.kernel.change import SYSTEM
 from xrm.kernel.migration.apply import apply
 from xrm.kernel.migration.drift import Diagnosis, examine, repair
-from xrm.kernel.migration.journal import Generation, current
+from xrm.kernel.migration.journal import Generation
 from xrm.kernel.store.store import Store
 
 MODEL = model(
@@ -27,12 +27,6 @@ async def generation(store: Store) -> Generation:
 
 def codes(found: Diagnosis) -> list[tuple[str, str]]:
     return [(issue.path, issue.code) for issue in found.findings]
-
-
-async def agree(store: Store) -> None:
-    found = await current(store)
-    assert found is not None
-    assert await look(store) == await expected(found.full_schema, store)
 
 
 async def index_of(store: Store, table: str, part: str) -> str:

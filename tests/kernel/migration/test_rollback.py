@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.kernel.migration.planning import cells, entity, expected, field, look, model, one, put
+from tests.kernel.migration.planning import agree, cells, entity, field, model, one, put
 from xrm.errors import Conflict, ModelError
 from xrm.kernel.change import SYSTEM
 from xrm.kernel.migration.apply import Applied, Order, Progress, apply, carry_out, measure
@@ -31,12 +31,6 @@ async def take(store: Store, made: Model, *consent: str) -> Generation:
     applied = await apply(store, made, SYSTEM, consent=frozenset(consent))
     await agree(store)
     return applied.generation
-
-
-async def agree(store: Store) -> None:
-    found = await current(store)
-    assert found is not None
-    assert await look(store) == await expected(found.full_schema, store)
 
 
 async def plan_back(store: Store, made: Model, number: int) -> Plan:
