@@ -110,7 +110,7 @@ async def prepare(folder: Path, url: str, count: int) -> tuple[str, list[str]]:
         while chunk := list(itertools.islice(stream, 500)):
             ids += await records.create_many("company", chunk)
         user = await records.create("user", {"name": "Bench", "email": "bench@example.com", "roles": ["bench"]})
-        key, _ = await site.accounts.create_key(SYSTEM, UUID(user["id"]), "bench", None)
+        key, _ = await site.accounts.api_keys.create(SYSTEM, UUID(user["id"]), "bench", None)
         await site.kernel.store.execute("ANALYZE")
     return key, [str(i) for i in ids]
 

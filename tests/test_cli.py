@@ -69,6 +69,10 @@ def test_people(run) -> None:
     ]
     assert run("user", "key", "ann@example.com").startswith("xrm_")
     assert "no user" in run("user", "password", "bob@example.com", code=1)
+    invited = run("user", "invite", "cleo@example.com", "--role", "admin")
+    assert invited.startswith("http://127.0.0.1:8000/invitation/")
+    assert "/invitation/" in run("user", "link", "cleo@example.com")
+    assert "/new-password/" in run("user", "link", "ann@example.com")
     assert "role" in run("user", "add", "bob@example.com", "--role", "emperor", code=1)
 
 

@@ -201,6 +201,12 @@ def _user_arguments(parser: argparse.ArgumentParser) -> None:
     add.add_argument("email")
     add.add_argument("--name", default="", help="as shown (default: the part before the @)")
     add.add_argument("--role", action="append", default=[], dest="roles", help="may be given several times")
+    invite = actions.add_parser("invite", help="add a user who chooses a password by a link; it is mailed, or printed")
+    invite.add_argument("email")
+    invite.add_argument("--name", default="", help="as shown (default: the part before the @)")
+    invite.add_argument("--role", action="append", default=[], dest="roles", help="may be given several times")
+    link = actions.add_parser("link", help="a link by which a user chooses a new password; it is mailed, or printed")
+    link.add_argument("email")
     word = actions.add_parser("password", help="set a user's password; their sessions end")
     word.add_argument("email")
     key = actions.add_parser("key", help="make an API key for a user; it is shown once")
@@ -221,19 +227,17 @@ async def user(site: Site, args: argparse.Namespace) -> int:
             inactive = "" if row["active"] else "  (inactive)"
             print(f"{row['email']:<36} {row['name']:<28} {', '.join(row['roles'] or ())}{inactive}")
         return 0
-    if args.what == "add":
-        secret = _ask_password()
+    if args.what in ("add", "invite"):
+        secret = _ask_password() if args.what == "add" else ""
+        values = {"email": args.email, "name": args.name or args.email.partition("@")[0], "roles": args.roles}
         async with site.kernel.records.act(CLI):
-            made = await records.create(
-                "user",
-                {
-                    "email": args.email,
-                    "name": args.name or args.email.partition("@")[0],
-                    "roles": args.roles,
-                },
-            )
-            await site.accounts.set_password(_uuid(made["id"]), secret)
-        print(f"{args.email} can sign in.")
+            made = await records.create("user", values)
+            if secret:
+                await site.accounts.set_password(_uuid(made["id"]), secret)
+        if secret:
+            print(f"{args.email} can sign in.")
+        else:
+            await _hand_link(site, _uuid(made["id"]))
         return 0
     found = await records.find("user", f"email == {json.dumps(args.email.lower())}")
     if found is None:
@@ -241,10 +245,19 @@ async def user(site: Site, args: argparse.Namespace) -> int:
     if args.what == "password":
         await site.accounts.set_password(_uuid(found["id"]), _ask_password())
         print("The password is set.")
+    elif args.what == "link":
+        await _hand_link(site, _uuid(found["id"]))
     else:
-        secret, _ = await site.accounts.create_key(CLI, _uuid(found["id"]), args.title, None)
+        secret, _ = await site.accounts.api_keys.create(CLI, _uuid(found["id"]), args.title, None)
         print(secret)
     return 0
+
+
+async def _hand_link(site: Site, user: Any) -> None:
+    handed = await site.accounts.links.hand(CLI, user)
+    if handed.problem:
+        print(handed.problem, file=sys.stderr)
+    print(handed.url or "The link was mailed.")
 
 
 def _uuid(text: str) -> Any:
@@ -410,7 +423,7 @@ def new(args: argparse.Namespace) -> int:
     title = folder.resolve().name.replace("_", " ").replace("-", " ").title()
     (folder / "xrm.yaml").write_text(_NEW_SETTINGS.format(title=json.dumps(title)), "utf-8")
     (folder / "entities" / "contact.yaml").write_text(_NEW_ENTITY, "utf-8")
-    print(f"{folder} is ready. Next: cd {folder}; xrm apply; xrm user add you@example.com --role admin; xrm serve")
+    print(f"{folder} is ready. Next: cd {folder}; xrm serve  (it prints the link by which you come in)")
     return 0
 
 
@@ -455,7 +468,7 @@ _COMMANDS: tuple[tuple[str, str, Callable[[argparse.ArgumentParser], None], Any]
     *cli_doctor.COMMANDS,
     ("explain", "say which layer and line set a property", _explain_arguments, explain),
     ("serve", "serve the site over HTTP", _serve_arguments, serve),
-    ("user", "add users, set passwords, make API keys", _user_arguments, user),
+    ("user", "add and invite users, set passwords, make API keys", _user_arguments, user),
     ("import", "import records from a CSV or JSON file", _import_arguments, import_),
     ("export", "export records to a CSV, XLSX, JSON, Parquet, vCard or calendar file", _export_arguments, export),
     ("new", "create a new site", _new_arguments, new),

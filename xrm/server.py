@@ -18,7 +18,8 @@ from typing import Any
 import uvicorn
 
 from xrm import api, web
-from xrm.errors import XrmError
+from xrm.builtin.people.links import SETUP_HOURS
+from xrm.errors import Issue, Unavailable, XrmError
 from xrm.http import application
 from xrm.kernel.change import SYSTEM
 from xrm.settings import Settings
@@ -45,7 +46,7 @@ def run(settings: Settings, studio: Path | None, announce: Callable[[str], None]
         announce: Told the address once the site listens.
 
     Raises:
-        Unavailable: the database cannot be reached.
+        Unavailable: the database cannot be reached, or the platform's own tables in it are of an earlier version.
         ModelError: there is no model in force yet, and the definitions are not valid.
     """
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
@@ -76,7 +77,7 @@ async def _serve(settings: Settings, studio: Path | None, announce: Callable[[st
             date_header=False,
             proxy_headers=False,
         )
-        server = _Server(config, settings, announce)
+        server = _Server(config, settings, await _first_words(site), announce)
         await server.serve()
         return 0 if server.started else 1
 
@@ -86,6 +87,11 @@ async def _ensure_model(site: Site) -> None:
     if not site.kernel.ready:
         await site.kernel.apply(SYSTEM, site.kernel.sources())
         return
+    if lacking := await site.kernel.lacking_system_tables():
+        raise Unavailable(
+            "The platform's own tables are those of an earlier version: run `xrm apply`, then start again.",
+            [Issue(name, "table_outdated", "This is not as this version needs it.") for name in lacking],
+        )
     for issue in site.kernel.plugins.issues:
         log.warning("%s", issue)
     try:
@@ -97,18 +103,30 @@ async def _ensure_model(site: Site) -> None:
         log.warning("The definitions on disk differ from the model in force: see `xrm plan`.")
 
 
+async def _first_words(site: Site) -> str:
+    """Return how the first administrator comes in; empty when somebody can sign in already."""
+    link = await site.accounts.links.set_up()
+    return (
+        f"Nobody can sign in yet. Open this to set the site up (once, within {SETUP_HOURS} hours):\n  {link}"
+        if link
+        else ""
+    )
+
+
 class _Server(uvicorn.Server):
     """uvicorn's server, telling where the site is once it listens."""
 
-    def __init__(self, config: uvicorn.Config, settings: Settings, announce: Callable[[str], None]) -> None:
+    def __init__(self, config: uvicorn.Config, settings: Settings, first: str, announce: Callable[[str], None]) -> None:
         super().__init__(config)
-        self._settings, self._announce = settings, announce
+        self._settings, self._first, self._announce = settings, first, announce
 
     async def startup(self, sockets: list[Any] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
             address = f"http://{self._settings.host}:{self._settings.port}"
             self._announce(f"{self._settings.title} is at {address}  (studio: {address}/studio; Ctrl-C stops it)")
+            if self._first:
+                self._announce(self._first)
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         """Stop at the first signal; a second one does not wait for requests under way."""

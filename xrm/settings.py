@@ -20,6 +20,8 @@ import yaml
 from xrm.errors import Issue, ModelError
 
 SHORTEST_KEY = 32  # characters
+_FORMS = {"base_url": r"https?://[^/?#\s@]+(/[^?#\s]*)?", "smtp": r"smtps?://([^@/\s]+@)?[^@/?#\s]+/?"}
+_HINTS = {"base_url": "like https://crm.example.com", "smtp": "like smtp://user:password@mail.example.com:587"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,25 @@ class Settings:
         default=("localhost", "127.0.0.1", "[::1]"),
         metadata={"help": "Host names requests may be addressed to; others are refused."},
     )
+    base_url: str = field(
+        default="",
+        metadata={"help": "Address people reach the site at; links in mails begin with it. Empty: host and port."},
+    )
+    smtp: str = field(
+        default="",
+        repr=False,
+        metadata={
+            "help": "Mail server: smtp://user:password@host:587 (STARTTLS where it is offered) or smtps://…:465."
+            " Empty: no mail is sent, and links are shown to who makes them. Set it by XRM_SMTP."
+        },
+    )
+    mail_from: str = field(
+        default="xrm <xrm@localhost>", metadata={"help": "Sender of mails, such as Acme <crm@acme.example>."}
+    )
+    invitation_days: int = field(default=7, metadata={"help": "An invitation can be used for so many days."})
+    reset_minutes: int = field(
+        default=60, metadata={"help": "A link for a new password can be used for so many minutes."}
+    )
     secure_cookies: bool = field(default=False, metadata={"help": "Mark cookies Secure; set it behind TLS."})
     session_hours: int = field(default=12, metadata={"help": "A session ends after so many hours without use."})
     session_days: int = field(default=30, metadata={"help": "A session ends after so many days in any case."})
@@ -83,6 +104,11 @@ class Settings:
     def files_folder(self) -> Path:
         """The folder of the contents of files."""
         return (self.folder / self.files).resolve()
+
+    @property
+    def address(self) -> str:
+        """The address of the site as people reach it, without a slash at its end."""
+        return self.base_url.rstrip("/") or f"http://{self.host}:{self.port}"
 
     @property
     def key_file(self) -> Path:
@@ -119,6 +145,9 @@ def load_settings(folder: Path, environment: Mapping[str, str] | None = None, **
             _take(values, known, name, text, variable, issues)
     if not re.fullmatch("[A-Z]{2}", str(values.get("country", "DE"))):
         issues.append(Issue("country", "wrong_setting", "This is no country code.", "two capital letters, such as DE"))
+    for name, pattern in _FORMS.items():
+        if values.get(name) and not re.fullmatch(pattern, values[name]):
+            issues.append(Issue(name, "wrong_setting", "This is no such address.", _HINTS[name]))
     if any(len(key) < SHORTEST_KEY for key in values.get("secret_key", ())):
         issues.append(Issue("secret_key", "wrong_setting", f"A key has at least {SHORTEST_KEY} characters."))
     if issues:

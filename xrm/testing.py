@@ -101,7 +101,7 @@ class TestSite:
     async def key(self, actor: Actor) -> str:
         """Return an API key of an actor's, for ``Authorization: Bearer``."""
         assert actor.id is not None  # noqa: S101 - a person is one
-        secret, _ = await self.accounts.create_key(SYSTEM, actor.id, "Test")
+        secret, _ = await self.accounts.api_keys.create(SYSTEM, actor.id, "Test")
         return secret
 
     async def _named(self, entity: str, name: str) -> dict[str, str]:

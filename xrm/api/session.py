@@ -8,7 +8,8 @@ from uuid import UUID
 
 from litestar import delete, get, post, put
 
-from xrm.builtin.people.accounts import Key, Session
+from xrm.builtin.people.accounts import Session
+from xrm.builtin.people.keys import Key
 from xrm.errors import Invalid, Issue
 from xrm.http.answers import Answer, answer
 from xrm.http.auth import session_cookie
@@ -42,6 +43,7 @@ class SessionRoutes:
             post("/api/keys", guards=PERSONAL)(self.create_key),
             delete("/api/keys/{id:str}", status_code=200, guards=PERSONAL)(self.revoke_key),
             put(f"{account}/password", guards=PERSONAL)(self.reset_password),
+            post(f"{account}/link", guards=PERSONAL)(self.make_link),
             get(f"{account}/keys", guards=PERSONAL)(self.keys_of),
             get(f"{account}/sessions", guards=PERSONAL)(self.sessions_of),
             delete(f"{account}/sessions", status_code=200, guards=PERSONAL)(self.end_sessions_of),
@@ -116,7 +118,7 @@ class SessionRoutes:
     async def keys(self, request: AnyRequest) -> Answer:
         """Answer with one's own API keys."""
         read_query(request)
-        return answer({"keys": [_key(k) for k in await self._accounts.keys(_id(signed_in(request)))]})
+        return answer({"keys": [_key(k) for k in await self._accounts.api_keys.list(_id(signed_in(request)))]})
 
     async def create_key(self, request: AnyRequest) -> Answer:
         """Make an API key; this answer is the only one that shows its secret."""
@@ -124,13 +126,13 @@ class SessionRoutes:
         actor = signed_in(request)
         body = take(await read_object(request), title=str, expires_at=(str, None), user=(str, None))
         user = _id(actor) if body["user"] is None else _uuid(body["user"], "user")
-        secret, key = await self._accounts.create_key(actor, user, body["title"], _moment(body["expires_at"]))
+        secret, key = await self._accounts.api_keys.create(actor, user, body["title"], _moment(body["expires_at"]))
         return answer({**_key(key), "secret": secret}, 201)
 
     async def revoke_key(self, request: AnyRequest) -> Answer:
         """Revoke an API key."""
         read_query(request)
-        await self._accounts.revoke_key(signed_in(request), record_id(request))
+        await self._accounts.api_keys.revoke(signed_in(request), record_id(request))
         return Answer(status=204)
 
     # --- of those one looks after ---
@@ -142,10 +144,19 @@ class SessionRoutes:
         await self._accounts.reset_password(signed_in(request), record_id(request), body["password"])
         return Answer(status=204)
 
+    async def make_link(self, request: AnyRequest) -> Answer:
+        """Make an invitation or a link for a new password; it is mailed, or answered this once."""
+        read_query(request)
+        handed = await self._accounts.links.hand(signed_in(request), record_id(request))
+        told = {"url": handed.url or None, "problem": handed.problem or None}
+        return answer({"purpose": handed.purpose, "mailed": not handed.url, **told}, 201)
+
     async def keys_of(self, request: AnyRequest) -> Answer:
         """Answer with a user's API keys."""
         read_query(request)
-        return answer({"keys": [_key(k) for k in await self._accounts.keys(await self._looked_after(request))]})
+        return answer(
+            {"keys": [_key(k) for k in await self._accounts.api_keys.list(await self._looked_after(request))]}
+        )
 
     async def sessions_of(self, request: AnyRequest) -> Answer:
         """Answer with a user's sessions."""
@@ -171,7 +182,7 @@ def _id(actor: Actor) -> UUID:
 
 
 def _session(session: Session) -> dict[str, Any]:
-    names = ("id", "created_at", "seen_at", "expires_at", "client")
+    names = ("id", "created_at", "seen_at", "expires_at", "client", "address", "mfa")
     return {name: to_json(getattr(session, name)) for name in names}
 
 

@@ -5,11 +5,13 @@ The token is looked up for each request, so a revoked one is worthless with the 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from litestar.datastructures import Cookie
 
-from xrm.builtin.people.accounts import KEY_PREFIX, Client
+from xrm.builtin.people.accounts import Client
+from xrm.builtin.people.keys import KEY_PREFIX
 from xrm.builtin.people.throttle import Throttle, network
 from xrm.errors import Unauthenticated
 from xrm.http.caller import KEY, Caller, header
@@ -57,7 +59,8 @@ class Identify:
         known = caller_of(scope)
         known.client = client_of(scope)
         try:
-            known.actor = await self._actor(scope, known)
+            actor = await self._actor(scope, known)
+            known.actor = replace(actor, address=known.client.address) if actor else None
         finally:
             self._limits.take(known.actor.id if known.actor else network(known.client.address))
         if scope["method"] not in SAFE and (known.by_cookie or not known.actor):

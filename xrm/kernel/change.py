@@ -32,6 +32,8 @@ class Actor:
         kind: person | integration | system.
         source: Where the act comes from: api, form, studio, import, cli, system, plugin:<name>.
         user: What expressions know as ``user.*``: id, email, unit and teams.
+        mfa: Whether they showed a second factor when they signed in.
+        address: The network address the request comes from; empty where there is none (command line, jobs).
     """
 
     id: UUID | None
@@ -40,6 +42,14 @@ class Actor:
     kind: str = "person"
     source: str = "api"
     user: Mapping[str, Any] = field(default_factory=empty)
+    mfa: bool = False
+    address: str = ""
+
+    @property
+    def channel(self) -> str:
+        """By what way they act: ui (pages, studio), api, import, cli, system or plugin."""
+        source = self.source.partition(":")[0]
+        return "ui" if source in ("form", "studio") else source
 
     @property
     def is_system(self) -> bool:

@@ -162,6 +162,10 @@ class Kernel:
         """
         return build(sources, check_expression, self._memory)
 
+    async def lacking_system_tables(self) -> tuple[str, ...]:
+        """Return which of the platform's own tables the database has not, or not as this version needs them."""
+        return journal.lacking(await journal.current(self.store))
+
     # --- plan, apply ---
 
     async def plan(self, sources: Sequence[Source]) -> Plan:

@@ -15,7 +15,7 @@ from xrm.errors import NotFound
 from xrm.http.caller import caller
 from xrm.http.problems import handle
 from xrm.site import Site
-from xrm.web.pages import account, board, bulk, edit, errors, home, lists, preview, record, search
+from xrm.web.pages import account, accounts, board, bulk, edit, errors, home, lists, preview, record, search, welcome
 from xrm.web.render import STATIC, Renderer
 from xrm.web.visit import PageVisit
 
@@ -26,9 +26,22 @@ PAGES: tuple[tuple[str, str, Page], ...] = (
     ("GET", "/sign-in", account.sign_in_page),
     ("POST", "/sign-in", account.sign_in),
     ("POST", "/sign-out", account.sign_out),
+    ("GET", "/set-up/{token:str}", welcome.set_up_page),
+    ("POST", "/set-up/{token:str}", welcome.set_up),
+    ("GET", "/invitation/{token:str}", welcome.choose_page),
+    ("POST", "/invitation/{token:str}", welcome.choose),
+    ("GET", "/new-password/{token:str}", welcome.choose_page),
+    ("POST", "/new-password/{token:str}", welcome.choose),
+    ("GET", "/forgot", welcome.forgot_page),
+    ("POST", "/forgot", welcome.forgot),
+    ("GET", "/accounts/{id:uuid}", accounts.account_of),
+    ("POST", "/accounts/{id:uuid}/link", accounts.make_link),
+    ("POST", "/accounts/{id:uuid}/sessions/end", accounts.end_sessions),
+    ("POST", "/accounts/{id:uuid}/keys/{key:uuid}/revoke", accounts.revoke_key),
     ("GET", "/account", account.account_page),
     ("POST", "/account/password", account.change_password),
     ("POST", "/account/sessions/{id:uuid}/end", account.end_session),
+    ("POST", "/account/sessions/end", account.end_other_sessions),
     ("POST", "/account/keys", account.create_key),
     ("POST", "/account/keys/{id:uuid}/revoke", account.revoke_key),
     ("GET", "/search", search.search_page),
@@ -55,7 +68,9 @@ PAGES: tuple[tuple[str, str, Page], ...] = (
 )
 
 UPLOADING = frozenset({"/e/{entity:str}/new", "/e/{entity:str}/{id:uuid}/edit"})  # their forms bring files
-OPEN = frozenset({"/sign-in", "/sign-out", "/{rest:path}"})  # reached without having signed in
+OPEN = frozenset(
+    {"/sign-in", "/sign-out", "/forgot", "/{rest:path}", *welcome.PATHS}
+)  # reached without having signed in
 
 
 def routes(site: Site) -> list[Any]:

@@ -37,7 +37,7 @@ async def test_a_session_tells_who_somebody_is(site, ann):
 
 async def test_tokens_are_stored_as_hashes_only(site, ann):
     token, _ = await site.accounts.sign_in("ann@example.com", PASSWORD, HOME)
-    secret, _ = await site.accounts.create_key(ann, ann.id, "Robot")
+    secret, _ = await site.accounts.api_keys.create(ann, ann.id, "Robot")
     stored = [
         str(cell)
         for table in ("xrm_session", "xrm_api_key", "xrm_credential")
@@ -147,7 +147,7 @@ async def test_use_is_written_down_once_a_minute_at_most(site, ann):
 
 async def test_who_is_deactivated_or_deleted_is_out_at_once(site, ann):
     token, _ = await site.accounts.sign_in("ann@example.com", PASSWORD, HOME)
-    secret, _ = await site.accounts.create_key(ann, ann.id, "Robot")
+    secret, _ = await site.accounts.api_keys.create(ann, ann.id, "Robot")
     await site.system.update("user", ann.id, {"active": False})
     assert await site.accounts.session(token) is None
     assert await site.accounts.key(secret) is None
@@ -201,42 +201,42 @@ async def test_only_who_may_give_all_roles_of_a_user_may_give_them_a_password(si
 
 
 async def test_an_api_key_is_shown_once_and_works_until_it_is_revoked(site, ann):
-    secret, key = await site.accounts.create_key(ann, ann.id, " Robot ")
+    secret, key = await site.accounts.api_keys.create(ann, ann.id, " Robot ")
     actor = await site.accounts.key(secret)
     assert actor is not None
     assert (actor.id, actor.kind) == (ann.id, "integration")
-    assert [(k.title, k.prefix) for k in await site.accounts.keys(ann.id)] == [("Robot", secret[:10])]
+    assert [(k.title, k.prefix) for k in await site.accounts.api_keys.list(ann.id)] == [("Robot", secret[:10])]
     bob = await site.person("Bob", "clerk")
     with pytest.raises(NotFound):
-        await site.accounts.revoke_key(bob, key.id)
-    await site.accounts.revoke_key(ann, key.id)
+        await site.accounts.api_keys.revoke(bob, key.id)
+    await site.accounts.api_keys.revoke(ann, key.id)
     assert await site.accounts.key(secret) is None
     with pytest.raises(NotFound):
-        await site.accounts.revoke_key(ann, key.id)
+        await site.accounts.api_keys.revoke(ann, key.id)
 
 
 async def test_an_api_key_ends_at_its_time(site, ann):
-    secret, _ = await site.accounts.create_key(ann, ann.id, "Robot", site.clock() + timedelta(days=1))
+    secret, _ = await site.accounts.api_keys.create(ann, ann.id, "Robot", site.clock() + timedelta(days=1))
     site.clock.forward(timedelta(hours=23))
     assert await site.accounts.key(secret) is not None
     await _written(site)
     site.clock.forward(timedelta(hours=2))
     assert await site.accounts.key(secret) is None
     with pytest.raises(Invalid):
-        await site.accounts.create_key(ann, ann.id, "", site.clock())
+        await site.accounts.api_keys.create(ann, ann.id, "", site.clock())
 
 
 async def test_an_api_key_cannot_make_another_or_a_password(site, ann):
-    secret, _ = await site.accounts.create_key(ann, ann.id, "Robot")
+    secret, _ = await site.accounts.api_keys.create(ann, ann.id, "Robot")
     robot = await site.accounts.key(secret)
     with pytest.raises(Forbidden):
-        await site.accounts.create_key(robot, ann.id, "Offspring")
+        await site.accounts.api_keys.create(robot, ann.id, "Offspring")
     with pytest.raises(Forbidden):
         await site.accounts.change_password(robot, PASSWORD, "another long one", HOME)
     bob = await site.person("Bob", "clerk")
     with pytest.raises(Forbidden):
-        await site.accounts.create_key(ann, bob.id, "For Bob")
-    await site.accounts.create_key(SYSTEM, bob.id, "For Bob")
+        await site.accounts.api_keys.create(ann, bob.id, "For Bob")
+    await site.accounts.api_keys.create(SYSTEM, bob.id, "For Bob")
 
 
 async def test_one_ends_ones_own_sessions_only(site, ann):

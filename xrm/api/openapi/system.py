@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from xrm.api.openapi.parts import (
-    MOMENT,
     NOTHING,
     TEXT,
     UUID,
@@ -14,10 +13,10 @@ from xrm.api.openapi.parts import (
     many,
     obj,
     operation,
-    or_null,
     query_parameter,
     ref,
 )
+from xrm.api.openapi.people import me, people_paths
 
 BOOL: Json = {"type": "boolean"}
 _SIGN_IN, _MODEL, _SITE = "Sign-in", "Model", "Site"
@@ -27,7 +26,7 @@ def public_paths() -> Json:
     """Return the paths that need no sign-in."""
     status = json_answer("Yes.", obj({"status": TEXT}, ("status",)))
     sends = body(obj({"email": TEXT, "password": TEXT}, ("email", "password"), closed=True))
-    signed_in = {"201": json_answer("Signed in; the cookie carries the session.", _me())}
+    signed_in = {"201": json_answer("Signed in; the cookie carries the session.", me())}
     return {
         "/health/live": {"get": operation("live", "Does the process run?", _SITE, {"200": status}, public=True)},
         "/health/ready": {
@@ -65,7 +64,8 @@ def public_paths() -> Json:
 def private_paths() -> Json:
     """Return the paths for whoever is signed in."""
     return {
-        **_people(),
+        **people_paths(),
+        "/api/files": {"post": _upload()},
         **_model(),
         "/api/search": {
             "get": operation(
@@ -87,24 +87,6 @@ def private_paths() -> Json:
     }
 
 
-def _me() -> Json:
-    return obj(
-        {
-            "id": UUID,
-            "name": TEXT,
-            "email": or_null(TEXT),
-            "kind": TEXT,
-            "roles": many(TEXT),
-            "capabilities": many(TEXT),
-            "unit": or_null(UUID),
-            "teams": many(UUID),
-            "csrf": TEXT,
-            "expires_at": MOMENT,
-        },
-        ("id", "name", "kind", "roles", "capabilities"),
-    )
-
-
 def _upload() -> Json:
     file = {"schema": {"type": "string", "format": "binary"}}
     form = {"schema": obj({"file": file["schema"]}, ("file",))}
@@ -113,60 +95,6 @@ def _upload() -> Json:
     answers = {"201": json_answer('Kept: give a record {"file": "<this token>"} within a day.', told)}
     name = query_parameter("name", "What the file is called.", TEXT)
     return operation("send_file", "Send a file", _SITE, answers, parameters=(name,), sends=sends)
-
-
-def _people() -> Json:
-    session = obj(
-        {
-            "id": UUID,
-            "created_at": MOMENT,
-            "seen_at": MOMENT,
-            "expires_at": MOMENT,
-            "client": TEXT,
-            "current": {"type": "boolean"},
-        }
-    )
-    key = {
-        "id": UUID,
-        "prefix": TEXT,
-        "title": TEXT,
-        "created_at": MOMENT,
-        "expires_at": or_null(MOMENT),
-        "seen_at": or_null(MOMENT),
-    }
-    sessions = {"200": json_answer("The sessions.", obj({"sessions": many(session)}))}
-    keys = {"200": json_answer("The keys, without secrets.", obj({"keys": many(obj(key))}))}
-    new_key = body(obj({"title": TEXT, "expires_at": or_null(MOMENT), "user": or_null(UUID)}, ("title",), closed=True))
-    secret = {"201": json_answer("The key; its secret is shown this once.", obj({**key, "secret": TEXT}, ("secret",)))}
-    own = body(obj({"current": TEXT, "password": TEXT}, ("current", "password"), closed=True))
-    other = body(obj({"password": TEXT}, ("password",), closed=True))
-    done = {"204": NOTHING}
-    return {
-        "/api/files": {"post": _upload()},
-        "/api/me": {"get": operation("me", "Who am I?", _SIGN_IN, {"200": json_answer("You.", _me())})},
-        "/api/me/password": {"put": operation("change_password", "Change one's password", _SIGN_IN, done, sends=own)},
-        "/api/me/sessions": {"get": operation("my_sessions", "One's sessions", _SIGN_IN, sessions)},
-        "/api/me/sessions/{id}": {
-            "delete": operation("end_session", "End one of one's sessions", _SIGN_IN, done, parameters=("id",))
-        },
-        "/api/keys": {
-            "get": operation("my_keys", "One's API keys", _SIGN_IN, keys),
-            "post": operation("create_key", "Make an API key", _SIGN_IN, secret, sends=new_key),
-        },
-        "/api/keys/{id}": {"delete": operation("revoke_key", "Revoke an API key", _SIGN_IN, done, parameters=("id",))},
-        "/api/accounts/{id}/password": {
-            "put": operation(
-                "reset_password", "Give a user a password", _SIGN_IN, done, parameters=("id",), sends=other
-            )
-        },
-        "/api/accounts/{id}/keys": {
-            "get": operation("keys_of", "A user's API keys", _SIGN_IN, keys, parameters=("id",))
-        },
-        "/api/accounts/{id}/sessions": {
-            "get": operation("sessions_of", "A user's sessions", _SIGN_IN, sessions, parameters=("id",)),
-            "delete": operation("end_sessions_of", "End a user's sessions", _SIGN_IN, done, parameters=("id",)),
-        },
-    }
 
 
 def _model() -> Json:

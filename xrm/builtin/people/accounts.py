@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import hashlib
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,13 +15,17 @@ from functools import cached_property
 from typing import Any
 from uuid import UUID
 
+from xrm.builtin.people.keys import Keys
+from xrm.builtin.people.links import Links
 from xrm.builtin.people.lookups import UUID_TYPE, WIDTH, Lookups, make_lookups
 from xrm.builtin.people.passwords import MAX_LENGTH, Passwords, check_password
 from xrm.builtin.people.rules import may_give
 from xrm.builtin.people.throttle import Throttle, network
+from xrm.builtin.people.tokens import hash_token, new_token
 from xrm.errors import Forbidden, Invalid, Issue, NotFound, StorageFull, Unauthenticated, Unavailable
 from xrm.kernel.change import Actor, uuid7
 from xrm.kernel.kernel import Kernel
+from xrm.kernel.outbound.mail import Mail
 from xrm.kernel.store.sql import Statement
 from xrm.kernel.store.system import SYSTEM
 from xrm.kernel.store.tables import piccolo_tables
@@ -31,8 +33,6 @@ from xrm.kernel.store.tables import piccolo_tables
 TOUCH = timedelta(minutes=1)  # how exactly it is known when a token was last used
 WINDOW = 900.0  # seconds in which failed sign-ins are counted
 PER_PAIR, PER_ACCOUNT, PER_NETWORK = 5, 30, 50  # failed sign-ins in the window
-KEY_PREFIX = "xrm_"
-MAX_KEYS = 100  # per user
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,26 +53,23 @@ class Session:
     seen_at: datetime
     expires_at: datetime
     client: str
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """One API key of a user; its secret is known to whoever made it only."""
-
-    id: UUID
-    prefix: str
-    user: UUID
-    title: str
-    created_at: datetime
-    expires_at: datetime | None
-    seen_at: datetime | None
+    address: str = ""
+    mfa: bool = False
 
 
 class Accounts:
-    """Sign-in, sessions and API keys of one site."""
+    """Sign-in, sessions and passwords of one site.
+
+    Attributes:
+        api_keys: How programs come in.
+        links: Links that can be used once: set-up, invitations, new passwords.
+        mail: How they are sent.
+    """
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
+        self.mail = Mail(kernel.settings)
+        self.api_keys, self.links = Keys(kernel, self), Links(kernel, self)
         self._passwords = Passwords()
         self._lookups: Lookups = make_lookups(kernel.store.dialect)
         self._idle = timedelta(hours=kernel.settings.session_hours)
@@ -86,6 +83,7 @@ class Accounts:
     async def close(self) -> None:
         """Wait for what is being written, and end the threads."""
         await asyncio.gather(*self._touches.values(), return_exceptions=True)
+        await self.links.close()
         self._passwords.close()
 
     # --- token → actor: the hot path ---
@@ -98,14 +96,14 @@ class Accounts:
         """
         now = self._kernel.clock()
         row = await self._find(
-            self._lookups.session, token=_hash(token), now=now, idle=now - self._idle, stale=now - TOUCH
+            self._lookups.session, token=hash_token(token), now=now, idle=now - self._idle, stale=now - TOUCH
         )
         return None if row is None else self._seen("xrm_session", row, now, "person", source)
 
     async def key(self, secret: str, source: str = "api") -> Actor | None:
         """Return who an API key belongs to, or None when it is (no longer) good."""
         now = self._kernel.clock()
-        row = await self._find(self._lookups.key, token=_hash(secret), now=now, stale=now - TOUCH)
+        row = await self._find(self._lookups.key, token=hash_token(secret), now=now, stale=now - TOUCH)
         return None if row is None else self._seen("xrm_api_key", row, now, "integration", source)
 
     async def actor_for(self, user: UUID, source: str = "api") -> Actor | None:
@@ -132,7 +130,7 @@ class Accounts:
             work.add_done_callback(lambda _: self._touches.pop(id, None))
 
     async def _write_seen(self, table: str, id: UUID, now: datetime) -> None:
-        cls = self._tables[table]
+        cls = self.tables[table]
         try:
             await cls.update({cls.c_seen_at: now}).where(cls.id == id)
         except (Unavailable, StorageFull):
@@ -151,7 +149,7 @@ class Accounts:
         taken = ((self._networks, origin), (self._accounts, address), (self._pairs, (address, origin)))
         for throttle, key in taken:
             throttle.take(key)
-        user, hashed = await self._credential(address)
+        user, hashed = await self.credential(address)
         good = await self._passwords.verify(hashed, password) and len(password) <= MAX_LENGTH
         if not good or user is None or hashed is None:
             raise Unauthenticated("E-mail address and password do not belong together.")
@@ -160,14 +158,18 @@ class Accounts:
         self._pairs.forget((address, origin))
         if self._passwords.outdated(hashed):
             await self._store_hash(user, await self._passwords.hash(password))
-        return await self._open(user, client)
+        return await self.open_session(user, client)
 
     async def sign_out(self, token: str) -> None:
         """End the session of a token; nothing happens when there is none."""
-        sessions = self._tables["xrm_session"]
-        await sessions.delete().where(sessions.c_token_hash == _hash(token))
+        sessions = self.tables["xrm_session"]
+        await sessions.delete().where(sessions.c_token_hash == hash_token(token))
 
-    async def _credential(self, address: str) -> tuple[UUID | None, str | None]:
+    async def anybody(self) -> bool:
+        """Whether somebody can sign in."""
+        return await self._find(self._lookups.anybody) is not None
+
+    async def credential(self, address: str) -> tuple[UUID | None, str | None]:
         """Return user and hash for an address; no hash when the user may not come in."""
         row = None if "\x00" in address or not address else await self._find(self._lookups.sign_in, email=address)
         if row is None:
@@ -175,21 +177,24 @@ class Accounts:
         decode = self._kernel.store.dialect.decode(UUID_TYPE)
         return (decode(row[0]) if decode else row[0]), row[1] if row[2] else None
 
-    async def _open(self, user: UUID, client: Client) -> tuple[str, Session]:
-        now, token = self._kernel.clock(), secrets.token_urlsafe(32)
+    async def open_session(self, user: UUID, client: Client) -> tuple[str, Session]:
+        """Return the token of a new session of a user who has shown who they are."""
+        now, token = self._kernel.clock(), new_token()
         agent = "".join(c for c in client.agent if c.isprintable())[:200]
-        session = Session(uuid7(), user, now, now, now + self._lifetime, agent)
-        sessions = self._tables["xrm_session"]
+        session = Session(uuid7(), user, now, now, now + self._lifetime, agent, client.address[:60])
+        sessions = self.tables["xrm_session"]
         await sessions.delete().where((sessions.c_expires_at < now) | (sessions.c_seen_at < now - self._idle))
         await sessions.insert(
             sessions(
                 id=session.id,
-                c_token_hash=_hash(token),
+                c_token_hash=hash_token(token),
                 c_user=user,
                 c_created_at=now,
                 c_seen_at=now,
                 c_expires_at=session.expires_at,
                 c_client=agent,
+                c_address=session.address,
+                c_mfa=False,
             )
         )
         return token, session
@@ -209,9 +214,18 @@ class Accounts:
         check_password(password, row[2] or "")
         hashed = await self._passwords.hash(password)
         async with self._kernel.store.transaction():
-            await self._store_hash(user, hashed)
-            sessions = self._tables["xrm_session"]
-            await sessions.delete().where((sessions.c_user == user) & (sessions.c_token_hash != _hash(keep_token)))
+            await self.put_password(user, hashed, keep_token)
+
+    async def hash(self, password: str) -> str:
+        """Return the hash of a password that was accepted."""
+        return await self._passwords.hash(password)
+
+    async def put_password(self, user: UUID, hashed: str, keep_token: str = "") -> None:
+        """Write a password's hash; sessions of the user but one, and links that wait for them, end."""
+        await self._store_hash(user, hashed)
+        await self.end_sessions(user, keep_token)
+        links = self.tables["xrm_link"]
+        await links.delete().where(links.c_user == user)
 
     async def change_password(self, actor: Actor, current: str, password: str, client: Client, token: str = "") -> None:
         """Let a person give themselves a new password; their other sessions end.
@@ -224,7 +238,7 @@ class Accounts:
         pair = (user, network(client.address))
         self._accounts.take(user)
         self._pairs.take(pair)
-        _, hashed = await self._credential(actor.user.get("email") or "")
+        _, hashed = await self.credential(actor.user.get("email") or "")
         if not await self._passwords.verify(hashed, current):
             raise Invalid(issues=[Issue("current", "wrong_password", "This is not your present password.")])
         self._accounts.give_back(user)
@@ -237,12 +251,11 @@ class Accounts:
         Raises:
             Forbidden: the actor may not, or uses an API key.
         """
-        _person(actor)
-        await self.authorise(actor, user)
+        await self.authorise_person(actor, user)
         await self.set_password(user, password)
 
     async def _store_hash(self, user: UUID, hashed: str) -> None:
-        credentials = self._tables["xrm_credential"]
+        credentials = self.tables["xrm_credential"]
         row = credentials(c_user=user, c_password_hash=hashed, c_changed_at=self._kernel.clock())
         changed = [credentials.c_password_hash, credentials.c_changed_at]
         await credentials.insert(row).on_conflict(target=credentials.c_user, action="DO UPDATE", values=changed)
@@ -251,21 +264,19 @@ class Accounts:
 
     async def sessions(self, user: UUID) -> list[Session]:
         """Return a user's sessions that are good, the last used first."""
-        sessions, now = self._tables["xrm_session"], self._kernel.clock()
+        sessions, now = self.tables["xrm_session"], self._kernel.clock()
         rows = (
             await sessions.select()
             .where((sessions.c_user == user) & (sessions.c_expires_at > now) & (sessions.c_seen_at > now - self._idle))
             .order_by(sessions.c_seen_at, ascending=False)
             .limit(200)
         )
-        return [
-            Session(r["id"], r["user"], r["created_at"], r["seen_at"], r["expires_at"], r["client"] or "") for r in rows
-        ]
+        return [_session_of(row) for row in rows]
 
     async def session_id(self, token: str) -> UUID | None:
         """Return the id of the session a token belongs to, or None."""
-        sessions = self._tables["xrm_session"]
-        row = await sessions.select(sessions.id).where(sessions.c_token_hash == _hash(token)).first()
+        sessions = self.tables["xrm_session"]
+        row = await sessions.select(sessions.id).where(sessions.c_token_hash == hash_token(token)).first()
         return row["id"] if row else None
 
     async def end_session(self, user: UUID, session: UUID) -> None:
@@ -274,76 +285,15 @@ class Accounts:
         Raises:
             NotFound: the user has no such session.
         """
-        sessions = self._tables["xrm_session"]
+        sessions = self.tables["xrm_session"]
         mine = (sessions.id == session) & (sessions.c_user == user)
         if not await sessions.delete().where(mine).returning(sessions.id):
             raise NotFound("There is no such session.")
 
-    async def end_sessions(self, user: UUID) -> None:
-        """End all sessions of a user."""
-        sessions = self._tables["xrm_session"]
-        await sessions.delete().where(sessions.c_user == user)
-
-    # --- API keys ---
-
-    async def create_key(
-        self, actor: Actor, user: UUID, title: str, expires: datetime | None = None
-    ) -> tuple[str, Key]:
-        """Return the secret of a new API key, which is never shown again, and what is known of it.
-
-        Raises:
-            Forbidden: the key is for somebody else whom the actor does not look after, or the actor uses a key itself.
-            Invalid: title or time are refused.
-        """
-        _person(actor)
-        await self.authorise(actor, user)
-        now = self._kernel.clock()
-        title = title.strip()
-        issues = (
-            []
-            if 0 < len(title) <= 100 and title.isprintable()
-            else [Issue("title", "required", "Say in 1 to 100 characters what the key is for.")]
-        )
-        if expires is not None and expires <= now:
-            issues.append(Issue("expires_at", "too_small", "This time is past."))
-        if len(await self.keys(user)) >= MAX_KEYS:
-            issues.append(Issue("", "too_many", f"A user has at most {MAX_KEYS} keys.", "revoke one that is not used"))
-        if issues:
-            raise Invalid("The key cannot be made", issues)
-        secret = KEY_PREFIX + secrets.token_urlsafe(32)
-        key = Key(uuid7(), secret[:10], user, title, now, expires, None)
-        keys = self._tables["xrm_api_key"]
-        await keys.insert(
-            keys(
-                id=key.id,
-                c_prefix=key.prefix,
-                c_key_hash=_hash(secret),
-                c_user=user,
-                c_title=title,
-                c_created_at=now,
-                c_expires_at=expires,
-                c_seen_at=None,
-            )
-        )
-        return secret, key
-
-    async def keys(self, user: UUID) -> list[Key]:
-        """Return a user's API keys, the newest first."""
-        keys = self._tables["xrm_api_key"]
-        newest = keys.select().where(keys.c_user == user).order_by(keys.c_created_at, ascending=False)
-        return [_key_of(row) for row in await newest.limit(MAX_KEYS)]
-
-    async def revoke_key(self, actor: Actor, key: UUID) -> None:
-        """Make an API key worthless, at once.
-
-        Raises:
-            NotFound: there is none, or it is of somebody whom the actor does not look after.
-        """
-        keys = self._tables["xrm_api_key"]
-        row = await keys.select(keys.c_user).where(keys.id == key).first()
-        if row is None or not await self._looks_after(actor, row["user"]):
-            raise NotFound("There is no such key.")
-        await keys.delete().where(keys.id == key)
+    async def end_sessions(self, user: UUID, keep_token: str = "") -> None:
+        """End all sessions of a user but the one of `keep_token`."""
+        sessions = self.tables["xrm_session"]
+        await sessions.delete().where((sessions.c_user == user) & (sessions.c_token_hash != hash_token(keep_token)))
 
     # --- who may look after whom ---
 
@@ -353,10 +303,15 @@ class Accounts:
         Raises:
             Forbidden: the actor does not; also when there is no such user.
         """
-        if not await self._looks_after(actor, user):
+        if not await self.looks_after(actor, user):
             raise Forbidden("You may not do this for that user.")
 
-    async def _looks_after(self, actor: Actor, user: UUID) -> bool:
+    async def authorise_person(self, actor: Actor, user: UUID) -> None:
+        """Refuse as `authorise` does, and whoever uses an API key."""
+        _person(actor)
+        await self.authorise(actor, user)
+
+    async def looks_after(self, actor: Actor, user: UUID) -> bool:
         """Whether the user is the actor, or one whose roles the actor may all give."""
         if actor.id == user and user is not None:
             return True
@@ -371,7 +326,8 @@ class Accounts:
         return may_give(live.model, actor, roles)
 
     @cached_property
-    def _tables(self) -> Mapping[str, Any]:
+    def tables(self) -> Mapping[str, Any]:
+        """The platform's own tables as Piccolo classes, by name."""
         return piccolo_tables(SYSTEM, self._kernel.store.engine)
 
 
@@ -382,10 +338,8 @@ def _person(actor: Actor) -> UUID:
     return actor.id or UUID(int=0)
 
 
-def _key_of(row: Mapping[str, Any]) -> Key:
-    names = ("id", "prefix", "user", "title", "created_at", "expires_at", "seen_at")
-    return Key(*(row[name] for name in names))
-
-
-def _hash(token: str) -> str:
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+def _session_of(row: Mapping[str, Any]) -> Session:
+    id, user, created_at, seen_at, expires_at = (row[n] for n in ("id", "user", "created_at", "seen_at", "expires_at"))
+    return Session(
+        id, user, created_at, seen_at, expires_at, row["client"] or "", row["address"] or "", bool(row["mfa"])
+    )

@@ -23,22 +23,24 @@ class Lookups:
     """The statements of one database.
 
     Attributes:
-        session: token → person, id of the session, whether `seen_at` is to be touched.
+        session: token → person, id of the session, whether `seen_at` is to be touched, second factor?
         key: token → person, id of the key, whether `seen_at` is to be touched.
         user: id → person.
         sign_in: address → id, hash of the password (or null), whether the user may sign in.
+        anybody: → one row when somebody can sign in.
     """
 
     session: Statement
     key: Statement
     user: Statement
     sign_in: Statement
+    anybody: Statement
     actor: Callable[[Sequence[Any], str, str], Actor]
 
 
 def make_lookups(dialect: Dialect) -> Lookups:
     """Return the statements for a database."""
-    return Lookups(_session(dialect), _key(dialect), _user(dialect), _sign_in(dialect), _reader(dialect))
+    return Lookups(_session(dialect), _key(dialect), _user(dialect), _sign_in(dialect), _anybody(), _reader(dialect))
 
 
 def _person(dialect: Dialect) -> str:
@@ -53,7 +55,7 @@ _LIVE = 'u."deleted_at" IS NULL AND u."active"'
 def _session(dialect: Dialect) -> Statement:
     b = Binder(dialect)
     return b.statement(
-        f'SELECT {_person(dialect)}, s."id", s."seen_at" < {b.bind(STALE, DATETIME)}'
+        f'SELECT {_person(dialect)}, s."id", s."seen_at" < {b.bind(STALE, DATETIME)}, s."mfa"'
         f' FROM "xrm_session" s JOIN "user" u ON u."id" = s."user"'
         f' WHERE s."token_hash" = {b.bind(TOKEN, TEXT)} AND s."expires_at" > {b.bind(NOW, DATETIME)}'
         f' AND s."seen_at" > {b.bind(IDLE, DATETIME)} AND {_LIVE}'
@@ -84,12 +86,17 @@ def _sign_in(dialect: Dialect) -> Statement:
     )
 
 
+def _anybody() -> Statement:
+    return Statement(f'SELECT 1 FROM "xrm_credential" c JOIN "user" u ON u."id" = c."user" WHERE {_LIVE} LIMIT 1', ())
+
+
 def _reader(dialect: Dialect) -> Callable[[Sequence[Any], str, str], Actor]:
     identity = dialect.decode(UUID_TYPE) or _same
     texts = dialect.decode(TEXTS) or _same
 
     def read(row: Sequence[Any], kind: str, source: str) -> Actor:
         id, name, email, roles, unit, teams = row[:WIDTH]
+        mfa = len(row) > WIDTH + 2 and bool(row[WIDTH + 2])
         key = identity(id)
         user = {
             "id": key,
@@ -97,7 +104,7 @@ def _reader(dialect: Dialect) -> Callable[[Sequence[Any], str, str], Actor]:
             "unit": None if unit is None else identity(unit),
             "teams": tuple(map(UUID, sorted(teams.split(",")))) if teams else (),
         }
-        return Actor(key, name, frozenset(texts(roles) or ()) if roles else frozenset(), kind, source, user)
+        return Actor(key, name, frozenset(texts(roles) or ()) if roles else frozenset(), kind, source, user, mfa)
 
     return read
 

@@ -106,6 +106,14 @@ async def table_names(store: Store) -> frozenset[str]:
     return frozenset(row[0] for row in rows)
 
 
+def lacking(generation: Generation | None) -> tuple[str, ...]:
+    """Return the platform's own tables that a generation has not, or without a column they need today."""
+    if generation is None:
+        return ()
+    known = {t.id: {c.id for c in t.columns} for t in generation.full_schema.tables.values()}
+    return tuple(t.name for t in SYSTEM.tables.values() if not {c.id for c in t.columns} <= known.get(t.id, set()))
+
+
 async def generation_number(store: Store) -> int:
     """Return the number of the generation in force; 0 before the first. The journal must exist."""
     rows = await store.fetch(f"SELECT max({quote('generation')}) FROM {quote(JOURNAL.name)}", [])

@@ -109,8 +109,21 @@ TABLES = (
             "seen_at": _needed("seen_at", DATETIME),
             "expires_at": _needed("expires_at", DATETIME),
             "client": TEXT,  # User-Agent, shortened
+            "address": TEXT,  # where it was opened from
+            "mfa": BOOL,  # whether it was opened with a second factor
         },
         (Index("uq_token", ("token_hash",), unique=True), Index("ix_user", ("user",))),
+    ),
+    _table(
+        "xrm_link",
+        {  # links that can be used once: the site's set-up, invitations, new passwords
+            "token_hash": _key("token_hash", TEXT),  # SHA-256
+            "purpose": _needed("purpose", TEXT),  # setup | invitation | password
+            "user": UUID,  # null: the set-up
+            "created_at": _needed("created_at", DATETIME),
+            "expires_at": _needed("expires_at", DATETIME),
+        },
+        (Index("ix_user", ("user",)),),
     ),
     _table(
         "xrm_api_key",

@@ -52,7 +52,8 @@ async def sign_in(visit: PageVisit, render: Renderer) -> Response[Any]:
 
 
 def _sign_in_words(visit: PageVisit, back: str, email: str = "", problem: str = "") -> dict[str, Any]:
-    return {"title": "Sign in", "site": visit.settings.title, "next": back, "email": email, "problem": problem}
+    words = {"title": "Sign in", "site": visit.settings.title, "next": back, "email": email, "problem": problem}
+    return {**words, "mail": visit.site.accounts.mail.ready, "done": visit.parameter("done") == "password"}
 
 
 async def sign_out(visit: PageVisit, render: Renderer) -> Response[Any]:
@@ -74,7 +75,7 @@ async def account_page(visit: PageVisit, render: Renderer, status: int = 200, **
         "title": "Your account",
         "sessions": await accounts.sessions(user),
         "current": await accounts.session_id(visit.known.token) if visit.known.token else None,
-        "keys": await accounts.keys(user),
+        "keys": await accounts.api_keys.list(user),
         "program": program,
         "roles": [visit.live.model.roles[r].title for r in sorted(visit.actor.roles) if r in visit.live.model.roles],
         "profile": f"/e/user/{user}" if visit.may("user", "read") else "",
@@ -109,9 +110,15 @@ async def change_password(visit: PageVisit, render: Renderer) -> Response[Any]:
 
 
 async def end_session(visit: PageVisit, render: Renderer) -> Response[Any]:
-    """End another session of one's own, or all others."""
+    """End another session of one's own."""
     await visit.site.accounts.end_session(_user(visit), visit.id)
     return go(visit, "/account", Notice("success", "The session was ended."))
+
+
+async def end_other_sessions(visit: PageVisit, render: Renderer) -> Response[Any]:
+    """End all of one's own sessions but this one."""
+    await visit.site.accounts.end_sessions(_user(visit), visit.known.token)
+    return go(visit, "/account", Notice("success", "All other sessions were ended."))
 
 
 async def create_key(visit: PageVisit, render: Renderer) -> Response[Any]:
@@ -119,7 +126,7 @@ async def create_key(visit: PageVisit, render: Renderer) -> Response[Any]:
     sent = Sent(await body(visit))
     title, days = sent.word("title"), sent.word("days")
     try:
-        secret, _ = await visit.site.accounts.create_key(visit.actor, _user(visit), title, _expiry(visit, days))
+        secret, _ = await visit.site.accounts.api_keys.create(visit.actor, _user(visit), title, _expiry(visit, days))
     except Invalid as error:
         return await account_page(visit, render, 422, issues=by_path(error.issues), key_title=title, key_days=days)
     return await account_page(visit, render, secret=secret)
@@ -137,7 +144,7 @@ def _expiry(visit: PageVisit, days: str) -> datetime | None:
 
 async def revoke_key(visit: PageVisit, render: Renderer) -> Response[Any]:
     """Make one of one's own API keys worthless."""
-    await visit.site.accounts.revoke_key(visit.actor, visit.id)
+    await visit.site.accounts.api_keys.revoke(visit.actor, visit.id)
     return go(visit, "/account", Notice("success", "The key was revoked."))
 
 

@@ -57,7 +57,12 @@ async def record_page(visit: PageVisit, render: Renderer) -> Response[Any]:
         timeline=await timeline(visit, entity, id) if entity.timeline else (),
         quick=_quick(visit, entity, id),
         activities=_activities(visit, entity, id),
+        account=f"/accounts/{id}" if entity.name == "user" and await _looks_after(visit, id) else "",
     )
+
+
+async def _looks_after(visit: PageVisit, user: UUID) -> bool:
+    return visit.actor.kind == "person" and await visit.site.accounts.looks_after(visit.actor, user)
 
 
 async def history_page(visit: PageVisit, render: Renderer) -> Response[Any]:

@@ -1,0 +1,1 @@
+"""What the site sends out into the world: mail. Nothing else of the platform opens a connection."""
