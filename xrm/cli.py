@@ -91,7 +91,7 @@ def _dispatch(args: argparse.Namespace, settings: Settings) -> int:
 
 async def _with_site(args: argparse.Namespace, settings: Settings) -> int:
     async with open_site(settings) as site:
-        if getattr(args, "plugin", False) and not site.kernel.ready:
+        if getattr(args, "plugin", False) and not (site.kernel.ready or site.kernel.lacking):
             await site.kernel.apply(CLI, site.kernel.sources())
         code: int = await args.run(site, args)
         return code

@@ -19,9 +19,10 @@ import uvicorn
 
 from xrm import api, web
 from xrm.builtin.people.links import SETUP_HOURS
-from xrm.errors import Issue, Unavailable, XrmError
+from xrm.errors import XrmError
 from xrm.http import application
 from xrm.kernel.change import SYSTEM
+from xrm.kernel.kernel import outdated
 from xrm.settings import Settings
 from xrm.site import Site, open_site
 from xrm.studio_mount import with_studio
@@ -84,14 +85,11 @@ async def _serve(settings: Settings, studio: Path | None, announce: Callable[[st
 
 async def _ensure_model(site: Site) -> None:
     """Put the definitions in force on a first start; later starts leave changes to `xrm apply`, and say so."""
+    if site.kernel.lacking:
+        raise outdated(site.kernel.lacking)
     if not site.kernel.ready:
         await site.kernel.apply(SYSTEM, site.kernel.sources())
         return
-    if lacking := await site.kernel.lacking_system_tables():
-        raise Unavailable(
-            "The platform's own tables are those of an earlier version: run `xrm apply`, then start again.",
-            [Issue(name, "table_outdated", "This is not as this version needs it.") for name in lacking],
-        )
     for issue in site.kernel.plugins.issues:
         log.warning("%s", issue)
     try:

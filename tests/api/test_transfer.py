@@ -34,6 +34,17 @@ async def admin(callers):
     return await callers.robot("Admin", "admin")
 
 
+async def test_an_import_is_one_run_and_says_which_row_made_what(callers, admin):
+    answer = await send(admin, CSV)
+    rows = await callers.site.kernel.store.fetch(
+        'SELECT c."origin", s."origin", s."run" FROM "xrm_change" c JOIN "xrm_changeset" s ON s."id" = c."changeset"'
+        ' WHERE s."source" = \'import\' ORDER BY c."number"'
+    )
+    assert [tuple(map(str, row)) for row in rows] == [
+        (f"row {n}", rows[0][1], answer.headers["change-set"]) for n in (1, 4)
+    ]
+
+
 async def send(client, content, query="", media="text/csv"):
     return await client.post(f"/api/machine/import{query}", content=content, headers={"content-type": media})
 

@@ -18,7 +18,7 @@ from xrm.errors import Conflict, Invalid, Malformed
 from xrm.http.answers import Answer
 from xrm.http.caller import header
 from xrm.http.reading import AnyRequest, read_body
-from xrm.kernel.acts import Act
+from xrm.kernel.acts import Act, Why
 from xrm.kernel.change import Actor
 from xrm.kernel.kernel import Kernel
 from xrm.kernel.store.errors import UniqueViolation
@@ -82,16 +82,16 @@ class Writes:
 
     async def _acted(self, actor: Actor, reason: str, work: Work) -> Answer:
         async with self._kernel.records.act(actor, reason) as act:
-            return await work(act)
+            return _named(await work(act), act)
 
     async def _keyed(self, request: AnyRequest, actor: Actor, work: Work, key: str, reason: str) -> Answer:
         digest = await _digest(request, actor)
         try:
-            async with self._kernel.records.act(actor, reason, key.partition(":")[2]) as act:
+            async with self._kernel.records.act(actor, why=Why(reason, key.partition(":")[2])) as act:
                 before = await self._find(key, digest)
                 if before is not None:
                     return before
-                made = await work(act)
+                made = _named(await work(act), act)
                 await self._store(key, digest, made, act.changes.at)
                 return made
         except _Lost:
@@ -148,6 +148,13 @@ class Writes:
         binder = Binder(self._kernel.store.dialect)
         mark = binder.bind(now - KEPT, ColumnType("datetime"))
         await self._kernel.store.execute(f'DELETE FROM "xrm_idempotency" WHERE "at" < {mark}', binder.params)  # noqa: S608
+
+
+def _named(made: Answer, act: Act) -> Answer:
+    """Return the answer with the id of what it changed: what undoes it."""
+    if act.log.changed:
+        made.headers.append((b"change-set", str(act.changes.id).encode()))
+    return made
 
 
 async def _digest(request: AnyRequest, actor: Actor) -> str:

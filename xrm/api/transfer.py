@@ -63,7 +63,8 @@ class TransferRoutes:
         table, mapping = await asyncio.to_thread(self._opened, entity, given, stream, name)
         work = Import(self._kernel, actor, mapping)
         report = await (work.rehearse(table) if flag(given, "rehearse") else work.run(table))
-        return answer({**report.to_dict(), "key": list(mapping.key), "ignored": list(mapping.ignore)})
+        found = {**report.to_dict(), "key": list(mapping.key), "ignored": list(mapping.ignore)}
+        return answer(found, headers={"change-set": report.run} if report.run else None)
 
     def _entity(self, actor: Actor, name: str) -> Entity:
         policy = self._kernel.live.policy

@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
+from uuid import UUID
 
 from xrm.errors import Conflict
-from xrm.kernel.change import Actor, ChangeSet, uuid7
+from xrm.kernel.change import Actor, Change, ChangeSet, uuid7
 from xrm.kernel.following import following
+from xrm.kernel.history.log import Entry, Log, LogStatements
 from xrm.kernel.live import Live, Running
-from xrm.kernel.rows import LogStatements
 
 MAX_NESTING = 20  # writes that hooks of writes may make, one inside the other
 
@@ -22,7 +23,9 @@ class Act:
 
     live: Live
     changes: ChangeSet
+    log: Log
     depth: int = 0
+    origin: str = ""
 
     @property
     def actor(self) -> Actor:
@@ -30,58 +33,104 @@ class Act:
         return self.changes.actor
 
 
+@dataclass(frozen=True, slots=True)
+class Why:
+    """What an act tells of itself, beside who acts. The attributes are those of `ChangeSet`."""
+
+    reason: str = ""
+    idempotency_key: str = ""
+    origin: str = ""
+    run: UUID | None = None
+    undoes: UUID | None = None
+
+
+NO_REASON = Why()
+
+
 class Acts:
     """Opens acts. The open one is kept in a context variable: whatever is awaited inside joins it."""
 
     def __init__(self, running: Running) -> None:
         self._running = running
-        self._log = LogStatements(running.store.dialect)
+        self._statements = LogStatements(running.store.dialect)
         self._open: ContextVar[Act | None] = ContextVar("xrm_act", default=None)
 
     @asynccontextmanager
-    async def act(self, actor: Actor, reason: str = "", idempotency_key: str = "") -> AsyncIterator[Act]:
+    async def act(self, actor: Actor, why: Why = NO_REASON) -> AsyncIterator[Act]:
         """Open an act, or join the one that is open: its writes take effect together or not at all."""
         running = self._open.get()
         if running is not None and self._running.store.in_transaction:
-            yield await self._join(running, actor)
+            yield _joined(running, actor)
             return
-        live = self._running.live
-        changes = ChangeSet(uuid7(), self._running.clock(), actor, reason, idempotency_key, live.generation)
+        live, now = self._running.live, self._running.clock()
+        changes = ChangeSet(
+            uuid7(int(now.timestamp() * 1000)),
+            now,
+            actor,
+            why.reason,
+            why.idempotency_key,
+            live.generation,
+            why.origin,
+            why.run,
+            why.undoes,
+        )
+        act = Act(live, changes, Log(actor))
         async with following(self._running), self._running.store.transaction():
-            token = self._open.set(Act(live, changes))
+            token = self._open.set(act)
             try:
-                yield Act(live, changes)
+                yield act
+                await self._statements.close(self._running.store, changes, act.log)
             finally:
                 self._open.reset(token)
 
     @asynccontextmanager
-    async def attempt(self, actor: Actor, reason: str = "") -> AsyncIterator[Act]:
-        """Open a part of the running act that may fail without taking the rest along, or an act if none is open."""
+    async def attempt(self, actor: Actor, reason: str = "", origin: str = "") -> AsyncIterator[Act]:
+        """Open a part of the running act that may fail without taking the rest along, or an act if none is open.
+
+        `origin` says which part of the source it comes from, such as "row 17".
+        """
         running = self._open.get()
         if running is None or not self._running.store.in_transaction:
-            async with self.act(actor, reason) as act:
+            async with self.act(actor, Why(reason)), self.part(actor, origin) as act:
                 yield act
             return
-        changes = running.changes
-        stored, count = changes.stored, len(changes.changes)
+        await self._spill(running)
+        log, changes = running.log, running.changes
+        entries, count = len(log.entries), len(changes.changes)
+        log.attempts += 1
         try:
-            async with self._running.store.transaction():
-                yield await self._join(running, actor)
+            async with self._running.store.transaction(), self.part(actor, origin) as act:
+                yield act
         except BaseException:
-            changes.stored = stored
+            del log.entries[entries:]
             del changes.changes[count:]
             raise
+        finally:
+            log.attempts -= 1
 
-    async def _join(self, running: Act, actor: Actor) -> Act:
-        if running.actor == actor:
-            return running
-        joined = ChangeSet(
-            running.changes.id, running.changes.at, actor, running.changes.reason, generation=running.live.generation
-        )
-        joined.stored = 1  # its row is there, or comes with the act it joined
-        if not running.changes.stored:
-            await self._store(running)
-        return Act(running.live, joined, running.depth)
+    @asynccontextmanager
+    async def part(self, actor: Actor, origin: str) -> AsyncIterator[Act]:
+        """Say of a part of the act, or of an act if none is open, which part of the source it comes from: "row 17"."""
+        async with self.act(actor) as act:
+            if not origin:
+                yield act
+                return
+            told = replace(act, origin=origin)
+            token = self._open.set(told)
+            try:
+                yield told
+            finally:
+                self._open.reset(token)
+
+    async def note(self, act: Act, change: Change) -> None:
+        """Log a record's write."""
+        act.log.entries.append(Entry.of(change, act.actor, act.origin))
+        act.changes.changes.append(change)
+        await self._spill(act)
+
+    async def _spill(self, act: Act) -> None:
+        if act.log.full:
+            await self._statements.spill(self._running.store, act.changes, act.log)
 
     @contextmanager
     def deeper(self, act: Act) -> Iterator[None]:
@@ -94,7 +143,8 @@ class Acts:
         finally:
             self._open.reset(token)
 
-    async def _store(self, act: Act) -> None:
-        text, args = self._log.changeset(act.changes)
-        await self._running.store.execute(text, args)
-        act.changes.stored += 1
+
+def _joined(running: Act, actor: Actor) -> Act:
+    if running.actor == actor:
+        return running
+    return replace(running, changes=replace(running.changes, actor=actor, changes=[]))

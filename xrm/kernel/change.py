@@ -30,10 +30,13 @@ class Actor:
         name: As shown in the history.
         roles: Names of the roles in force for this request.
         kind: person | integration | system.
-        source: Where the act comes from: api, form, studio, import, cli, system, plugin:<name>.
+        source: Where the act comes from: api, form, studio, import, cli, system, automation, mail, erp, ai,
+            plugin:<name>.
         user: What expressions know as ``user.*``: id, email, unit and teams.
         mfa: Whether they showed a second factor when they signed in.
         address: The network address the request comes from; empty where there is none (command line, jobs).
+        behalf: The id of the user on whose behalf they act, if not for themselves.
+        behalf_name: That user's name.
     """
 
     id: UUID | None
@@ -44,6 +47,8 @@ class Actor:
     user: Mapping[str, Any] = field(default_factory=empty)
     mfa: bool = False
     address: str = ""
+    behalf: UUID | None = None
+    behalf_name: str = ""
 
     @property
     def channel(self) -> str:
@@ -72,6 +77,7 @@ class Change:
         after: Python values as they will be stored; for a delete, as they were.
         action: The transition or action that asked for it, or empty.
         warnings: Findings that are told but do not refuse.
+        sent: The fields that were sent; what else differs was derived.
     """
 
     entity: Entity
@@ -81,6 +87,7 @@ class Change:
     after: dict[str, Any]
     action: str = ""
     warnings: list[Any] = field(default_factory=list)
+    sent: frozenset[str] = frozenset()
 
     def set(self, name: str, value: Any) -> None:
         """Give a field another (Python) value before it is stored."""
@@ -99,7 +106,20 @@ class Change:
 
 @dataclass(slots=True)
 class ChangeSet:
-    """All writes of one act; its row is written with the first change."""
+    """All writes of one act; its row is stored when the act ends.
+
+    Attributes:
+        id: Names it; UUIDv7.
+        at: When the act began.
+        actor: Who acts.
+        reason: Why, as they said.
+        idempotency_key: With which the request came.
+        generation: The number of the model in force.
+        origin: What within the source it came from: the name of a file, of an automation.
+        run: What several acts that belong together share: the chunks of one import.
+        undoes: The change-set, or run, that this one takes back.
+        changes: The changes of this actor, in order.
+    """
 
     id: UUID
     at: datetime
@@ -107,5 +127,7 @@ class ChangeSet:
     reason: str = ""
     idempotency_key: str = ""
     generation: int = 0
+    origin: str = ""
+    run: UUID | None = None
+    undoes: UUID | None = None
     changes: list[Change] = field(default_factory=list)
-    stored: int = 0  # how many of `changes` are in the database already

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from xrm.errors import ModelError, NotFound, Unavailable, XrmError
+from xrm.errors import Issue, ModelError, NotFound, Unavailable, XrmError
 from xrm.kernel.change import Actor
 from xrm.kernel.computed.background import work
 from xrm.kernel.conditions import condition
@@ -73,6 +73,7 @@ class Kernel:
         records: The door through which every read and write of records passes.
         clock: The only source of the current time.
         files: The contents of files.
+        lacking: Which of the platform's own tables are those of an earlier version; then no model is in force.
     """
 
     def __init__(self, settings: Settings, store: Store, plugins: Plugins, clock: Callable[[], datetime]) -> None:
@@ -82,6 +83,7 @@ class Kernel:
         self.vault = Vault(settings.secret_key, settings.key_file)
         self._live: Live | None = None
         self._coming: Live | None = None
+        self.lacking: tuple[str, ...] = ()
         self._memory = Memory()
         self._watching: asyncio.Task[None] | None = None
         self._applying, self._refreshing = asyncio.Lock(), asyncio.Lock()
@@ -120,7 +122,7 @@ class Kernel:
             Unavailable: no model was applied yet.
         """
         if self._live is None:
-            raise Unavailable("No model is in force yet: run `xrm apply`.")
+            raise outdated(self.lacking) if self.lacking else Unavailable("No model is in force yet: run `xrm apply`.")
         return self._live
 
     @property
@@ -161,10 +163,6 @@ class Kernel:
             ModelError: with every finding.
         """
         return build(sources, check_expression, self._memory)
-
-    async def lacking_system_tables(self) -> tuple[str, ...]:
-        """Return which of the platform's own tables the database has not, or not as this version needs them."""
-        return journal.lacking(await journal.current(self.store))
 
     # --- plan, apply ---
 
@@ -283,6 +281,7 @@ class Kernel:
         self._take_coming()  # of an apply that failed
         applied = await applying.carry_out(self.store, proposer, order)
         coming = self._take_coming()
+        self.lacking = ()
         if applied.changed and coming is not None:
             self._live = coming
         elif self._live is None:
@@ -315,7 +314,8 @@ class Kernel:
         if number == 0 or (self._live is not None and self._live.generation == number):
             return
         newest = await journal.in_force(self.store)
-        if newest is not None:
+        self.lacking = newest.lacking if newest else ()
+        if newest is not None and not self.lacking:
             model = await asyncio.to_thread(self.read_model, newest.sources)
             self._live = await asyncio.to_thread(self._make_live, newest, model)
             await self.store.tables_changed()
@@ -368,6 +368,14 @@ class Kernel:
         )
         _ = live.entities  # compile all now, not in the first request
         return live
+
+
+def outdated(tables: Iterable[str]) -> Unavailable:
+    """Return the refusal to work on a database whose own tables are not as this version needs them."""
+    return Unavailable(
+        "The platform's own tables are those of an earlier version: run `xrm apply`, then start again.",
+        [Issue(name, "table_outdated", "This is not as this version needs it.") for name in tables],
+    )
 
 
 def unique_fields(keys: Iterable[UniqueKey], model: Model) -> dict[str, tuple[str, ...]]:

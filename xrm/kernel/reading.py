@@ -13,9 +13,9 @@ from xrm.kernel import permitted as allowed
 from xrm.kernel import query as q
 from xrm.kernel.change import Actor
 from xrm.kernel.cursor import read_cursor, write_cursor
+from xrm.kernel.history.names import names_since, renamed
 from xrm.kernel.links import LinkReading
 from xrm.kernel.live import Live, Running
-from xrm.kernel.names import names_since, renamed
 from xrm.kernel.policy import Access, roles_key, visibility
 from xrm.kernel.query import Count, Page, Query, Selection, Selector
 from xrm.kernel.store.schema import ColumnType

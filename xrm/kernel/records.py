@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ParamSpec, TypeVar
 from uuid import UUID
 
-from xrm.kernel.acts import Act
+from xrm.kernel.acts import NO_REASON, Act, Why
 from xrm.kernel.change import Actor
 from xrm.kernel.consequences import Consequences
 from xrm.kernel.following import again
@@ -55,13 +55,20 @@ class Records:
 
         return done
 
-    def act(self, actor: Actor, reason: str = "", idempotency_key: str = "") -> AbstractAsyncContextManager[Act]:
-        """Return a context whose writes make one change-set and take effect together or not at all."""
-        return self._writing.acts.act(actor, reason, idempotency_key)
+    def act(self, actor: Actor, reason: str = "", why: Why = NO_REASON) -> AbstractAsyncContextManager[Act]:
+        """Return a context whose writes make one change-set and take effect together or not at all.
 
-    def attempt(self, actor: Actor, reason: str = "") -> AbstractAsyncContextManager[Act]:
+        `why` is what else the act tells of itself.
+        """
+        return self._writing.acts.act(actor, replace(why, reason=reason) if reason else why)
+
+    def attempt(self, actor: Actor, reason: str = "", origin: str = "") -> AbstractAsyncContextManager[Act]:
         """Return a context for a part of an act that may fail without taking the rest of the act along."""
-        return self._writing.acts.attempt(actor, reason)
+        return self._writing.acts.attempt(actor, reason, origin)
+
+    def part(self, actor: Actor, origin: str) -> AbstractAsyncContextManager[Act]:
+        """Return a context whose writes are told to come from a part of the source, such as "row 17"."""
+        return self._writing.acts.part(actor, origin)
 
     async def create(self, actor: Actor, entity: str, values: Mapping[str, Any]) -> Record:
         """Create a record and return it as the actor sees it.

@@ -1,4 +1,4 @@
-"""The SQL of single rows: load, insert, update, and the kernel's own log rows. Text is made once, values are bound."""
+"""The SQL of single rows: load, insert, update. Text is made once, values are bound."""
 
 from __future__ import annotations
 
@@ -7,28 +7,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from xrm.kernel.change import Change, ChangeSet, uuid7
+from xrm.kernel.change import Change
 from xrm.kernel.store.codec import Dialect
-from xrm.kernel.store.schema import ColumnType, Table
+from xrm.kernel.store.schema import ColumnType
 from xrm.kernel.store.sql import quote
-from xrm.kernel.store.system import SYSTEM
-from xrm.kernel.values import ColumnSpec, columns, pack, to_json, unpack
+from xrm.kernel.values import ColumnSpec, columns, pack, unpack
 from xrm.metadata.model import Entity, Field
 
-DERIVED = frozenset(
-    {
-        "id",
-        "version",
-        "created_at",
-        "created_by",
-        "updated_at",
-        "updated_by",
-        "label",
-        "search",
-        "deleted_at",
-        "deleted_by",
-    }
-)
 Bound = tuple[str, list[Any]]
 
 
@@ -99,56 +84,6 @@ class RowStatements:
 
 _UUID = ColumnType("uuid")
 _INT = ColumnType("int")
-
-
-class LogStatements:
-    """Inserts into the kernel's own tables."""
-
-    def __init__(self, dialect: Dialect) -> None:
-        self._dialect = dialect
-        self._texts = {name: self._text(SYSTEM.tables[name]) for name in ("xrm_changeset", "xrm_change")}
-
-    def _text(self, table: Table) -> str:
-        names = ", ".join(quote(c.name) for c in table.columns)
-        places = ", ".join(self._dialect.placeholder(n, c.type) for n, c in enumerate(table.columns, 1))
-        return f"INSERT INTO {quote(table.name)} ({names}) VALUES ({places})"
-
-    def _bound(self, name: str, *values: Any) -> Bound:
-        cells = zip(SYSTEM.tables[name].columns, values, strict=True)
-        return self._texts[name], [self._dialect.encode(column.type, value) for column, value in cells]
-
-    def changeset(self, work: ChangeSet) -> Bound:
-        """Return the statement that inserts the row of an act."""
-        actor = work.actor
-        return self._bound(
-            "xrm_changeset",
-            work.id,
-            work.at,
-            actor.id,
-            actor.name,
-            actor.source,
-            work.reason or None,
-            work.idempotency_key or None,
-            work.generation,
-        )
-
-    def change(self, work: ChangeSet, change: Change) -> Bound:
-        """Return the statement that inserts the row of one record's write: only the fields that differ."""
-        names = [n for n in change.changed() if n not in DERIVED]
-        before = {n: to_json(change.before.get(n)) for n in names} if change.before else None
-        after = {n: to_json(change.after.get(n)) for n in names if change.before or change.after.get(n) is not None}
-        return self._bound(
-            "xrm_change",
-            uuid7(),
-            work.id,
-            change.entity.name,
-            change.id,
-            change.after["version"],
-            change.kind,
-            change.action or None,
-            before,
-            after,
-        )
 
 
 def stamp(change: Change, user: UUID | None, now: datetime) -> None:

@@ -23,7 +23,7 @@ from xrm.kernel.policy import Access, Rule
 from xrm.kernel.rates import Rates
 from xrm.kernel.reading import Reading, demand
 from xrm.kernel.references import References
-from xrm.kernel.rows import LogStatements, stamp
+from xrm.kernel.rows import stamp
 from xrm.kernel.store.errors import UniqueViolation
 from xrm.metadata.model import Transition
 
@@ -41,7 +41,6 @@ class Writing:
         self._running, self._reading, self._bound = running, reading, bound
         self.acts = Acts(running)
         self._loading = Loading(running, reading)
-        self._log = LogStatements(running.store.dialect)
         self._references = References(running, reading)
         self._rates = Rates(running, reading)
         self._spreading = Spreading(running)
@@ -162,6 +161,7 @@ class Writing:
         """Take one change through its stations; 1 Receive was the edge's, 2 Open the caller's."""
         prepared = act.live.entities[access.entity.name]
         issues: list[Issue] = []
+        change.sent = frozenset(sent)
         values = self._parse(act, access, sent, issues)  # 4 Parse (unknown names look the same as unreadable ones)
         rules.permitted(
             access.entity, access, holding, values, issues
@@ -256,23 +256,18 @@ class Writing:
 
     async def _store(self, act: Act, prepared: LiveEntity, change: Change) -> None:
         stamp(change, act.actor.id, act.changes.at)
-        statements = []
-        if not act.changes.stored:
-            statements.append(self._log.changeset(act.changes))
-        statements.append(self._log.change(act.changes, change))
         if change.kind == "create":
-            statements.append(prepared.rows.insert(change.after))
+            statement = prepared.rows.insert(change.after)
         else:
             written = {n: change.after[n] for n in change.changed()}
-            statements.append(prepared.rows.update(change.id, change.before["version"], written))
+            statement = prepared.rows.update(change.id, change.before["version"], written)
         try:
-            counts = await self._running.store.batch(statements)
+            count = await self._running.store.execute(*statement)
         except UniqueViolation as error:
             raise self._taken(act, prepared, error) from None
-        if counts[-1] != 1:
+        if count != 1:
             raise Precondition
-        act.changes.stored += 1
-        act.changes.changes.append(change)
+        await self.acts.note(act, change)
 
     def _taken(self, act: Act, prepared: LiveEntity, error: UniqueViolation) -> Conflict:
         names = act.live.unique_fields.get(error.index, ())

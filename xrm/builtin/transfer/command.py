@@ -145,7 +145,8 @@ def _layout(mapping: ImportMapping, stream: BinaryIO, name: str) -> Layout:
 
 def _print(report: Report, table: Table, mapping: ImportMapping, args: Namespace) -> None:
     if args.json:
-        _emit({**report.to_dict(), "dry_run": args.dry_run, "encoding": table.layout.encoding})
+        told = {"dry_run": args.dry_run, "run": report.run or None, "encoding": table.layout.encoding}
+        _emit({**report.to_dict(), **told})
         return
     verb = "would be " if args.dry_run else ""
     _say(f"{args.file}: {table.layout.format}, {table.layout.encoding}; key: {', '.join(mapping.key) or 'none'}")
@@ -155,6 +156,8 @@ def _print(report: Report, table: Table, mapping: ImportMapping, args: Namespace
     )
     if args.mapping is None and mapping.ignore:
         _say(f"Columns left out: {', '.join(mapping.ignore)}")
+    if report.run:
+        _say(f"  take it back with `xrm undo {report.run}`")
     for verdict in report.problems[:SHOWN]:
         _say(f"  row {verdict.row.number} (line {verdict.row.line}): {verdict.problem}")
     if report.refused > SHOWN:

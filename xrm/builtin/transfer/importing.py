@@ -21,6 +21,8 @@ from xrm.builtin.transfer.mapping import ImportMapping, check_mapping
 from xrm.builtin.transfer.reading import Row
 from xrm.builtin.transfer.shaping import shape
 from xrm.errors import Forbidden, Invalid, Issue, NotFound, StorageFull, Unavailable, XrmError
+from xrm.kernel.acts import Why
+from xrm.kernel.change import uuid7
 
 if TYPE_CHECKING:
     from xrm.kernel.acts import Act
@@ -58,6 +60,7 @@ class Report:
     unchanged: int = 0
     refused: int = 0
     problems: list[Verdict] = field(default_factory=list)  # the first refused rows
+    run: str = ""  # what undoes all of it
 
     def add(self, verdict: Verdict) -> None:
         """Count a row."""
@@ -111,6 +114,7 @@ class Import:
             raise Invalid("The mapping does not fit the model", issues)
         self._entity = kernel.model.entities[mapping.entity]
         self._keys = Keys(kernel, self._actor, mapping)
+        self._run = uuid7()
         self._given = any(not self._entity.fields[name].writable for name in mapping.key)  # ids and numbers of ours
 
     async def run(self, rows: Iterable[Row]) -> Report:
@@ -125,6 +129,8 @@ class Import:
             async with self._act():
                 verdicts = await self._chunk(chunk)
             self._account(report, verdicts)
+        if report.created or report.updated:
+            report.run = str(self._run)
         return report
 
     async def rehearse(self, rows: Iterable[Row]) -> Report:
@@ -142,7 +148,8 @@ class Import:
         return report
 
     def _act(self) -> AbstractAsyncContextManager[Act]:
-        return self._kernel.records.act(self._actor, f"import {self._mapping.name}")
+        why = Why(f"import {self._mapping.name}", origin=self._mapping.name, run=self._run)
+        return self._kernel.records.act(self._actor, why=why)
 
     def _account(self, report: Report, verdicts: Sequence[Verdict]) -> None:
         for verdict in verdicts:
@@ -160,7 +167,11 @@ class Import:
     async def _rows(self, rows: Sequence[Row]) -> Sequence[Verdict]:
         prepared = [self._prepare(row) for row in rows]
         found = await self._keys.find([p.key for p in prepared if p.verdict is None and p.key])
-        return [p.verdict or await self._write(p, found) for p in prepared]
+        return [p.verdict or await self._told(p, found) for p in prepared]
+
+    async def _told(self, prepared: _Prepared, found: Found) -> Verdict:
+        async with self._kernel.records.part(self._actor, f"row {prepared.row.number}"):
+            return await self._write(prepared, found)
 
     async def _one_by_one(self, rows: Sequence[Row]) -> AsyncIterator[Verdict]:
         for row in rows:

@@ -81,6 +81,7 @@ class InForce:
     number: int
     sources: tuple[Source, ...]
     unique: tuple[UniqueKey, ...]
+    lacking: tuple[str, ...] = ()  # the platform's own tables it has not, or without a column they need today
 
     @classmethod
     def of(cls, generation: Generation) -> InForce:
@@ -106,14 +107,6 @@ async def table_names(store: Store) -> frozenset[str]:
     return frozenset(row[0] for row in rows)
 
 
-def lacking(generation: Generation | None) -> tuple[str, ...]:
-    """Return the platform's own tables that a generation has not, or without a column they need today."""
-    if generation is None:
-        return ()
-    known = {t.id: {c.id for c in t.columns} for t in generation.full_schema.tables.values()}
-    return tuple(t.name for t in SYSTEM.tables.values() if not {c.id for c in t.columns} <= known.get(t.id, set()))
-
-
 async def generation_number(store: Store) -> int:
     """Return the number of the generation in force; 0 before the first. The journal must exist."""
     rows = await store.fetch(f"SELECT max({quote('generation')}) FROM {quote(JOURNAL.name)}", [])
@@ -137,7 +130,12 @@ async def in_force(store: Store) -> InForce | None:
         return None
     decoders = [store.dialect.decode(_COLUMNS[name].type) for name in names]
     number, sources, schema = (d(cell) if d else cell for d, cell in zip(decoders, rows[0], strict=True))
-    return InForce(number, tuple(Source(*parts) for parts in sources), _unique_keys(schema))
+    return InForce(number, tuple(Source(*parts) for parts in sources), _unique_keys(schema), _lacking(schema))
+
+
+def _lacking(schema: Mapping[str, Any]) -> tuple[str, ...]:
+    known = {id: {column["id"] for column in table["columns"]} for id, table in schema.items()}
+    return tuple(t.name for t in SYSTEM.tables.values() if not {c.id for c in t.columns} <= known.get(t.id, set()))
 
 
 def _unique_keys(schema: Mapping[str, Any]) -> tuple[UniqueKey, ...]:

@@ -54,12 +54,26 @@ TABLES = (
             "at": _needed("at", DATETIME),
             "actor": UUID,
             "actor_name": TEXT,
-            "source": _needed("source", TEXT),  # api | form | import | cli | studio | system | plugin:<name>
+            "source": _needed("source", TEXT),  # api | form | import | cli | studio | system | plugin:<name> …
             "reason": TEXT,
             "idempotency_key": TEXT,
             "generation": _needed("generation", INT),
+            "actor_kind": TEXT,  # person | integration | system
+            "behalf": UUID,  # the user on whose behalf it was done
+            "behalf_name": TEXT,
+            "origin": TEXT,  # what within the source: a file, an automation
+            "run": UUID,  # shared by acts that belong together
+            "undoes": UUID,  # the change-set or run that this one takes back
+            "place": INT,  # PostgreSQL: orders what is not sealed yet
+            "seq": INT,  # its number in the feed, once it is sealed
+            "hash": TEXT,  # of what it holds and of the one before
         },
-        (Index("ix_at", ("at",)),),
+        (
+            Index("ix_at", ("at",)),
+            Index("uq_seq", ("seq",), unique=True),
+            Index("ix_run", ("run",)),
+            Index("ix_undoes", ("undoes",)),
+        ),
     ),
     _table(
         "xrm_change",
@@ -73,8 +87,17 @@ TABLES = (
             "action": TEXT,  # the transition or action, if one was named
             "before": JSON,  # {field: stored JSON value} of what changed
             "after": JSON,
+            "number": INT,  # its place in the act, from 0
+            "actor_name": TEXT,  # who made it, when not the actor of the act
+            "source": TEXT,
+            "origin": TEXT,  # which part of the source: "row 17"
+            "derived": JSON,  # fields that nobody sent: defaults, formulas, what hooks set
         },
-        (Index("ix_record", ("record", "version")), Index("ix_changeset", ("changeset",))),
+        (
+            Index("ix_record", ("record", "version")),
+            Index("ix_changeset", ("changeset",)),
+            Index("ix_entity", ("entity", "changeset")),
+        ),
     ),
     _table(
         "xrm_sequence",

@@ -133,7 +133,7 @@ async def _all_or_none(
     """Do all writes in one act; return what refuses as (title, reason), in which case nothing was stored."""
     problems: list[tuple[str, str]] = []
     try:
-        async with visit.records.act(visit.actor, reason="several at once"):
+        async with visit.records.act(visit.actor, "several at once"):
             problems = await _try_all(visit, chosen, write)
             _undo_if(problems)
     except _Undo:
