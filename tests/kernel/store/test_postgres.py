@@ -190,3 +190,60 @@ async def test_a_password_works_and_is_not_shown(postgres_server, postgres_url):
     await store.start()
     assert "ss" not in repr(store)
     await store.close()
+
+
+@pytest.fixture
+async def narrow(postgres_url):
+    """A store of two connections, for which one waits a moment."""
+    store = open_store(postgres_url, options=StoreOptions(connections=2, wait=0.3, read_timeout=1))
+    await store.start()
+    yield store
+    await store.close()
+
+
+async def test_many_share_few_connections(narrow):
+    texts = [f"SELECT {number}, pg_backend_pid() FROM pg_sleep(0.001)" for number in range(60)]
+    rows = await asyncio.gather(*(narrow.fetch(text) for text in texts))
+    assert [row[0][0] for row in rows] == list(range(60))
+    assert len({row[0][1] for row in rows}) <= 2
+
+
+async def test_who_waits_too_long_for_a_connection_is_told_and_takes_none_along(narrow):
+    async def hold(seconds):
+        async with narrow.transaction():
+            await narrow.fetch(f"SELECT pg_sleep({seconds})")
+
+    holding = [asyncio.create_task(hold(0.8)) for _ in range(2)]
+    await asyncio.sleep(0.1)
+    waiting = [asyncio.create_task(narrow.fetch("SELECT 1")) for _ in range(5)]
+    await asyncio.sleep(0)
+    waiting[0].cancel()
+    found = await asyncio.gather(*waiting, return_exceptions=True)
+    assert isinstance(found[0], asyncio.CancelledError)
+    assert all(isinstance(error, Unavailable) for error in found[1:])
+    await asyncio.gather(*holding)
+    assert len(await asyncio.gather(*(narrow.fetch("SELECT 1") for _ in range(20)))) == 20
+
+
+async def test_a_connection_is_good_after_a_read_that_took_too_long_or_was_given_up(narrow):
+    late = await asyncio.gather(*(narrow.fetch("SELECT pg_sleep(5)") for _ in range(2)), return_exceptions=True)
+    assert all(isinstance(error, Unavailable) for error in late)
+    given_up = [asyncio.create_task(narrow.fetch("SELECT pg_sleep(5)")) for _ in range(2)]
+    await asyncio.sleep(0.1)
+    for task in given_up:
+        task.cancel()
+    await asyncio.gather(*given_up, return_exceptions=True)
+    rows = await asyncio.gather(*(narrow.fetch(f"SELECT {number}") for number in range(10)))
+    assert [row[0][0] for row in rows] == list(range(10))
+
+
+async def test_statements_under_way_end_before_the_store_is_closed(postgres_url):
+    store = open_store(postgres_url, options=StoreOptions(connections=1))
+    await store.start()
+    under_way = asyncio.create_task(store.fetch("SELECT 5 FROM pg_sleep(0.2)"))
+    waiting = asyncio.create_task(store.fetch("SELECT 6"))
+    await asyncio.sleep(0.05)
+    await store.close()
+    assert (await under_way)[0][0] == 5
+    with pytest.raises(Unavailable, match="closed"):
+        await waiting

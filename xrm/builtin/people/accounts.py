@@ -1,7 +1,8 @@
 """Accounts: who may come in, by password and session or by API key. Tokens are kept as hashes only.
 
-`session` and `key` are asked once per request: one statement, which also says whether the user still may come in, so
-that whatever is revoked, deactivated or deleted is so at once, in every process.
+`session` and `key` are asked once per request. One statement, made after the request came, answers all requests of a
+moment and says whether their users still may come in: whatever is revoked, deactivated or deleted is so at once, in
+every process.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from xrm.builtin.people.keys import Keys
 from xrm.builtin.people.links import Links
 from xrm.builtin.people.lookups import UUID_TYPE, WIDTH, Lookups, make_lookups
 from xrm.builtin.people.passwords import MAX_LENGTH, Passwords, check_password
+from xrm.builtin.people.rounds import Rounds
 from xrm.builtin.people.rules import may_give
 from xrm.builtin.people.throttle import Throttle, network
 from xrm.builtin.people.tokens import hash_token, new_token
@@ -27,6 +29,7 @@ from xrm.kernel.change import Actor, uuid7
 from xrm.kernel.kernel import Kernel
 from xrm.kernel.outbound.mail import Mail
 from xrm.kernel.store.sql import Statement
+from xrm.kernel.store.store import Row
 from xrm.kernel.store.system import SYSTEM
 from xrm.kernel.store.tables import piccolo_tables
 
@@ -78,6 +81,8 @@ class Accounts:
         self._pairs, self._accounts, self._networks = (
             Throttle(limit, WINDOW, seconds) for limit in (PER_PAIR, PER_ACCOUNT, PER_NETWORK)
         )
+        self._session_rounds: Rounds[str, Row] = Rounds(self._find_sessions)
+        self._key_rounds: Rounds[str, Row] = Rounds(self._find_keys)
         self._touches: dict[UUID, asyncio.Task[None]] = {}
 
     async def close(self) -> None:
@@ -94,32 +99,41 @@ class Accounts:
         Raises:
             Unavailable: the database cannot answer, or no model is in force.
         """
-        now = self._kernel.clock()
-        row = await self._find(
-            self._lookups.session, token=hash_token(token), now=now, idle=now - self._idle, stale=now - TOUCH
-        )
-        return None if row is None else self._seen("xrm_session", row, now, "person", source)
+        row = await self._session_rounds.of(hash_token(token))
+        return None if row is None else self._seen("xrm_session", row, "person", source)
 
     async def key(self, secret: str, source: str = "api") -> Actor | None:
         """Return who an API key belongs to, or None when it is (no longer) good."""
-        now = self._kernel.clock()
-        row = await self._find(self._lookups.key, token=hash_token(secret), now=now, stale=now - TOUCH)
-        return None if row is None else self._seen("xrm_api_key", row, now, "integration", source)
+        row = await self._key_rounds.of(hash_token(secret))
+        return None if row is None else self._seen("xrm_api_key", row, "integration", source)
 
     async def actor_for(self, user: UUID, source: str = "api") -> Actor | None:
         """Return the actor of a user's record, or None when there is none that may come in."""
         row = await self._find(self._lookups.user, user=user)
         return None if row is None else self._lookups.actor(row, "person", source)
 
-    async def _find(self, statement: Statement, **values: Any) -> Sequence[Any] | None:
-        live = self._kernel.live
-        rows = await self._kernel.store.fetch(statement.text, statement.arguments(live.dialect, values))
+    async def _find_sessions(self, tokens: Sequence[str]) -> Mapping[str, Row]:
+        now = self._kernel.clock()
+        return _by_token(
+            await self._rows(self._lookups.session, tokens=tokens, now=now, idle=now - self._idle, stale=now - TOUCH)
+        )
+
+    async def _find_keys(self, tokens: Sequence[str]) -> Mapping[str, Row]:
+        now = self._kernel.clock()
+        return _by_token(await self._rows(self._lookups.key, tokens=tokens, now=now, stale=now - TOUCH))
+
+    async def _find(self, statement: Statement, **values: Any) -> Row | None:
+        rows = await self._rows(statement, **values)
         return rows[0] if rows else None
 
-    def _seen(self, table: str, row: Sequence[Any], now: datetime, kind: str, source: str) -> Actor:
+    async def _rows(self, statement: Statement, **values: Any) -> Sequence[Row]:
+        live = self._kernel.live
+        return await self._kernel.store.fetch(statement.text, statement.arguments(live.dialect, values))
+
+    def _seen(self, table: str, row: Row, kind: str, source: str) -> Actor:
         if row[WIDTH + 1]:
             decode = self._kernel.store.dialect.decode(UUID_TYPE)
-            self._touch(table, decode(row[WIDTH]) if decode else row[WIDTH], now)
+            self._touch(table, decode(row[WIDTH]) if decode else row[WIDTH], self._kernel.clock())
         return self._lookups.actor(row, kind, source)
 
     def _touch(self, table: str, id: UUID, now: datetime) -> None:
@@ -343,3 +357,7 @@ def _session_of(row: Mapping[str, Any]) -> Session:
     return Session(
         id, user, created_at, seen_at, expires_at, row["client"] or "", row["address"] or "", bool(row["mfa"])
     )
+
+
+def _by_token(rows: Sequence[Row]) -> Mapping[str, Row]:
+    return {row[WIDTH + 2]: row for row in rows}

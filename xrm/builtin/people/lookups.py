@@ -13,9 +13,9 @@ from xrm.kernel.store.schema import ColumnType
 from xrm.kernel.store.sql import Binder, Statement, Var
 
 TEXT, UUID_TYPE, DATETIME, TEXTS = ColumnType("text"), ColumnType("uuid"), ColumnType("datetime"), ColumnType("texts")
-TOKEN, NOW, IDLE, STALE = Var("token", TEXT), Var("now", DATETIME), Var("idle", DATETIME), Var("stale", DATETIME)
+TOKENS, NOW, IDLE, STALE = Var("tokens", TEXTS), Var("now", DATETIME), Var("idle", DATETIME), Var("stale", DATETIME)
 USER, EMAIL = Var("user", UUID_TYPE), Var("email", TEXT)
-WIDTH = 6  # cells of a person in a row
+WIDTH = 6  # cells of a person in a row; after them come the token's id, whether it is stale, and its hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +23,8 @@ class Lookups:
     """The statements of one database.
 
     Attributes:
-        session: token → person, id of the session, whether `seen_at` is to be touched, second factor?
-        key: token → person, id of the key, whether `seen_at` is to be touched.
+        session: hashes of tokens → person, id of the session, whether `seen_at` is to be touched, hash, second factor?
+        key: hashes of tokens → person, id of the key, whether `seen_at` is to be touched, hash.
         user: id → person.
         sign_in: address → id, hash of the password (or null), whether the user may sign in.
         anybody: → one row when somebody can sign in.
@@ -49,15 +49,20 @@ def _person(dialect: Dialect) -> str:
     return f'u."id", u."name", u."email", u."roles", u."unit", {teams}'
 
 
+def _among(binder: Binder) -> str:
+    given = binder.bind(TOKENS, TEXTS)
+    return f"IN (SELECT value FROM json_each({given}))" if binder.dialect.name == "sqlite" else f"= ANY({given})"
+
+
 _LIVE = 'u."deleted_at" IS NULL AND u."active"'
 
 
 def _session(dialect: Dialect) -> Statement:
     b = Binder(dialect)
     return b.statement(
-        f'SELECT {_person(dialect)}, s."id", s."seen_at" < {b.bind(STALE, DATETIME)}, s."mfa"'
+        f'SELECT {_person(dialect)}, s."id", s."seen_at" < {b.bind(STALE, DATETIME)}, s."token_hash", s."mfa"'
         f' FROM "xrm_session" s JOIN "user" u ON u."id" = s."user"'
-        f' WHERE s."token_hash" = {b.bind(TOKEN, TEXT)} AND s."expires_at" > {b.bind(NOW, DATETIME)}'
+        f' WHERE s."token_hash" {_among(b)} AND s."expires_at" > {b.bind(NOW, DATETIME)}'
         f' AND s."seen_at" > {b.bind(IDLE, DATETIME)} AND {_LIVE}'
     )
 
@@ -66,8 +71,8 @@ def _key(dialect: Dialect) -> Statement:
     b = Binder(dialect)
     return b.statement(
         f'SELECT {_person(dialect)}, k."id", k."seen_at" IS NULL OR k."seen_at" < {b.bind(STALE, DATETIME)}'
-        f' FROM "xrm_api_key" k JOIN "user" u ON u."id" = k."user"'
-        f' WHERE k."key_hash" = {b.bind(TOKEN, TEXT)} AND {_LIVE}'
+        f', k."key_hash" FROM "xrm_api_key" k JOIN "user" u ON u."id" = k."user"'
+        f' WHERE k."key_hash" {_among(b)} AND {_LIVE}'
         f' AND (k."expires_at" IS NULL OR k."expires_at" > {b.bind(NOW, DATETIME)})'
     )
 
@@ -96,7 +101,7 @@ def _reader(dialect: Dialect) -> Callable[[Sequence[Any], str, str], Actor]:
 
     def read(row: Sequence[Any], kind: str, source: str) -> Actor:
         id, name, email, roles, unit, teams = row[:WIDTH]
-        mfa = len(row) > WIDTH + 2 and bool(row[WIDTH + 2])
+        mfa = len(row) > WIDTH + 3 and bool(row[WIDTH + 3])
         key = identity(id)
         user = {
             "id": key,

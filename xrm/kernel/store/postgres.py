@@ -1,7 +1,7 @@
-"""PostgreSQL: a pool of asyncpg connections.
+"""PostgreSQL: a few asyncpg connections.
 
-Connections go back to the pool without being reset (that would be a round trip per request), so nothing may outlive a
-transaction on them: SET LOCAL and transaction-level locks only. The pool heals by itself after the server restarted;
+Connections go back without being reset (that would be a round trip per request), so nothing may outlive a
+transaction on them: SET LOCAL and transaction-level locks only. They heal by themselves after the server restarted;
 until then everything raises Unavailable.
 """
 
@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import asyncpg
 
 from xrm.kernel.store.codec import POSTGRESQL
+from xrm.kernel.store.connections import Connection, Connections
 from xrm.kernel.store.errors import TransactionError, postgres_error, unavailable
 from xrm.kernel.store.folding import FOLD_FUNCTION, fold_ddl, fold_version
 from xrm.kernel.store.listening import Listener
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from xrm.kernel.store.engine import StorePostgresEngine
 
 T = TypeVar("T")
-Connection = Any  # asyncpg's connection, or the pool's stand-in for it
 
 _CONNECT_WAIT = 5.0  # seconds
 _SCHEMA_WAIT = "2s"  # for a table's lock while tables are changed: whoever waits for it makes all others wait
@@ -49,7 +49,7 @@ class PostgresStore(Store):
         self._url, self._options = url, options
         with _without_the_url():
             self._name = urlsplit(url).path.lstrip("/")
-        self._pool: asyncpg.Pool | None = None
+        self._connections: Connections | None = None
         self._current: Current[_Transaction | _Savepoint] = Current()
 
     def __repr__(self) -> str:
@@ -57,28 +57,32 @@ class PostgresStore(Store):
 
     async def start(self) -> None:
         """Open the pool and make the SQL functions; raises Unavailable when the server cannot be reached."""
-        if self._pool is not None:
+        if self._connections is not None:
             return
         try:
-            self._pool = await self._connect()
+            self._connections = Connections(self._connect, self._options.connections, self._options.wait)
             await self._make_functions()
         except BaseException:
             await self.close()
             raise
 
     async def close(self) -> None:
-        """Close the pool; statements under way end first."""
-        pool, self._pool = self._pool, None
-        if pool is not None:
-            await pool.close()
+        """Close the connections; statements under way end first."""
+        connections, self._connections = self._connections, None
+        if connections is not None:
+            await connections.close()
 
     async def fetch(self, sql: str, args: Arguments = ()) -> Sequence[Row]:
         """Return the rows of a statement; see `Store.fetch`."""
         if transaction := self._current.get():
             return await transaction.run(lambda c: c.fetch(sql, *args))
-        async with self._connection() as connection:
-            with _translated():
+        connections = self._started()
+        with _TRANSLATED:
+            connection = await connections.take()
+            try:
                 return await connection.fetch(sql, *args, timeout=self._options.read_timeout)  # type: ignore[no-any-return]
+            finally:
+                connections.give_back(connection)
 
     async def fetch_named(self, sql: str, args: Arguments = ()) -> list[dict[str, Any]]:
         """Return the rows of a statement as dicts; see `Store.fetch_named`."""
@@ -125,8 +129,8 @@ class PostgresStore(Store):
         """Take new connections from now on: the old ones prepared statements for the tables as they were."""
         if transaction := self._current.get():
             await transaction.run(lambda c: c.reload_schema_state())
-        if self._pool is not None:
-            await self._pool.expire_connections()
+        if self._connections is not None:
+            self._connections.expire()
 
     async def announce(self) -> None:
         """Send a notification with the commit; see `Store.announce`."""
@@ -150,16 +154,10 @@ class PostgresStore(Store):
 
     # --- within
 
-    async def _connect(self) -> asyncpg.Pool:
-        options = self._options
-        with _translated(), _without_the_url():
-            pool = await asyncpg.create_pool(
+    async def _connect(self) -> Connection:
+        with _TRANSLATED, _without_the_url():
+            connection: Connection = await asyncpg.connect(
                 self._url,
-                min_size=0,
-                max_size=options.connections,
-                max_queries=2**31,
-                init=_prepare,
-                reset=_leave_as_it_is,
                 timeout=_CONNECT_WAIT,
                 statement_cache_size=_STATEMENTS_KEPT,
                 max_cached_statement_lifetime=0,
@@ -168,12 +166,12 @@ class PostgresStore(Store):
                     "application_name": "xrm",
                     "timezone": "UTC",
                     "jit": "off",
-                    "lock_timeout": f"{options.wait:g}s",
+                    "lock_timeout": f"{self._options.wait:g}s",
                     "idle_in_transaction_session_timeout": "10min",
                 },
             )
-            await pool.release(await pool.acquire(timeout=_CONNECT_WAIT))  # only now is the URL read
-            return pool
+            await _prepare(connection)
+            return connection
 
     async def _make_functions(self) -> None:
         made = await self.fetch(f"SELECT obj_description(to_regprocedure('{FOLD_FUNCTION}(text)'), 'pg_proc')")
@@ -184,24 +182,27 @@ class PostgresStore(Store):
             await self.execute(fold_ddl())
             await self.execute(f"COMMENT ON FUNCTION {FOLD_FUNCTION}(text) IS '{fold_version()}'")
 
+    def _started(self) -> Connections:
+        if self._connections is None:
+            raise RuntimeError("the store is not started")
+        return self._connections
+
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Connection]:
-        """Take a connection of the pool."""
-        if self._pool is None:
-            raise RuntimeError("the store is not started")
-        with _translated():
-            connection = await self._pool.acquire(timeout=self._options.wait)
+        """Take a connection."""
+        connections = self._started()
+        with _TRANSLATED:
+            connection = await connections.take()
         try:
             yield connection
         finally:
-            with _translated():
-                await self._pool.release(connection)
+            connections.give_back(connection)
 
     async def _run(self, work: Callable[[Connection], Coroutine[Any, Any, T]]) -> T:
         if transaction := self._current.get():
             return await transaction.run(work)
         async with self._connection() as connection:
-            with _translated():
+            with _TRANSLATED:
                 return await work(connection)
 
     @asynccontextmanager
@@ -252,7 +253,7 @@ class _Transaction:
     async def run(self, work: Callable[[Connection], Coroutine[Any, Any, T]]) -> T:
         """Run `work` with the connection, after what other tasks of the transaction do."""
         async with self._turn:
-            with _translated():
+            with _TRANSLATED:
                 return await work(self._connection)
 
     async def commit(self) -> None:
@@ -309,10 +310,6 @@ async def _prepare(connection: Connection) -> None:
     )
 
 
-async def _leave_as_it_is(_: Connection) -> None:
-    """Stand in for the pool's reset."""
-
-
 def _rows_changed(tag: str) -> int:
     """Return the count of a command tag: ``INSERT 0 5``, ``UPDATE 5``."""
     verb, _, rest = tag.partition(" ")
@@ -328,16 +325,23 @@ def _without_the_url() -> Iterator[None]:
         raise ValueError("The database URL cannot be read: postgresql://user:password@host:port/name") from None
 
 
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Raise the driver's errors as ours. The driver's own is not kept: it may hold values."""
-    try:
-        yield
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
+class _Translated:
+    """Raises the driver's errors as ours. The driver's own is not kept: it may hold values."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if not isinstance(error, (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)):
+            return
         found = _interface_error(error) if isinstance(error, asyncpg.InterfaceError) else postgres_error(error)
-        if found is error:
-            raise
-        raise found from None
+        if found is not error:
+            raise found from None
+
+
+_TRANSLATED = _Translated()
 
 
 def _interface_error(error: asyncpg.InterfaceError) -> BaseException:
