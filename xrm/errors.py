@@ -3,6 +3,7 @@
     XrmError                status  code
       ├─ ModelError          422    model_invalid
       ├─ Invalid             422    invalid
+      ├─ TooExpensive        422    query_too_expensive
       ├─ Malformed           400    malformed
       ├─ Unauthenticated     401    unauthenticated
       ├─ Forbidden           403    forbidden
@@ -87,6 +88,12 @@ class Invalid(XrmError):
     """Values of a record are refused; ``issues`` name the fields, all at once."""
 
     status, code, title = 422, "invalid", "Some values need your attention"
+
+
+class TooExpensive(XrmError):
+    """A query would take too long or too much; ``issues`` say what to leave out."""
+
+    status, code, title = 422, "query_too_expensive", "This query takes too much"
 
 
 class Malformed(XrmError):

@@ -45,6 +45,7 @@ async def test_it_shows_what_one_may_do_and_nothing_else(lite_callers):
     own = {path: set(ops) for path, ops in reader["paths"].items() if path.startswith("/api/machine")}
     assert own == {
         "/api/machine": {"get"},
+        "/api/machine/query": {"post"},
         "/api/machine/aggregate": {"get"},
         "/api/machine/{id}": {"get"},
         "/api/machine/{id}/history": {"get"},

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from litestar import delete, get, patch, post, put
 
+from xrm.api.asking import LIST, expand_of_paths, read_list, read_list_body
 from xrm.api.once import Writes
 from xrm.errors import Conflict, Invalid, Issue, Malformed, Precondition
 from xrm.http.answers import Answer, answer
@@ -33,8 +34,7 @@ from xrm.kernel.query import Query
 from xrm.kernel.totals import Totals
 from xrm.site import Site
 
-LIST = frozenset({"filter", "sort", "fields", "search", "limit", "after", "offset", "count", "trash"})
-ONE = frozenset({"fields"})
+ONE = frozenset({"fields", "expand"})
 TOTALS = frozenset({"group", "values", "filter", "search", "limit"})
 MAX_GROUPS = 1000
 
@@ -52,6 +52,7 @@ class RecordRoutes:
         return [
             get("/api/{entity:str}")(self.list),
             post("/api/{entity:str}")(self.create),
+            post("/api/{entity:str}/query", status_code=200)(self.query),
             get("/api/{entity:str}/aggregate")(self.aggregate),
             get("/api/{entity:str}/{id:str}")(self.get),
             patch("/api/{entity:str}/{id:str}")(self.update),
@@ -69,10 +70,11 @@ class RecordRoutes:
     async def get(self, request: AnyRequest) -> Answer:
         """Answer with one record."""
         actor = signed_in(request)
-        fields = words(read_query(request, ONE), "fields")
-        record = await self._records.get(actor, request.path_params["entity"], record_id(request), fields)
+        given = read_query(request, ONE)
+        fields, expand = words(given, "fields"), expand_of_paths(words(given, "expand"))
+        record = await self._records.get(actor, request.path_params["entity"], record_id(request), fields, expand)
         tag = etag(record["version"])
-        if unchanged(request, tag) and not self._linked(request.path_params["entity"]):
+        if unchanged(request, tag) and not expand and not self._linked(request.path_params["entity"]):
             return Answer(status=304, headers={"etag": tag})
         return answer(record, headers={"etag": tag})
 
@@ -85,13 +87,22 @@ class RecordRoutes:
         """Answer with one page of records."""
         actor, entity = signed_in(request), request.path_params["entity"]
         given = read_query(request, LIST)
-        query = read_list(given)
+        return answer(await self._page(actor, entity, read_list(given), count=flag(given, "count")))
+
+    async def query(self, request: AnyRequest) -> Answer:
+        """Answer with one page of records as the JSON body asks: for queries too long for an address."""
+        actor = signed_in(request)
+        read_query(request)
+        query, count = read_list_body(await read_object(request))
+        return answer(await self._page(actor, request.path_params["entity"], query, count=count))
+
+    async def _page(self, actor: Actor, entity: str, query: Query, *, count: bool) -> dict[str, Any]:
         page = await self._records.list(actor, entity, query)
         found: dict[str, Any] = {"records": page.records, "next": page.next}
-        if flag(given, "count"):
-            count = await self._records.count(actor, entity, query)
-            found["count"] = {"value": count.value, "exact": count.exact}
-        return answer(found)
+        if count:
+            counted = await self._records.count(actor, entity, query)
+            found["count"] = {"value": counted.value, "exact": counted.exact}
+        return found
 
     async def aggregate(self, request: AnyRequest) -> Answer:
         """Answer with totals per group."""
@@ -250,17 +261,3 @@ def _last_segment(request: AnyRequest) -> str:
     if not value or "\x00" in value:
         raise Malformed("The value in the address cannot be read.")
     return value
-
-
-def read_list(given: Any) -> Query:
-    """Return the query of a list's parameters."""
-    return Query(
-        given.get("filter", ""),
-        words(given, "sort"),
-        words(given, "fields"),
-        given.get("search", ""),
-        whole(given, "limit", 50),
-        given.get("after", ""),
-        whole(given, "offset", 0),
-        given.get("trash", "live"),
-    )

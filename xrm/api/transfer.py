@@ -12,7 +12,7 @@ from typing import Any
 
 from litestar import get, post
 
-from xrm.api.records import LIST, read_list
+from xrm.api.asking import LIST, read_list
 from xrm.builtin.transfer.exporting import FORMATS, export
 from xrm.builtin.transfer.importing import Import
 from xrm.builtin.transfer.layout import MEDIA, detect
@@ -27,7 +27,7 @@ from xrm.kernel.change import Actor
 from xrm.metadata.model import Entity
 from xrm.site import Site
 
-EXPORT = (LIST - {"limit", "after", "offset", "count", "trash"}) | {"format"}
+EXPORT = (LIST - {"limit", "after", "offset", "count", "trash", "expand"}) | {"format"}
 IMPORT = frozenset({"mapping", "key", "rehearse"})
 
 

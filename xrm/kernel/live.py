@@ -54,6 +54,7 @@ class Running(Protocol):
 
 
 MAX_STATEMENTS = 4000  # cached per generation
+LONG = 4000  # characters of a filter: with more the statement is not kept
 
 
 def present(model: Model) -> Model:
@@ -139,10 +140,12 @@ class Live:
         return dependencies(self.model)
 
     def cached(self, key: Any, make: Any) -> Any:
-        """Return what `make` returned for `key` before, or now."""
+        """Return what `make` returned for `key` before, or now. Keys with a very long text in them are not kept."""
         found = self.statements.get(key)
         if found is None:
             found = make()
+            if any(isinstance(part, str) and len(part) > LONG for part in key):
+                return found
             if len(self.statements) >= MAX_STATEMENTS:
                 self.statements.clear()
             self.statements[key] = found

@@ -14,9 +14,11 @@ from functools import cached_property
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from xrm.errors import Invalid, Issue
 from xrm.kernel.change import Actor
-from xrm.kernel.expression import Expression, ExpressionError, types
+from xrm.kernel.expression import Expression, ExpressionError, from_json, types
 from xrm.kernel.expression import compile as compile_expression
 from xrm.kernel.paths import Path, resolve
 from xrm.kernel.policy import Access, Rule, visibility
@@ -42,11 +44,32 @@ INT = ColumnType("int")
 
 
 @dataclass(frozen=True, slots=True)
+class Expand:
+    """A relation, or a list of records that point here, whose records are shown along.
+
+    Attributes:
+        name: Of the relation or list.
+        fields: Field paths of those records; empty = every readable field.
+        expand: What to show along with them.
+        filter: Which records of a list, as in `Query`.
+        sort: The order of a list, as in `Query`.
+        limit: Records of a list, for each record that has one.
+    """
+
+    name: str
+    fields: tuple[str, ...] = ()
+    expand: tuple[Expand, ...] = ()
+    filter: str = ""
+    sort: tuple[str, ...] = ()
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
     """What to list.
 
     Attributes:
-        filter: An expression over the record, or empty.
+        filter: An expression over the record, or its JSON form as a text, or empty.
         sort: Field paths, "-" in front for descending; the id is always the last key.
         fields: Field paths to return; empty = every readable field.
         search: Words that must all occur in the entity's search fields.
@@ -55,6 +78,7 @@ class Query:
         offset: Records to skip (slower than `after`).
         trash: "live" records (default), or the "deleted" ones.
         action: "read" (default), or "export": only those of the readable rows which may also be exported.
+        expand: Relations and lists whose records are shown along.
     """
 
     filter: str = ""
@@ -66,6 +90,7 @@ class Query:
     offset: int = 0
     trash: str = "live"
     action: str = "read"
+    expand: tuple[Expand, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,11 +203,18 @@ def variables(actor: Actor, now: datetime) -> dict[str, Any]:
 def compile_filter(live: Live, actor: Actor, entity: Entity, source: str) -> Expression:
     """Return the filter as a typed condition over what the actor may read.
 
+    It may also be in its JSON form (expression/json_form.py), as a text: no expression begins with ``{``.
+
     Raises:
         Invalid: it is not an expression, or not a condition; the Issue's path is ``filter``.
     """
+    scope = ReadableScope(live, entity, actor)
     try:
-        return compile_expression(source, ReadableScope(live, entity, actor), types.BOOL)
+        if source.lstrip().startswith("{"):
+            return from_json(msgspec.json.decode(source), scope, types.BOOL)
+        return compile_expression(source, scope, types.BOOL)
+    except (msgspec.MsgspecError, RecursionError):
+        raise Invalid("The filter is not valid", [Issue("filter", "syntax", "It is not valid JSON.")]) from None
     except ExpressionError as error:
         raise Invalid("The filter is not valid", [replace(error.issue(), path="filter")]) from None
 

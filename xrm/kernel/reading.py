@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -13,11 +14,12 @@ from xrm.kernel import permitted as allowed
 from xrm.kernel import query as q
 from xrm.kernel.change import Actor
 from xrm.kernel.cursor import read_cursor, write_cursor
+from xrm.kernel.expand import Expanding, own_names
 from xrm.kernel.history.names import names_since, renamed
 from xrm.kernel.links import LinkReading
 from xrm.kernel.live import Live, Running
 from xrm.kernel.policy import Access, roles_key, visibility
-from xrm.kernel.query import Count, Page, Query, Selection, Selector
+from xrm.kernel.query import Count, Expand, Page, Query, Selection, Selector
 from xrm.kernel.store.schema import ColumnType
 from xrm.kernel.store.sql import Binder, Statement, Var, quote
 from xrm.kernel.totals import Totals, totals_selection
@@ -48,15 +50,20 @@ class Reading:
     def __init__(self, running: Running) -> None:
         self._running = running
         self._links = LinkReading(running)
+        self._expanding = Expanding(running, self._links, self._finish)
 
-    async def get(self, actor: Actor, entity: str, id: UUID, fields: tuple[str, ...] = ()) -> dict[str, Any]:
+    async def get(
+        self, actor: Actor, entity: str, id: UUID, fields: tuple[str, ...] = (), expand: tuple[Expand, ...] = ()
+    ) -> dict[str, Any]:
         """Return one record, JSON-ready.
 
         Raises:
             NotFound: there is none, it is in the trash, or the actor may not read it.
+            Invalid: `fields` or `expand` name what is not there.
         """
         live = self._running.live
         access = demand(live, actor, entity, "read")
+        fields = self._with_expanded(live, actor, access.entity, fields, expand)
         selection: Selection = live.cached(
             ("get", entity, roles_key(actor), fields), lambda: _get_selection(live, actor, access, fields)
         )
@@ -64,8 +71,8 @@ class Reading:
         if not rows:
             raise NotFound(f"There is no {access.entity.title} with this id.")
         records: builtins.list[dict[str, Any]] = [selection.record(rows[0])]
-        await self._pointers(live, actor, selection, records)
-        await self._links.show(live, actor, access.entity, selection.links, records)
+        await self._finish(live, actor, access.entity, selection, records)
+        await self._expanding.show(live, actor, access.entity, records, expand)
         return records[0]
 
     async def find_by(self, actor: Actor, entity: str, given: Mapping[str, Any]) -> UUID | None:
@@ -108,6 +115,8 @@ class Reading:
         access = demand(live, actor, entity, "read")
         granted = demand(live, actor, entity, action)
         _bounds(query)
+        fields = self._with_expanded(live, actor, access.entity, query.fields, query.expand)
+        query = replace(query, fields=fields) if query.expand else query
         words = q.search_words(query.search)
         cursor = self._cursor(live, actor, access, query)
         nulls = tuple(v is None for v in cursor)
@@ -128,8 +137,8 @@ class Reading:
         if len(rows) > query.limit:
             last = rows[query.limit - 1]
             page.next = write_cursor(live.dialect, [(key.type, last[key.index]) for key in selection.keys])
-        await self._pointers(live, actor, selection, page.records)
-        await self._links.show(live, actor, access.entity, selection.links, page.records)
+        await self._finish(live, actor, access.entity, selection, page.records)
+        await self._expanding.show(live, actor, access.entity, page.records, query.expand)
         return page
 
     async def count(self, actor: Actor, entity: str, query: Query) -> Count:
@@ -218,6 +227,20 @@ class Reading:
         return allowed.granted(asked, rows[0]) if rows else {}
 
     # --- parts ---
+
+    def _with_expanded(
+        self, live: Live, actor: Actor, entity: Entity, fields: tuple[str, ...], expand: tuple[Expand, ...]
+    ) -> tuple[str, ...]:
+        """Test what is to be expanded, and return the fields with those it needs."""
+        self._expanding.check(live, actor, entity, expand)
+        return (*fields, *own_names(entity, expand)) if fields else ()
+
+    async def _finish(
+        self, live: Live, actor: Actor, entity: Entity, selection: Selection, records: builtins.list[dict[str, Any]]
+    ) -> None:
+        """Give records what statements of their own read: labels of pointers, links."""
+        await self._pointers(live, actor, selection, records)
+        await self._links.show(live, actor, entity, selection.links, records)
 
     async def _fetch(self, live: Live, actor: Actor, statement: Statement, values: Mapping[str, Any]) -> Sequence[Any]:
         known = {**q.variables(actor, self._running.clock()), **values}

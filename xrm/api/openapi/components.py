@@ -105,6 +105,9 @@ def _parameters() -> Json:
         "filter": query_parameter("filter", "An expression over the record: state == 'open' && amount > 1000", TEXT),
         "sort": query_parameter("sort", "Field paths with commas between; - in front sorts downwards.", TEXT),
         "fields": query_parameter("fields", "Field paths to answer with: name,customer.name", TEXT),
+        "expand": query_parameter(
+            "expand", "Relations and lists whose records are shown along: customer,customer.country,lines", TEXT
+        ),
         "search": query_parameter("search", "Words that must all occur.", {"type": "string", "maxLength": 200}),
         "limit": query_parameter(
             "limit",

@@ -31,6 +31,7 @@ from xrm.kernel.live import Live
 from xrm.kernel.policy import Access
 from xrm.metadata.model import Entity, Field, Key
 
+EXPAND_FORM = "Paths of relations, or {name: {fields, expand, filter, sort, limit}}; the last three are of lists."
 WRITE = ("idempotency_key", "change_reason")
 
 
@@ -57,6 +58,7 @@ class _Maker:
         base = f"/api/{self._name}"
         paths: Json = {
             base: {"get": self._list()},
+            f"{base}/query": {"post": self._query()},
             f"{base}/aggregate": {"get": self._aggregate()},
             f"{base}/{{id}}": {"get": self._get()},
             f"{base}/{{id}}/history": {"get": self._history()},
@@ -125,7 +127,7 @@ class _Maker:
 
     # --- reading ---
 
-    def _list(self) -> Json:
+    def _page(self) -> Json:
         page = obj(
             {
                 "records": many(ref(self._name)),
@@ -134,9 +136,30 @@ class _Maker:
             },
             ("records", "next"),
         )
-        parameters = ("filter", "sort", "fields", "search", "limit", "after", "offset", "count", "trash")
-        answers = {"200": json_answer("One page.", page)}
-        return self._operation("list", f"List {self._tag}", answers, parameters=parameters)
+        return {"200": json_answer("One page.", page)}
+
+    def _list(self) -> Json:
+        parameters = ("filter", "sort", "fields", "expand", "search", "limit", "after", "offset", "count", "trash")
+        return self._operation("list", f"List {self._tag}", self._page(), parameters=parameters)
+
+    def _query(self) -> Json:
+        whole, any_object = {"type": "integer"}, {"type": "object"}
+        several = {"oneOf": [TEXT, many(TEXT)]}
+        sent = obj(
+            {
+                "filter": {"oneOf": [TEXT, any_object], "description": "An expression, or its JSON form."},
+                "sort": several,
+                "fields": several,
+                "expand": {"oneOf": [TEXT, many(TEXT), any_object], "description": EXPAND_FORM},
+                "search": TEXT,
+                "limit": whole,
+                "after": TEXT,
+                "offset": whole,
+                "count": {"type": "boolean"},
+                "trash": {"type": "string", "enum": ["live", "deleted"]},
+            }
+        )
+        return self._operation("query", f"List {self._tag} by a long query", self._page(), sends=body(sent))
 
     def _aggregate(self) -> Json:
         groups = obj({"groups": many({"type": "object"})}, ("groups",))
@@ -150,7 +173,9 @@ class _Maker:
 
     def _get(self) -> Json:
         answers = {"200": self._record(), "304": {"description": "It is still the version you have."}}
-        return self._operation("get", f"Get one {self._title}", answers, parameters=("id", "fields", "if_none_match"))
+        return self._operation(
+            "get", f"Get one {self._title}", answers, parameters=("id", "fields", "expand", "if_none_match")
+        )
 
     def _history(self) -> Json:
         changes = obj({"changes": many(ref("Change"))}, ("changes",))
