@@ -291,10 +291,14 @@ def rename_field(sources: Sequence[Source], entity: str, old: str, new: str, app
     return change(sources, entity, edits)
 
 
-_EXPRESSIONS = frozenset({"formula", "guard", "when", "require", "filter"})
+_EXPRESSIONS = frozenset({"formula", "guard", "when", "require", "filter", "where"})
 _NAMING = frozenset(
-    {"search", "unique", "indexes", "columns", "filters", "card", "sort", "by", "sum", "ask", "field", "fields"}
+    {
+        *("search", "unique", "indexes", "columns", "filters", "card", "sort", "by", "sum", "ask", "field", "fields"),
+        *("of", "rate_date", "depends_on"),
+    }
 )
+_OF_LISTED = frozenset({"where", "field"})
 _QUOTED = r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')"""
 
 
@@ -316,22 +320,30 @@ class _Renaming:
         self._token = re.compile(rf"{_QUOTED}|(?<![\w.])({through}){old}(?!\w)")
         self._label = re.compile(rf"(?<![\w.]){old}(?!\w)")
 
-    def of(self, data: Any, key: str = "") -> Any:
-        """Return a part of the definition with the new name; `key` is what it is the value of."""
+    def of(self, data: Any, way: Path = ()) -> Any:
+        """Return a part of the definition with the new name; `way` is where it is."""
         if isinstance(data, dict):
-            names = key == "set"  # field → expression
+            names = way[-1:] == ("set",)  # field → expression
             keys = {k: self.new if names and k == self.old else k for k in data}
-            return {keys[k]: self.of(v, "formula" if names else k) for k, v in data.items()}
+            return {keys[k]: self.of(v, (*way, "formula" if names else k)) for k, v in data.items()}
         if isinstance(data, list):
-            return [self.of(item, key) for item in data]
-        return self._text(data, key) if isinstance(data, str) else data
+            return [self.of(item, way) for item in data]
+        return self._text(data, way) if isinstance(data, str) else data
 
-    def _text(self, text: str, key: str) -> str:
+    def _text(self, text: str, way: Path) -> str:
+        key = way[-1] if way else ""
+        if way[0] == "fields" and (key in _OF_LISTED or "choices" in way):
+            return text  # about the records a rollup sums up; a choice's `when` names choices
         if key in _EXPRESSIONS:
-            return self._token.sub(lambda match: match[1] or f"{match[2]}{self.new}", text)
+            return self._expression(text)
         if key == "label":
             return re.sub(r"\{[^}]*\}", lambda match: self._label.sub(self.new, match[0]), text)
+        if key == "open":
+            return re.sub(r"\{[^{}]*\}", lambda match: self._expression(match[0]), text)
         return self._path.sub(rf"\g<1>{self.new}", text) if key in _NAMING else text
+
+    def _expression(self, text: str) -> str:
+        return self._token.sub(lambda match: match[1] or f"{match[2]}{self.new}", text)
 
 
 # --- roles ----------------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from studio import show, words
+from studio.designer.buttons import show_buttons
 from studio.designer.fields import show_fields
 from studio.designer.rules import show_rules
 from studio.designer.settings import show_settings
@@ -20,6 +21,7 @@ TABS = {
     "Fields": show_fields,
     "Form and lists": show_views,
     "Workflow": show_workflow,
+    "Buttons": show_buttons,
     "Rules": show_rules,
     "Settings": show_settings,
     "YAML": show_text,

@@ -9,6 +9,7 @@ import pytest
 from studio import edits
 from tests.studio.samples import MACHINE, ROLES, after, model, sources
 from xrm.errors import ModelError
+from xrm.metadata.model import Source
 from xrm.metadata.write import Remove, Set
 
 FILE = "entities/machine.yaml"
@@ -234,6 +235,31 @@ def test_a_rename_follows_the_name_everywhere_in_the_entity():
     assert found.views["board"].sum == "cost"
     assert found.views["form"].sections[1].fields == ("cost",)
     assert "# as on the plate" in texts[FILE]
+
+
+LINKED = """entity: t
+unique:
+- {fields: [b], where: "a != 'a'"}
+buttons:
+  go: {open: "https://x.example/a?q={a + 'a'}", when: "a > 1", set: {a: "a + 1"}}
+fields:
+  a: integer
+  above: {type: relation, to: t}
+  b: {type: lookup, of: above.a}
+  c: {type: rollup, of: list, compute: sum, field: a, where: "a > 1"}
+  d: {type: choice, choices: [x]}
+  e: {type: choice, depends_on: d, choices: {a: {when: x}}}
+"""
+
+
+def test_a_rename_knows_what_is_about_other_records():
+    own = (Source("site", "entities/t.yaml", LINKED),)
+    text = edits.rename_field(own, "t", "a", "z")["entities/t.yaml"]
+    for kept in ('field: a, where: "a > 1"', "choices: {a:"):
+        assert kept in text, kept
+    for changed in ("of: above.z", "where: \"z != 'a'\"", "{z + 'a'}", 'when: "z > 1"', 'set: {z: "z + 1"}'):
+        assert changed in text, changed
+    assert "depends_on: upon" in edits.rename_field(own, "t", "d", "upon")["entities/t.yaml"]
 
 
 def test_the_label_follows_a_rename():

@@ -345,3 +345,19 @@ def test_every_property_says_which_layer_set_it(screen):
     text = shown(panel(screen, "machine", "price"))
     assert '<th>type</th><td>money <span class="xs-badge xs-good">this site</span>' in text
     assert "entities/machine.yaml:" in text
+
+
+# --- buttons --------------------------------------------------------------------------------------------------------
+
+
+def test_a_button_is_added_and_then_changed(screen, paper):
+    test = screen("entity", name="machine", tab="Buttons")
+    labelled(test.text_input, "What the button says").input("Sell it").run()
+    labelled(test.text_input, "Expression").input("today()").run()
+    labelled(test.selectbox, "Field").select("bought_on").run()
+    button(test, "Add the button").click().run()
+    assert 'sell_it: {set: {bought_on: "today()"}}' in paper.drafted()[MACHINE_FILE]
+    labelled(test.text_input, "Question before").input("Really?").run()
+    assert "confirm: Really?" in paper.drafted()[MACHINE_FILE]
+    button(test, "Remove this button").click().run()
+    assert paper.drafted().get(MACHINE_FILE, MACHINE) == MACHINE

@@ -20,7 +20,7 @@ from xrm.metadata.model import Entity, Field, Origin, View, Workflow
 READ = "model.read"
 _RENAMED = {"field_class": "class", "over": "field", "sight": "as", "sources": "from", "target": "to"}
 _OWN = ("name", "title", "plural", "description", "icon", "group", "timeline")
-_FULL = ("uses", "unique", "indexes", "search", "checks", "label", "origin")
+_FULL = ("uses", "unique", "indexes", "search", "checks", "buttons", "label", "origin")
 _WITHHELD = frozenset(
     {
         *("formula", "of", "where", "compute", "over", "stored", "sight", "across", "reads", "foreign"),
@@ -88,13 +88,14 @@ def _known(live: Live, actor: Actor, entity: str, full: bool) -> bool:  # noqa: 
 
 
 def _actions(live: Live, actor: Actor, entity: Entity) -> list[dict[str, Any]]:
-    """Return what the actor may do with some records: the plain actions, then those of plugins."""
+    """Return what the actor may do with some records: the plain actions, then buttons and actions of plugins."""
     may = live.policy.access
     found: list[dict[str, Any]] = [{"name": name} for name in ACTIONS if may(actor, entity.name, name)]
     for action in live.entities[entity.name].actions.values():
         if may(actor, entity.name, f"run:{action.name}"):
             fields = [_field(f, False, {}) for f in action.fields]  # noqa: FBT003
-            found.append({"name": action.name, "title": action.title, "fields": fields})
+            looks = {key: said for key in ("icon", "color", "confirm") if (said := getattr(action, key))}
+            found.append({"name": action.name, "title": action.title, **looks, "fields": fields})
     return found
 
 

@@ -14,7 +14,7 @@ from uuid import UUID
 from xrm.kernel.change import Actor
 from xrm.kernel.expression import Expression
 from xrm.kernel.store.folding import fold
-from xrm.kernel.values import TYPES, Compound, Money, Parsing, Ref, one_line, parse, to_json
+from xrm.kernel.values import TYPES, Compound, Money, Parsing, Ref, Refused, one_line, parse, to_json
 from xrm.metadata.model import Entity, Field
 
 MAX_LABEL = 300  # characters
@@ -35,6 +35,17 @@ def reader(values: Mapping[str, Any], actor: Actor) -> Read:
         return value
 
     return read
+
+
+def as_read(entity: Entity, record: Mapping[str, Any], parsing: Parsing) -> dict[str, Any]:
+    """Return the values of a record's JSON form as expressions read them; what cannot be read counts as no value."""
+    found: dict[str, Any] = {}
+    for field in entity.fields.values():
+        try:
+            found[field.name] = parse(field, record.get(field.name), parsing)
+        except Refused:
+            found[field.name] = None
+    return found
 
 
 def _user(actor: Actor, name: str) -> Any:

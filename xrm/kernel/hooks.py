@@ -86,6 +86,9 @@ class Action:
             the parsed values of `fields`.
         fields: What it asks for.
         when: Expression over the record: the action is offered and allowed only where it holds.
+        icon: Name of an icon on the button.
+        color: A Bootstrap contextual name, such as danger.
+        confirm: A question that is asked before.
     """
 
     entity: str
@@ -94,6 +97,14 @@ class Action:
     run: ActionRun
     fields: tuple[Field, ...] = ()
     when: str = ""
+    icon: str = ""
+    color: str = ""
+    confirm: str = ""
+
+    @property
+    def needed(self) -> frozenset[str]:
+        """Return the names of the fields that must be given."""
+        return frozenset(field.name for field in self.fields if field.required)
 
 
 class SetPassword(Protocol):

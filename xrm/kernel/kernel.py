@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from xrm.errors import Issue, ModelError, NotFound, Unavailable, XrmError
+from xrm.kernel.buttons import unknown_actions
 from xrm.kernel.change import Actor
 from xrm.kernel.computed.background import work
 from xrm.kernel.conditions import condition
@@ -44,11 +45,12 @@ from xrm.kernel.records import Records
 from xrm.kernel.store.store import Store, StoreOptions, open_store
 from xrm.kernel.values import Parsing
 from xrm.kernel.vault import Vault
+from xrm.kernel.web_address import compile_address
 from xrm.metadata.findings import Complaint, ExpressionUse
 from xrm.metadata.load import read_layer
 from xrm.metadata.memory import Memory
-from xrm.metadata.merge import Review, build, review
-from xrm.metadata.model import Entity, Model, Source
+from xrm.metadata.merge import Review, build, of_review, review
+from xrm.metadata.model import Model, Source
 from xrm.metadata.upgrades import overridden_changes
 from xrm.settings import Settings
 
@@ -154,13 +156,23 @@ class Kernel:
 
     def review(self, sources: Sequence[Source]) -> Review:
         """Return the model the sources define, with every finding."""
-        return review(sources, check_expression, self._memory)
+        found = review(sources, check_expression, self._memory)
+        unknown = unknown_actions(found.model, self.plugins.collect("actions"))
+        return replace(found, issues=(*found.issues, *unknown))
 
     def read_model(self, sources: Sequence[Source]) -> Model:
         """Return the model the sources define.
 
         Raises:
             ModelError: with every finding.
+        """
+        return of_review(self.review(sources))
+
+    def past_model(self, sources: Sequence[Source]) -> Model:
+        """Return the model of sources that were in force: what it needs of plugins may be gone meanwhile.
+
+        Raises:
+            ModelError: they can no longer be read.
         """
         return build(sources, check_expression, self._memory)
 
@@ -187,7 +199,7 @@ class Kernel:
         if generation is None or (live is not None and live.generation == generation.number):
             return live.model if generation is not None and live is not None else None
         try:
-            return present(self.read_model(generation.sources))
+            return present(self.past_model(generation.sources))
         except ModelError as error:
             log.warning("The model of generation %s can no longer be read: %s", generation.number, error)
             return None
@@ -253,7 +265,7 @@ class Kernel:
         target = next((g for g in found if g.number == number), None)
         if target is None:
             raise NotFound(f"There is no generation {number}; see `xrm history`.")
-        model = await asyncio.to_thread(self.read_model, target.sources)
+        model = await asyncio.to_thread(self.past_model, target.sources)
         purged = purged_since(found, number)
         return partial(propose_rollback, model, target, purged=purged, parsing=self.parsing), model
 
@@ -316,7 +328,7 @@ class Kernel:
         newest = await journal.in_force(self.store)
         self.lacking = newest.lacking if newest else ()
         if newest is not None and not self.lacking:
-            model = await asyncio.to_thread(self.read_model, newest.sources)
+            model = await asyncio.to_thread(self.past_model, newest.sources)
             self._live = await asyncio.to_thread(self._make_live, newest, model)
             await self.store.tables_changed()
 
@@ -393,31 +405,22 @@ def check_expression(model: Model, use: ExpressionUse) -> list[Complaint]:
     entity = model.entities[use.entity]
     field = entity.fields.get(use.field)
     if use.purpose == "convert":  # over the record as it was: its names and types are known when it is planned
-        return _syntax(use.source)
+        return _refusal(lambda: parse(use.source))
     if use.purpose == "unique":
-        return _key_condition(model, entity, use.source)
+        return _refusal(lambda: condition(model, entity, use.source, ".".join))
+    if use.purpose == "open":
+        return _refusal(lambda: compile_address(use.source, OwnScope(model, entity)))
     when_read = use.purpose == "formula" and field is not None and (field.virtual or field.gathered)
     wide = when_read or use.purpose in ("filter", "where")
     narrow = RowScope if use.purpose == "backfill" else OwnScope
     scope = RecordScope(model, entity) if wide else narrow(model, entity)
+    return _refusal(lambda: compile_expression(use.source, scope, types.BOOL if field is None else type_of(field)))
+
+
+def _refusal(work: Callable[[], object]) -> list[Complaint]:
+    """Return what `work` finds wrong with an expression."""
     try:
-        compile_expression(use.source, scope, types.BOOL if field is None else type_of(field))
-    except ExpressionError as error:
-        return [Complaint(error.reason, error.position, error.hint)]
-    return []
-
-
-def _syntax(source: str) -> list[Complaint]:
-    try:
-        parse(source)
-    except ExpressionError as error:
-        return [Complaint(error.reason, error.position, error.hint)]
-    return []
-
-
-def _key_condition(model: Model, entity: Entity, source: str) -> list[Complaint]:
-    try:
-        condition(model, entity, source, ".".join)
+        work()
     except ExpressionError as error:
         return [Complaint(error.reason, error.position, error.hint)]
     return []

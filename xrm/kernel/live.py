@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from xrm.errors import Issue, ModelError
+from xrm.kernel.buttons import Offer, offers
 from xrm.kernel.computed.graph import Dependency, dependencies
 from xrm.kernel.expression import Expression, types
 from xrm.kernel.expression import compile as compile_expression
@@ -28,7 +29,7 @@ from xrm.kernel.store.store import Store
 from xrm.kernel.values import Parsing
 from xrm.metadata.computed import listed
 from xrm.metadata.memory import Watch
-from xrm.metadata.model import Entity, Field, Model, Transition, empty
+from xrm.metadata.model import Button, Entity, Field, Model, Transition, empty
 
 
 class Running(Protocol):
@@ -79,9 +80,10 @@ class LiveEntity:
     gathered: tuple[Field, ...]  # fields kept here and made of other records
     checks: tuple[CompiledCheck, ...]
     guards: Mapping[str, Expression]  # transition → guard
-    sets: Mapping[str, Mapping[str, Expression]]  # transition → field → value
-    actions: Mapping[str, Action]
-    conditions: Mapping[str, Expression]  # action → when
+    sets: Mapping[str, Mapping[str, Expression]]  # transition or button → field → value
+    plugged: Mapping[str, Action]  # what plugins bring
+    actions: Mapping[str, Offer]  # those, and the buttons
+    conditions: Mapping[str, Expression]  # action or button → when
     rows: RowStatements
     label_fields: tuple[str, ...]
 
@@ -153,7 +155,7 @@ class Live:
 
     def _compiled(self, entity: Entity, actions: Mapping[str, Action]) -> LiveEntity:
         known = self.compiled.get(entity.name)
-        if known is not None and known.prepared.actions == actions and known.watch.holds(self.model):
+        if known is not None and known.prepared.plugged == actions and known.watch.holds(self.model):
             same = known.prepared
             return same if same.entity is entity else replace(same, entity=entity)  # only its lines moved
         watch = Watch(self.model)
@@ -165,6 +167,8 @@ class Live:
         scope = OwnScope(model, entity)
         workflow = entity.workflow
         moves = workflow.transitions if workflow else ()
+        offered = offers(model, entity, actions)
+        setting: tuple[Transition | Button, ...] = (*moves, *entity.buttons.values())
         return LiveEntity(
             entity=entity,
             formulas=_ordered(
@@ -179,9 +183,10 @@ class Live:
             gathered=tuple(f for f in entity.fields.values() if f.gathered),
             checks=tuple(_check(scope, check) for check in entity.checks),
             guards={t.name: compile_expression(t.guard, scope, types.BOOL) for t in moves if t.guard},
-            sets={t.name: {n: _value(scope, s, n) for n, s in t.set.items()} for t in moves if t.set},
-            actions=actions,
-            conditions={a.name: compile_expression(a.when, scope, types.BOOL) for a in actions.values() if a.when},
+            sets={t.name: {n: _value(scope, s, n) for n, s in t.set.items()} for t in setting if t.set},
+            plugged=actions,
+            actions=offered,
+            conditions={a.name: compile_expression(a.when, scope, types.BOOL) for a in offered.values() if a.when},
             rows=RowStatements(entity, self.dialect),
             label_fields=label_fields(entity),
         )

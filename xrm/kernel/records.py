@@ -12,6 +12,7 @@ from typing import Any, ParamSpec, TypeVar
 from uuid import UUID
 
 from xrm.kernel.acts import NO_REASON, Act, Why
+from xrm.kernel.buttons import Press, opened
 from xrm.kernel.change import Actor
 from xrm.kernel.consequences import Consequences
 from xrm.kernel.following import again
@@ -116,12 +117,19 @@ class Records:
     async def run(
         self, actor: Actor, entity: str, id: UUID, action: str, values: Mapping[str, Any], version: int | None = None
     ) -> Record:
-        """Make a transition or run a plugin's action, and return the record."""
+        """Make a transition, press a button or run a plugin's action, and return the record.
+
+        Of a button that opens a web address, `_open` is the address, made of what the actor may read.
+        """
 
         async def work() -> Record:
-            async with self._writing.acts.act(actor):
+            async with self._writing.acts.act(actor) as act:
                 await self._writing.run(actor, entity, id, action, values, version)
-                return await self._shown(actor, entity, id)
+                record = await self._shown(actor, entity, id)
+                offer = act.live.entities[entity].actions.get(action)
+                if isinstance(offer, Press) and offer.address is not None:
+                    record["_open"] = opened(offer, record, actor, act.live.parsing, act.changes.at)
+                return record
 
         return await again(self._running, work)
 

@@ -9,13 +9,13 @@ from datetime import datetime
 from typing import Any
 
 from xrm.errors import Issue
+from xrm.kernel.buttons import Offer
 from xrm.kernel.change import Actor, Change
 from xrm.kernel.derive import Read, reader
 from xrm.kernel.expression import Expression
 from xrm.kernel.fieldtypes.choices import fitting
-from xrm.kernel.hooks import Action
 from xrm.kernel.policy import Access, Rule
-from xrm.kernel.values import KEEP, TYPES, Parsing, Refused, parse
+from xrm.kernel.values import KEEP, TYPES, Parsing, Refused, parse, to_json
 from xrm.metadata.model import Check, Entity, Field, State, Transition, Workflow
 
 
@@ -42,8 +42,8 @@ def parse_all(
     return values
 
 
-def parse_action(action: Action, sent: Mapping[str, Any], parsing: Parsing, issues: list[Issue]) -> dict[str, Any]:
-    """Return the Python values of what was sent to a plugin's action."""
+def parse_action(action: Offer, sent: Mapping[str, Any], parsing: Parsing, issues: list[Issue]) -> dict[str, Any]:
+    """Return the Python values of what was sent to an action."""
     fields = {f.name: f for f in action.fields}
     values: dict[str, Any] = {}
     for name in sent.keys() - fields.keys():
@@ -60,6 +60,17 @@ def parse_action(action: Action, sent: Mapping[str, Any], parsing: Parsing, issu
         if field.required and values[field.name] is None:
             issues.append(Issue(field.name, "required", f"{field.title} is needed."))
     return values
+
+
+def fitted(field: Field, value: Any, parsing: Parsing, issues: list[Issue]) -> Any:
+    """Return the result of an expression as a value of `field`; what the field does not allow is noted."""
+    if value is None:
+        return None
+    try:
+        return parse(field, to_json(value), parsing)
+    except Refused as refused:
+        issues.extend(refused.issues(field.name))
+        return None
 
 
 def _near(name: str, known: frozenset[str]) -> str:

@@ -10,11 +10,12 @@ from uuid import UUID
 from xrm.errors import Conflict, Invalid, Issue, NotFound, Precondition
 from xrm.kernel import derive, rules
 from xrm.kernel.acts import Act, Acts
+from xrm.kernel.buttons import Offer, Press
 from xrm.kernel.change import SYSTEM, Actor, Change, uuid7
 from xrm.kernel.computed import kept
 from xrm.kernel.computed.spread import Spreading
 from xrm.kernel.files.attaching import attach
-from xrm.kernel.hooks import Context
+from xrm.kernel.hooks import Action, Context
 from xrm.kernel.linking import Linking
 from xrm.kernel.links import LinkReading
 from xrm.kernel.live import Live, LiveEntity, Running
@@ -103,7 +104,7 @@ class Writing:
     async def run(
         self, actor: Actor, entity: str, id: UUID, name: str, sent: Mapping[str, Any], version: int | None = None
     ) -> None:
-        """Make a transition of the workflow, or run a plugin's action.
+        """Make a transition of the workflow, press a button, or run a plugin's action.
 
         Raises:
             NotFound: no such action for the actor.
@@ -114,8 +115,8 @@ class Writing:
             prepared = act.live.entities[entity]
             if move := prepared.transition(name):
                 await self._transition(act, prepared, id, move, sent, version)
-            elif name in prepared.actions:
-                await self._plugin_action(act, prepared, id, name, sent, version)
+            elif (offer := prepared.actions.get(name)) is not None:
+                await self._offered(act, prepared, id, offer, sent, version)
             else:
                 raise NotFound(f"There is no action {name!r}.")
 
@@ -136,15 +137,38 @@ class Writing:
             act.actor, prepared.entity.name, id, {**sent, workflow.field: move.target}, version, move.name
         )
 
-    async def _plugin_action(
-        self, act: Act, prepared: LiveEntity, id: UUID, name: str, sent: Mapping[str, Any], version: int | None
+    async def _offered(
+        self, act: Act, prepared: LiveEntity, id: UUID, offer: Offer, sent: Mapping[str, Any], version: int | None
     ) -> None:
-        action = prepared.actions[name]
-        access, loaded = await self._loading.load(act, prepared.entity.name, id, f"run:{name}")
+        """Run a plugin's action or press a button, when the actor may and its condition holds."""
+        access, loaded = await self._loading.load(act, prepared.entity.name, id, f"run:{offer.name}")
         _same_version(loaded, version)
-        condition = prepared.conditions.get(name)
+        condition = prepared.conditions.get(offer.name)
         if condition is not None and not condition.evaluate(derive.reader(loaded.values, act.actor), act.changes.at):
-            raise Conflict(f"{action.title!r} is not possible now.")
+            raise Conflict(f"{offer.title!r} is not possible now.")
+        match offer:
+            case Action():
+                await self._plugin_action(act, id, access, offer, sent)
+            case Press(move=move) if move is not None:
+                await self._transition(act, prepared, id, move, sent, version)
+            case Press(does=does) if does is not None:
+                await self._offered(act, prepared, id, does, sent, version)
+            case _:
+                await self._press(act, access, id, loaded, offer, sent)
+
+    async def _press(
+        self, act: Act, access: Access, id: UUID, loaded: Loaded, offer: Press, sent: Mapping[str, Any]
+    ) -> None:
+        """Set what a button sets; one that opens an address changes nothing. The right to press it is right enough."""
+        issues: list[Issue] = []
+        rules.parse_action(offer, sent, act.live.parsing, issues)
+        if issues:
+            raise Invalid(issues=issues)
+        if offer.button.set:
+            change = Change(access.entity, "update", id, loaded.values, dict(loaded.values), offer.name)
+            await self._write(act, change, access, loaded.holding, {})
+
+    async def _plugin_action(self, act: Act, id: UUID, access: Access, action: Action, sent: Mapping[str, Any]) -> None:
         issues: list[Issue] = []
         values = rules.parse_action(action, sent, act.live.parsing, issues)
         if issues:
@@ -209,7 +233,8 @@ class Writing:
             await self._defaults(act, prepared, change)
         move = rules.find_move(entity.workflow, change, act.actor, issues) if entity.workflow else None
         if move is not None:
-            self._move_values(act, prepared, change, move)
+            change.action = change.action or move.name
+        self._set_values(act, prepared, change, move.name if move is not None else change.action, issues)
         await self._tell("before", act, change)
         change.after.setdefault("id", change.id)
         await kept.compute(self._running.store, act.live, prepared, change.after, act.actor, now)
@@ -227,13 +252,14 @@ class Writing:
             elif field.type == "auto_number":
                 change.after[field.name] = await self._references.next_number(act, prepared.entity, field)
 
-    def _move_values(self, act: Act, prepared: LiveEntity, change: Change, move: Transition) -> None:
-        change.action = change.action or move.name
+    def _set_values(self, act: Act, prepared: LiveEntity, change: Change, name: str, issues: list[Issue]) -> None:
+        """Give the fields that a transition or button sets their values; those that do not fit are noted."""
         read = derive.reader(change.after, act.actor)
-        for name, expression in prepared.sets.get(move.name, {}).items():
-            if not change.before or not change.changes(name):
-                value = expression.evaluate(read, act.changes.at)
-                change.set(name, derive.fit(prepared.entity.fields[name], value, change.after, act.live.parsing))
+        for target, expression in prepared.sets.get(name, {}).items():
+            if not change.before or not change.changes(target):
+                field, value = prepared.entity.fields[target], expression.evaluate(read, act.changes.at)
+                made = derive.fit(field, value, change.after, act.live.parsing)
+                change.set(target, rules.fitted(field, made, act.live.parsing, issues))
 
     async def _check(
         self, act: Act, prepared: LiveEntity, change: Change, move: Transition | None, issues: list[Issue]

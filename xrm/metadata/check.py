@@ -7,6 +7,7 @@ they are put together (`merge`). Here the complete model is looked at, one subje
 from __future__ import annotations
 
 from xrm.errors import Issue
+from xrm.metadata.check_buttons import check_buttons
 from xrm.metadata.check_fields import check_fields
 from xrm.metadata.check_roles import check_role
 from xrm.metadata.check_views import check_label, check_search, check_views
@@ -70,6 +71,7 @@ def _entity(findings: Findings, entity: Entity) -> None:
     _groups(findings, entity)
     _rules(findings, entity)
     check_workflow(findings, entity)
+    check_buttons(findings, entity)
     check_views(findings, entity)
 
 

@@ -13,6 +13,7 @@ from xrm.metadata import system
 from xrm.metadata.codes import found
 from xrm.metadata.model import (
     EMPTY,
+    Button,
     Check,
     Choice,
     Convert,
@@ -167,6 +168,7 @@ def entity_of(
         search=_names(node, "search") if node.get("search") is not None else _named_in(label, fields),
         checks=tuple(_check(item) for item in _items(node, "checks")),
         workflow=workflow,
+        buttons=MappingProxyType({key: _button(key, child) for key, child in _children(node, "buttons").items()}),
         views=MappingProxyType({key: _view(key, child, workflow) for key, child in _children(node, "views").items()}),
         timeline=timeline.value if timeline is not None else any(trait.timeline for trait in traits),
         was=_text(node, "was"),
@@ -274,6 +276,13 @@ def _transition(name: str, node: Node) -> Transition:
         MappingProxyType(settings),
         node.key_origin,
     )
+
+
+def _button(name: str, node: Node) -> Button:
+    settings = {key: child.value for key, child in _children(node, "set").items()}
+    texts = {key: _text(node, key) for key in ("icon", "color", "when", "confirm", "move", "open", "run")}
+    title = _text(node, "title") or title_of(name)
+    return Button(name, title, set=MappingProxyType(settings), origin=node.key_origin, **texts)
 
 
 def _view(name: str, node: Node, workflow: Workflow | None) -> View:

@@ -95,6 +95,7 @@ def _part(entity: Entity, name: str, path: str) -> Iterator[Explained]:
     """Yield the properties of a view, check, state or transition."""
     parts = {
         **{f"views.{view.name}": view for view in entity.views.values()},
+        **{f"buttons.{button.name}": button for button in entity.buttons.values()},
         **_numbered("checks", entity.checks),
     }
     if entity.workflow is not None:
@@ -211,6 +212,8 @@ def _entity(entity: Entity) -> Iterator[Explained]:
         yield Explained(path, check.require, check.origin)
     if entity.workflow is not None:
         yield from _workflow(entity, entity.workflow)
+    for button in entity.buttons.values():
+        yield Explained(f"buttons.{button.name}", button.title, button.origin)
     for view in entity.views.values():
         yield Explained(f"views.{view.name}", view.kind, view.origin)
     for path, origin in entity.gone.items():

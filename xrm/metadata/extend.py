@@ -266,11 +266,13 @@ class Laying:
 def _is_table(path: _Path) -> bool:
     """Return whether what is at a path is merged key by key."""
     match path:
-        case ("fields" | "workflow" | "views",) | ("views" | "grants" | "checks", _) | ("grants", _, "fields"):
+        case ("fields" | "workflow" | "buttons" | "views",) | ("grants", _, "fields"):
+            return True
+        case ("buttons" | "views" | "grants" | "checks", _):
             return True
         case ("workflow", "states" | "transitions") | ("workflow", "states" | "transitions", _):
             return True
-        case ("workflow", "transitions", _, "set"):
+        case ("workflow", "transitions", _, "set") | ("buttons", _, "set"):
             return True
     return False
 

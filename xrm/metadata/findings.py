@@ -22,7 +22,8 @@ class ExpressionUse:
     Attributes:
         entity: Over whose fields it is written.
         source: The expression itself.
-        purpose: ``formula``, ``check``, ``guard``, ``set``, ``filter`` (of a view) or ``where`` (of a grant).
+        purpose: ``formula``, ``check``, ``guard``, ``set``, ``filter`` (of a view), ``where`` (of a grant) or ``open``
+            (a web address with expressions in it).
         expected: Field type its result must fit: ``boolean`` for conditions, else the type of `field`.
         field: The field that takes the result, of formulas and of `set`.
     """

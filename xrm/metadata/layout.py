@@ -19,14 +19,15 @@ _KEY = re.compile(r"[+-]?[A-Za-z0-9_$][A-Za-z0-9_.-]*\Z")
 _WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n", "~", "=", "<<"})
 _LIKE_NUMBER = re.compile(r"[+-]?[.]?[0-9]")
 _SAFE = re.compile(r"[A-Za-z_$][A-Za-z0-9_$ ./-]*\Z")
-_QUOTED = frozenset({"label", "formula", "number", "pattern", "when", "require", "guard", "filter", "where"})
-_BLOCKS = frozenset({"fields", "checks", "workflow", "states", "transitions", "views", "grants"})
+_QUOTED = frozenset({"label", "formula", "number", "pattern", "when", "require", "guard", "filter", "where", "open"})
+_BLOCKS = frozenset({"fields", "checks", "workflow", "states", "transitions", "buttons", "views", "grants"})
 _PARTS = {
     ("fields", "*"): "field",
     ("checks", "*"): "check",
     ("workflow",): "workflow",
     ("workflow", "states", "*"): "state",
     ("workflow", "transitions", "*"): "transition",
+    ("buttons", "*"): "button",
     ("views", "*"): "view",
     ("views", "*", "sections", "*"): "section",
 }
@@ -164,7 +165,7 @@ def block(kind: str, path: Path, value: Any, indent: int) -> list[str]:
 
 def width_of(path: Path, keys: list[str]) -> int:
     """Return how wide keys are made: names of fields, states, transitions and views stand in a column of their own."""
-    if path and path[-1] in ("fields", "states", "transitions", "views") and keys:
+    if path and path[-1] in ("fields", "states", "transitions", "buttons", "views") and keys:
         return min(max(len(key_text(key)) for key in keys) + 1, 30)
     return 0
 

@@ -51,7 +51,15 @@ def build(sources: Sequence[Source], expressions: ExpressionCheck | None = None,
     Raises:
         ModelError: Something is wrong; the issues say all of it, with ``file:line:column``.
     """
-    result = review(sources, expressions, memory)
+    return of_review(review(sources, expressions, memory))
+
+
+def of_review(result: Review) -> Model:
+    """Return the model that was reviewed.
+
+    Raises:
+        ModelError: Something is wrong with it.
+    """
     if not result.valid:
         errors = sum(issue.severity == "error" for issue in result.issues)
         raise ModelError(f"the model is not valid: {errors} {'error' if errors == 1 else 'errors'}", result.issues)

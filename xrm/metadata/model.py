@@ -224,6 +224,26 @@ class Workflow:
 
 
 @dataclass(frozen=True, slots=True)
+class Button:
+    """One thing a person can do with a record at the press of a button; exactly one of `move`, `set`, `open`, `run`.
+
+    The right to press it is the grant action ``run:<name>``.
+    """
+
+    name: str
+    title: str
+    icon: str = ""
+    color: str = ""  # a Bootstrap contextual name
+    when: str = ""  # expression over the record; it is offered and possible only where that holds
+    confirm: str = ""  # question that is asked before
+    move: str = ""  # the transition it makes
+    set: Mapping[str, str] = field(default_factory=empty)  # field → expression
+    open: str = ""  # web address: a template with expressions in braces
+    run: str = ""  # the plugin's action it runs
+    origin: Origin = field(default=Origin(), compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Section:
     """One titled group of fields in a form."""
 
@@ -277,6 +297,7 @@ class Entity:
     search: tuple[str, ...] = ()  # fields the search box looks into
     checks: tuple[Check, ...] = ()
     workflow: Workflow | None = None
+    buttons: Mapping[str, Button] = field(default_factory=empty)
     views: Mapping[str, View] = field(default_factory=empty)
     timeline: bool = False  # its record page shows activities and history
     link: bool = False  # it was made by a relation to many records, and lives as long as both its ends

@@ -16,6 +16,7 @@ SITE = "site"
 
 _TABLES: tuple[tuple[_Path, str], ...] = (
     (("views",), "view"),
+    (("buttons",), "button"),
     (("workflow", "states"), "state"),
     (("workflow", "transitions"), "transition"),
 )

@@ -8,6 +8,7 @@ from typing import Any
 
 from xrm.errors import Conflict, Invalid, Issue, Precondition
 from xrm.kernel.acts import Act
+from xrm.kernel.derive import as_read
 from xrm.kernel.records import Record
 from xrm.kernel.values import Refused, parse
 from xrm.metadata.model import Entity, Field
@@ -191,10 +192,4 @@ def _python(visit: PageVisit, field: Field, value: Any) -> Any:
 
 def python_values(visit: PageVisit, entity: Entity, record: Record) -> dict[str, Any]:
     """Return a record's values as expressions read them; what cannot be read counts as no value."""
-    found: dict[str, Any] = {}
-    for field in entity.fields.values():
-        try:
-            found[field.name] = parse(field, record.get(field.name), visit.live.parsing)
-        except Refused:
-            found[field.name] = None
-    return found
+    return as_read(entity, record, visit.live.parsing)

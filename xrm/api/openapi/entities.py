@@ -25,6 +25,7 @@ from xrm.api.openapi.parts import (
 )
 from xrm.builtin.transfer.exporting import FORMATS
 from xrm.builtin.transfer.layout import MEDIA
+from xrm.kernel.buttons import Press
 from xrm.kernel.change import Actor
 from xrm.kernel.files.attaching import file_fields
 from xrm.kernel.live import Live
@@ -120,9 +121,12 @@ class _Maker:
                 if not move.roles or self._actor.roles.intersection(move.roles):
                     found.append((move.name, move.title, fields, ()))
         for action in self._live.entities[self._name].actions.values():
-            if self._access(f"run:{action.name}"):
-                needed = [f.name for f in action.fields if f.required]
-                found.append((action.name, action.title, action.fields, needed))
+            if self._access(f"run:{action.name}") is None:
+                continue
+            if not (isinstance(action, Press) and action.move is not None):
+                found.append((action.name, action.title, action.fields, sorted(action.needed)))
+            elif updating:  # a button that makes a transition
+                found.append((action.name, action.title, self._writable(updating), ()))
         return found
 
     # --- reading ---

@@ -20,6 +20,8 @@ def record(entity: Entity, names: frozenset[str]) -> Json:
             properties[field.name] = _told(field, _read(field))
     properties["_masked"] = {**many({"type": "string"}), "description": "Fields that were withheld on this record."}
     properties["_warnings"] = many({"$ref": "#/components/schemas/Issue"})
+    if any(button.open for button in entity.buttons.values()):
+        properties["_open"] = {"type": "string", "description": "Of a button: the web address it opens, or empty."}
     about = {"title": entity.title, "description": entity.description or entity.title}
     return {**obj(properties, ("id", "version")), **about}
 

@@ -12,6 +12,7 @@ from xrm.kernel.expression.tree import Compare, Field, Literal, Node, OneOf, Wit
 from xrm.kernel.migration.ancestry import Ancestry
 from xrm.kernel.paths import RecordScope, resolve
 from xrm.kernel.policy import label_fields
+from xrm.kernel.web_address import expressions_of
 from xrm.metadata.findings import field_place, place_of
 from xrm.metadata.model import Entity, Model, Origin
 
@@ -43,6 +44,7 @@ def uses(model: Model) -> Iterator[Use]:
         if not entity.removed:
             yield from _of_fields(entity)
             yield from _of_rules(entity)
+            yield from _of_buttons(entity)
             yield from _of_views(entity)
     for role in model.roles.values():
         for index, grant in enumerate(role.grants):
@@ -73,6 +75,14 @@ def _of_rules(entity: Entity) -> Iterator[Use]:
         for source in filter(None, (move.guard, *move.set.values())):
             yield Use(f"the transition {move.name}", place, entity, source)
         yield Use(f"the transition {move.name}", place, entity, paths=(*move.ask, *move.set))
+
+
+def _of_buttons(entity: Entity) -> Iterator[Use]:
+    for button in entity.buttons.values():
+        what, place = f"the button {button.name}", str(place_of(entity, f"buttons.{button.name}"))
+        for source in filter(None, (button.when, *button.set.values(), *expressions_of(button.open))):
+            yield Use(what, place, entity, source)
+        yield Use(what, place, entity, paths=tuple(button.set))
 
 
 def _of_views(entity: Entity) -> Iterator[Use]:

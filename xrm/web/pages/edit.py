@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -16,14 +17,23 @@ from xrm.kernel.values import to_json as jsonable
 from xrm.metadata.model import Entity, Field
 from xrm.web import saving
 from xrm.web.forms import Group, entries, sections, take_raw, to_raw
+from xrm.web.moves import Granted, Move, presses
 from xrm.web.pages.account import local_path
 from xrm.web.render import Notice, Renderer, go, html
 from xrm.web.saving import Clashes, Saved
 from xrm.web.sent import FIELDS, Sent, body, read_values, still
 from xrm.web.show import singular
-from xrm.web.visit import PageVisit
+from xrm.web.visit import PageVisit, url
 
 CHOOSE = "_choose."  # in a conflict: theirs or yours, per field
+
+
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """The record a form is about, and the buttons that may follow when it is saved."""
+
+    record: Record
+    follow: tuple[Move, ...] = ()
 
 
 # --- new ----------------------------------------------------------------------------------------------------------
@@ -117,22 +127,23 @@ def _told(entity: Entity, saved: Saved, what: str) -> list[Notice]:
 # --- edit ---------------------------------------------------------------------------------------------------------
 
 
-async def _editable(visit: PageVisit) -> list[tuple[str, tuple[Field, ...]]]:
-    """Return the sections of the form of one record, with what the actor may write on this one."""
+async def _editable(visit: PageVisit) -> tuple[list[tuple[str, tuple[Field, ...]]], Granted]:
+    """Return the sections of the form of one record, and what the actor may do with this one."""
     entity = visit.entity
     record = await visit.records.get(visit.actor, entity.name, visit.id, ("id",))
     granted = await visit.records.permitted(visit.actor, entity.name, UUID(record["id"]))
     if "update" not in granted:
         raise Forbidden(f"You may not change this {singular(entity)}.")
-    return sections(visit, entity, granted["update"])
+    return sections(visit, entity, granted["update"]), granted
 
 
 async def edit_page(visit: PageVisit, render: Renderer) -> Response[Any]:
     """Show the form of a record."""
-    groups = await _editable(visit)
+    groups, granted = await _editable(visit)
     record = await visit.records.get(visit.actor, visit.entity.name, visit.id)
     groups = _without(groups, record)
-    return _form(visit, render, groups, to_raw(visit.show, _all(groups), record), record=record)
+    edited = Edited(record, presses(visit, visit.prepared, record, granted))
+    return _form(visit, render, groups, to_raw(visit.show, _all(groups), record), edited=edited)
 
 
 def _without(groups: Sequence[tuple[str, tuple[Field, ...]]], record: Record) -> list[tuple[str, tuple[Field, ...]]]:
@@ -145,7 +156,7 @@ def _without(groups: Sequence[tuple[str, tuple[Field, ...]]], record: Record) ->
 
 async def save(visit: PageVisit, render: Renderer) -> Response[Any]:
     """Update a record by what the form says."""
-    groups = await _editable(visit)
+    groups, granted = await _editable(visit)
     sent = Sent(await body(visit))
     await read_values(visit, sent, [f for f in _all(groups) if sent.word(CHOOSE + f.name) != "theirs"])
     try:
@@ -165,9 +176,15 @@ async def save(visit: PageVisit, render: Renderer) -> Response[Any]:
             issues,
             sent,
             error.status,
-            {**record, "version": sent.version or record["version"]},
+            Edited(
+                {**record, "version": sent.version or record["version"]},
+                presses(visit, visit.prepared, record, granted),
+            ),
         )
-    return go(visit, _after(visit, sent, saved.record), *_told(visit.entity, saved, "saved"))
+    after, then = _after(visit, sent, saved.record), sent.word("_then")
+    if then in visit.entity.buttons:
+        after = url(f"/e/{visit.entity.name}/{saved.record['id']}/do/{then}")
+    return go(visit, after, *_told(visit.entity, saved, "saved"))
 
 
 def _conflict(visit: PageVisit, render: Renderer, sent: Sent, clashes: Clashes) -> Response[Any]:
@@ -198,8 +215,9 @@ def _form(
     issues: Sequence[Issue] = (),
     sent: Sent | None = None,
     status: int = 200,
-    record: Record | None = None,
+    edited: Edited | None = None,
 ) -> Response[Any]:
+    record = edited.record if edited else None
     fields = _all(groups)
     order = {f.name: n for n, f in enumerate(fields)}
     issues = sorted(issues, key=lambda issue: order.get(issue.path.split(".")[0], -1))
@@ -217,6 +235,7 @@ def _form(
         groups=shown,
         issues=issues,
         record=record,
+        presses=edited.follow if edited else (),
         fields=",".join(f.name for f in fields),
         back=back,
         cancel=cancel,

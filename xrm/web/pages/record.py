@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -138,7 +138,7 @@ def _activities(visit: PageVisit, entity: Entity, id: UUID) -> str:
 async def action_page(visit: PageVisit, render: Renderer) -> Response[Any]:
     """Ask what a transition or action needs to know."""
     record, move = await _asked(visit)
-    raw = to_raw(visit.show, move.fields, record) if move.target else {}
+    raw = to_raw(visit.show, move.fields, record) if move.moves else {}
     return await _ask(visit, render, record, move, raw)
 
 
@@ -157,7 +157,7 @@ async def act(visit: PageVisit, render: Renderer) -> Response[Any]:
         fresh = await visit.records.get(visit.actor, visit.entity.name, visit.id)
         return await _ask(visit, render, fresh, move, sent.raw, [problem], 412, sent)
     except (Invalid, Conflict, Forbidden) as error:
-        raw = {**(to_raw(visit.show, move.fields, record) if move.target else {}), **sent.raw}
+        raw = {**(to_raw(visit.show, move.fields, record) if move.moves else {}), **sent.raw}
         issues = await _told(visit, error)
         return await _ask(visit, render, record, _wider(visit, move, issues), raw, issues, error.status, sent)
     if origin.startswith("board"):
@@ -193,7 +193,7 @@ async def _asked(visit: PageVisit) -> tuple[Record, Move]:
         NotFound: there is no such record or action for the actor.
     """
     record = await visit.records.get(visit.actor, visit.entity.name, visit.id)
-    move = move_named(visit.prepared, str(visit.request.path_params["action"]))
+    move = move_named(visit, str(visit.request.path_params["action"]), record)
     if move is None:
         raise NotFound("There is no such action.")
     return record, move
@@ -201,7 +201,7 @@ async def _asked(visit: PageVisit) -> tuple[Record, Move]:
 
 def _wider(visit: PageVisit, move: Move, issues: Sequence[Issue]) -> Move:
     """Return a transition that also asks for the fields the kernel found wanting, so that they can be given at once."""
-    if not move.target:
+    if not move.moves:
         return move
     names = [i.path for i in issues if i.path in visit.entity.fields and i.path not in {f.name for f in move.fields}]
     extra = tuple(
@@ -209,9 +209,7 @@ def _wider(visit: PageVisit, move: Move, issues: Sequence[Issue]) -> Move:
         for n in dict.fromkeys(names)
         if visit.entity.fields[n].writable and n != _state(visit.entity)
     )
-    return Move(
-        move.name, move.title, (*move.fields, *extra), move.needed | {f.name for f in extra}, move.target, move.final
-    )
+    return replace(move, fields=(*move.fields, *extra), needed=move.needed | {f.name for f in extra})
 
 
 def _state(entity: Entity) -> str:
