@@ -102,6 +102,19 @@ def test_an_expression_is_explained(run) -> None:
     assert "unknown field 'nam'" in run("explain-expression", "nam", "--entity", "contact", code=1)
 
 
+def test_a_decision_is_explained(run) -> None:
+    run("apply")
+    run("user", "add", "ann@example.com", "--role", "admin", "--name", "Ann")
+    run("user", "add", "bob@example.com", "--name", "Bob")
+    assert "Yes. Ann may delete" in run("why", "ann@example.com", "delete", "contact")
+    text = run("why", "bob@example.com", "read", "contact", "--field", "email", code=1)
+    assert "No. No role of Bob gives the right to read" in text
+    assert "  - give Bob the role Administrator (admin)" in text
+    assert json.loads(run("why", "ann@example.com", "read", "contact", "--json"))["rights"][0]["grants"][0]["held"]
+    assert "no active user" in run("why", "nobody@example.com", "read", "contact", code=1)
+    assert "not the id of a record" in run("why", "ann@example.com", "read", "contact/7", code=1)
+
+
 def test_a_dropped_field_comes_back_until_it_is_purged(run) -> None:
     run("apply")
     table = run.site / "contacts.csv"

@@ -16,6 +16,7 @@ from xrm.api.search import SearchRoutes
 from xrm.api.session import SessionRoutes
 from xrm.api.transfer import TransferRoutes
 from xrm.api.uploads import UploadRoutes
+from xrm.api.why import WhyRoutes
 from xrm.http import application
 from xrm.http.headers import Edge
 from xrm.site import Site
@@ -32,6 +33,7 @@ def routes(site: Site) -> list[Any]:
         PastRoutes(site),
         PackageRoutes(site),
         SearchRoutes(site),
+        WhyRoutes(site),
         BulkRoutes(site, writes),
         TransferRoutes(site),
         UploadRoutes(site),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from xrm.api.openapi.decisions import decision_paths
 from xrm.api.openapi.parts import (
     NOTHING,
     TEXT,
@@ -66,6 +67,7 @@ def private_paths() -> Json:
     return {
         **people_paths(),
         "/api/files": {"post": _upload()},
+        **decision_paths(),
         **_model(),
         "/api/search": {
             "get": operation(
