@@ -166,3 +166,15 @@ class StorageFull(XrmError):
     """The disk of the database is full; nothing was written."""
 
     status, code, title = 507, "storage_full", "The storage is full"
+
+
+class Unreachable(XrmError):
+    """Another server that was to be asked does not answer, or not within the limits; trying again may help."""
+
+    status, code, title = 502, "unreachable", "Another server does not answer"
+
+
+class AddressRefused(Unreachable):
+    """The site does not connect to this address: it is none, or one inside its own network."""
+
+    status, code, title = 422, "address_refused", "This address is not asked"

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import ipaddress
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,15 @@ class Settings:
     synchronous: str = field(
         default="full", metadata={"help": "SQLite: full survives power loss, normal survives a crash of xrm only."}
     )
+    outbound_allow: tuple[str, ...] = field(
+        default=(),
+        metadata={
+            "help": "Networks inside that the site itself may connect to (webhooks, identity providers), such as"
+            " 10.1.0.0/16; without one, only addresses of the public Internet."
+        },
+    )
+    outbound_seconds: float = field(default=10.0, metadata={"help": "Longest time another server may take, seconds."})
+    outbound_bytes: int = field(default=1_000_000, metadata={"help": "Largest answer of another server, bytes."})
     log_level: str = field(default="info", metadata={"help": "debug, info, warning or error."})
 
     @property
@@ -148,11 +158,22 @@ def load_settings(folder: Path, environment: Mapping[str, str] | None = None, **
     for name, pattern in _FORMS.items():
         if values.get(name) and not re.fullmatch(pattern, values[name]):
             issues.append(Issue(name, "wrong_setting", "This is no such address.", _HINTS[name]))
+    issues += _networks("outbound_allow", values.get("outbound_allow", ()))
     if any(len(key) < SHORTEST_KEY for key in values.get("secret_key", ())):
         issues.append(Issue("secret_key", "wrong_setting", f"A key has at least {SHORTEST_KEY} characters."))
     if issues:
         raise ModelError("The settings are not valid", issues)
     return Settings(folder=folder.resolve(), **{**values, **overrides})
+
+
+def _networks(name: str, texts: Sequence[str]) -> list[Issue]:
+    found = []
+    for text in texts:
+        try:
+            ipaddress.ip_network(text, strict=False)
+        except ValueError:
+            found.append(Issue(name, "wrong_setting", f"{text!r} is no network.", "like 10.1.0.0/16 or 192.0.2.7"))
+    return found
 
 
 def _file_values(folder: Path, issues: list[Issue]) -> Mapping[str, Any]:

@@ -38,6 +38,7 @@ from xrm.kernel.migration.plan import Plan, propose
 from xrm.kernel.migration.purge import KeptValues, Selection, list_kept, purge, purged_since
 from xrm.kernel.migration.rollback import propose_rollback
 from xrm.kernel.migration.uses import meaning_changed
+from xrm.kernel.outbound.http import Outbound
 from xrm.kernel.paths import OwnScope, RecordScope, RowScope, type_of
 from xrm.kernel.plugins import Plugins, load_plugins
 from xrm.kernel.recompute import affected, renew
@@ -76,12 +77,14 @@ class Kernel:
         clock: The only source of the current time.
         files: The contents of files.
         lacking: Which of the platform's own tables are those of an earlier version; then no model is in force.
+        outbound: How other servers are asked.
     """
 
     def __init__(self, settings: Settings, store: Store, plugins: Plugins, clock: Callable[[], datetime]) -> None:
         self.settings, self.store, self.plugins, self.clock = settings, store, plugins, clock
         self.files = Files(settings.files_folder, settings.max_file, settings.upload_hours, clock)
         self.records = Records(self)
+        self.outbound = Outbound(settings)
         self.vault = Vault(settings.secret_key, settings.key_file)
         self._live: Live | None = None
         self._coming: Live | None = None
@@ -114,6 +117,7 @@ class Kernel:
         if self._watching is not None:
             self._watching.cancel()
             await asyncio.gather(self._watching, return_exceptions=True)
+        await self.outbound.close()
         await self.store.close()
 
     @property

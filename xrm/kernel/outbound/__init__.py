@@ -1,1 +1,1 @@
-"""What the site sends out into the world: mail. Nothing else of the platform opens a connection."""
+"""What the site sends out into the world: mail, and requests to other servers. Nothing else opens a connection."""
