@@ -6,16 +6,18 @@ The two-worlds test needs no oracle: two sites differ only in what an actor may 
 
 from __future__ import annotations
 
+import asyncio
 import random
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from xrm.errors import Invalid, XrmError
+from xrm.builtin.transfer.exporting import export_csv
+from xrm.errors import Conflict, Invalid, XrmError
 from xrm.kernel.change import SYSTEM, Actor
 from xrm.kernel.policy import Access
 from xrm.kernel.query import Query
@@ -39,6 +41,13 @@ label: "{name}"
 fields:
   name: {type: text, class: public}
   account: {type: relation, to: account, inverse: contacts, class: public}
+---
+entity: contract
+label: "{number} {account}"
+fields:
+  number: {type: text, class: public}
+  account: {type: relation, to: account, class: public}
+  about: {type: relation, to: [account, user], class: public}
 """
 FIELDS = ("name", "region", "revenue", "secret_note")
 WHERE: dict[str, Callable[[dict[str, Any]], bool]] = {
@@ -193,6 +202,7 @@ grants:
   - {entity: account, actions: [read], rows: own}
   - {entity: account, actions: [read], rows: {where: "region == 'north'"}, fields: {read: [public]}}
   - {entity: contact, actions: [read, update]}
+  - {entity: contract, actions: [read, update, export]}
 """
 
 
@@ -213,6 +223,12 @@ async def _world(site: TestSite, variant: int) -> list[Any]:
     ids = [(await site.system.create("account", row))["id"] for row in rows]
     for number, account in enumerate(ids):
         await site.system.create("contact", {"name": f"C{number}", "account": account})
+    spare = await site.system.create("account", {"name": "Spare", "region": "south", "owner": str(other.id)})
+    ends = [("account", ids[0]), ("account", ids[1]), (("account", ids[2]), ("user", str(other.id)))[variant]]
+    named = [ids[0], ids[1], (ids[2], spare["id"])[variant]]
+    for number, (account, (entity, id)) in enumerate(zip(named, ends, strict=True)):
+        contract = {"number": f"V{number}", "account": account, "about": {"entity": entity, "id": id}}
+        ids.append((await site.system.create("contract", contract))["id"])
     if variant:
         await site.system.create("account", {"name": "More", "region": "south", "owner": str(other.id)})
     return [await _answer(site, me, ask) for ask in _questions(ids)]
@@ -240,6 +256,17 @@ def _questions(ids: list[str]) -> list[Callable[[TestSite, Actor], Any]]:
         Query(fields=("name", "account.name", "account.revenue")),
         Query(filter="account.region == 'south'"),
     ]
+    contracts = [
+        Query(),
+        Query(fields=("number", "label", "about.entity")),
+        *(Query(filter=f"account == '{id}'") for id in ids[:3]),
+        *(Query(filter=f"number != 'V1' && account != '{id}'") for id in ids[:3]),
+        *(Query(filter=f"about == '{id}' || label == null") for id in ids[:3]),
+        Query(filter="about.entity == 'account'"),
+        Query(sort=("label",)),
+        Query(filter="'Hidden' in label || label == 'V2 Hidden'"),
+        Query(search="Hidden"),
+    ]
     totals = [
         Totals((), ("count", "sum(revenue)", "avg(revenue)", "min(secret_note)")),
         Totals(("revenue",), ("count",)),
@@ -249,12 +276,21 @@ def _questions(ids: list[str]) -> list[Callable[[TestSite, Actor], Any]]:
     asked += [lambda s, a, q=q: s.records.list(a, "account", q) for q in lists]
     asked += [lambda s, a, q=q: s.records.count(a, "account", q) for q in lists]
     asked += [lambda s, a, q=q: s.records.list(a, "contact", q) for q in contacts]
+    asked += [lambda s, a, q=q: s.records.list(a, "contract", q) for q in contracts]
+    asked += [lambda s, a, q=q: _rows(export_csv(s.kernel, a, "contract", q)) for q in contracts]
     asked += [lambda s, a, t=t: s.records.aggregate(a, "account", t) for t in totals]
     asked += [lambda s, a: s.records.aggregate(a, "contact", Totals(("account.revenue",), ("count",)))]
-    asked += [lambda s, a, i=i: s.records.get(a, "account", UUID(i)) for i in ids]
-    asked += [lambda s, a, i=i: s.records.history(a, "account", UUID(i)) for i in ids]
+    asked += [lambda s, a, i=i: s.records.get(a, "account", UUID(i)) for i in ids[:3]]
+    asked += [lambda s, a, i=i: s.records.history(a, "account", UUID(i)) for i in ids[:3]]
+    asked += [lambda s, a, i=i: s.records.get(a, "contract", UUID(i)) for i in ids[3:]]
+    asked += [lambda s, a, i=i: s.records.history(a, "contract", UUID(i)) for i in ids[3:]]
+    asked += [lambda s, a: s.records.aggregate(a, "contract", Totals(("about.entity",), ("count", "max(label)")))]
     asked += [lambda s, a: s.records.visible_ids(a, "account", [UUID(i) for i in ids])]
     return asked
+
+
+async def _rows(pieces: AsyncIterator[str]) -> str:
+    return "".join([piece async for piece in pieces])
 
 
 async def _answer(site: TestSite, me: Actor, ask: Callable[[TestSite, Actor], Any]) -> Any:
@@ -303,6 +339,10 @@ def _own_visibility(access: Access, name: str) -> Any:
     return access.gives(name)
 
 
+def _nothing_needed(*_: object) -> list[str]:
+    return []
+
+
 @pytest.mark.parametrize(
     ("place", "leak"),
     [
@@ -310,6 +350,8 @@ def _own_visibility(access: Access, name: str) -> Any:
         ("xrm.kernel.visible.Visible.rows", _any_row),
         ("xrm.kernel.visible.Visible.joined", _joined_unchecked),
         ("xrm.kernel.visible.visibility", _own_visibility),
+        ("xrm.kernel.visible.Visible.value", Visible.path),
+        ("xrm.kernel.labels.needed", _nothing_needed),
     ],
 )
 async def test_a_seeded_leak_is_caught(
@@ -432,3 +474,87 @@ async def test_a_grant_that_makes_no_sense_is_a_finding(tmp_path: Path, grant: s
         with pytest.raises(XrmError) as caught:
             await site.apply({"entities/a.yaml": entity, "entities/r.yaml": role})
     assert code in {issue.code for issue in caught.value.issues}
+
+
+WORKFLOW = """
+entity: request
+label: "{name}"
+fields:
+  name: {type: text, class: public, unique: true}
+  amount: {type: integer, class: public}
+  state: {type: choice, class: public}
+workflow:
+  field: state
+  initial: draft
+  states: {draft: {}, asked: {}, minor: {}, agreed: {}, paid: {final: done}}
+  transitions:
+    ask: {from: draft, to: asked, ask: [amount]}
+    agree: {from: asked, to: agreed, roles: [head]}
+    small: {from: asked, to: minor, guard: "amount < 10"}
+    pay: {from: [agreed, minor], to: paid}
+---
+role: clerk
+grants:
+  - {entity: request, actions: ['*']}
+---
+role: head
+grants:
+  - {entity: request, actions: ['*']}
+---
+role: half
+grants:
+  - {entity: request, actions: [read, create], rows: own, fields: {read: ['*'], write: ['*']}}
+  - {entity: request, actions: [read], rows: all, fields: {read: [+state]}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("role", "values", "starts"),
+    [
+        ("clerk", {"state": "asked", "amount": 50}, True),
+        ("clerk", {"state": "asked"}, False),
+        ("clerk", {"state": "paid", "amount": 50}, False),
+        ("clerk", {"state": "paid", "amount": 5}, True),
+        ("clerk", {"state": "agreed", "amount": 50}, False),
+        ("head", {"state": "paid", "amount": 50}, True),
+        ("head", {"state": "paid"}, False),
+    ],
+)
+async def test_a_record_starts_where_its_maker_could_have_brought_it(
+    tmp_path: Path, role: str, values: dict[str, Any], starts: bool
+) -> None:
+    async with make_site(tmp_path, f"sqlite:///{tmp_path}/x.db", {"entities/a.yaml": WORKFLOW}) as site:
+        me = await site.person("Me", role)
+        if starts:
+            made = await site.records.create(me, "request", {"name": "R", **values})
+            assert made["state"] == values["state"]
+            return
+        with pytest.raises(Invalid) as caught:
+            await site.records.create(me, "request", {"name": "R", **values})
+        assert {issue.path for issue in caught.value.issues} <= {"state", "amount"}
+        assert (await site.records.list(me, "request", Query())).records == []
+
+
+async def test_a_clash_names_no_field_that_is_withheld_on_some_rows(tmp_path: Path, database_url: str) -> None:
+    async with make_site(tmp_path, database_url, {"entities/a.yaml": WORKFLOW}) as site:
+        await site.system.create("request", {"name": "Taken"})
+        for role, named in (("clerk", ["name"]), ("half", [])):
+            with pytest.raises(Conflict) as caught:
+                await site.records.create(await site.person(role, role), "request", {"name": "Taken"})
+            assert [issue.path for issue in caught.value.issues] == named
+
+
+async def test_two_administrators_cannot_take_each_other_away(tmp_path: Path, database_url: str) -> None:
+    async with make_site(tmp_path, database_url, {}) as site:
+        one, other = await site.person("One", "admin"), await site.person("Other", "admin")
+        answers = await asyncio.gather(
+            *(
+                site.records.update(who, "user", whom.id, {"active": False})
+                for who, whom in ((one, other), (other, one))
+                if whom.id
+            ),
+            return_exceptions=True,
+        )
+        left = await site.system.list("user", "active && 'admin' in roles")
+        assert len(left.records) == 1
+        assert sum(isinstance(answer, XrmError) for answer in answers) == 1

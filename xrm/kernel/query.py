@@ -20,6 +20,8 @@ from xrm.errors import Invalid, Issue
 from xrm.kernel.change import Actor
 from xrm.kernel.expression import Expression, ExpressionError, from_json, types
 from xrm.kernel.expression import compile as compile_expression
+from xrm.kernel.expression.tree import Compare, Join, Literal, Node
+from xrm.kernel.expression.tree import Field as Named
 from xrm.kernel.paths import Path, resolve
 from xrm.kernel.policy import Access, Rule, visibility
 from xrm.kernel.store.folding import fold
@@ -183,6 +185,11 @@ def _compound(slot: Slot, row: Any) -> Any:
     return None if lacking == len(shown) else shown
 
 
+def _fixed(node: Node) -> bool:
+    """Whether a value of a filter is the same for every record, and not null."""
+    return (isinstance(node, Literal) and node.value is not None) or (isinstance(node, Named) and node.parameter)
+
+
 def _labelled(slot: Slot, value: Any, label: Any) -> Any:
     return RESTRICTED if label is None or slot.kind == "restricted" else {"id": value, "label": label}
 
@@ -222,10 +229,11 @@ def compile_filter(live: Live, actor: Actor, entity: Entity, source: str) -> Exp
 class Selector:
     """Builds the statements of one entity for one actor's roles."""
 
-    def __init__(self, live: Live, actor: Actor, access: Access) -> None:
+    def __init__(self, live: Live, actor: Actor, access: Access, action: str = "read") -> None:
         self.live, self.actor, self.access, self.entity = live, actor, access, access.entity
         self.binder = Binder(live.dialect)
         self.visible = Visible(live, actor, self.binder)
+        self.shown = self.visible if action in ("read", "restore") else self.visible.leaving(action)
         self.selected: list[str] = []
         self.joins: list[str] = []
         self.links: dict[str, Field] = {}
@@ -239,9 +247,35 @@ class Selector:
             found.append(rows)
         if query.filter:
             condition = compile_filter(self.live, self.actor, self.entity, query.filter)
-            found.append(condition.sql(self.binder, lambda path: self.visible.path(self.entity, "t", path)))
+            found.extend(self._pointed(condition))
+            found.append(condition.sql(self.binder, lambda path: self.visible.value(self.entity, "t", path)))
         found.extend(self._word(number) for number in range(words))
         return found
+
+    def _pointed(self, condition: Expression) -> list[str]:
+        """Return what a filter that asks for the records pointing to one demands of the bare column.
+
+        The filter itself compares with an id that is null where it is withheld, which no index serves; what is equal to
+        that id is equal to the bare one as well, so that this changes no answer.
+        """
+        tree = condition.tree
+        terms = tree.terms if isinstance(tree, Join) and tree.operator == "&&" else (tree,)
+        found = []
+        for term in terms:
+            if not isinstance(term, Compare) or term.operator != "==" or not isinstance(term.left, Named):
+                continue
+            field = self.entity.fields.get(term.left.path[0]) if len(term.left.path) == 1 else None
+            if field is None or field.type != "relation" or field.through is not None or not _fixed(term.right):
+                continue
+            if not self._bare(field):
+                equal = replace(condition, tree=term)
+                found.append(equal.sql(self.binder, lambda path: self.visible.path(self.entity, "t", path)))
+        return found
+
+    def _bare(self, field: Field) -> bool:
+        """Whether the actor sees a relation of the entity as it is stored."""
+        target = None if field.polymorphic else self.visible.access(self.live.model.entities[field.to[0]])
+        return target is not None and target.unconditional
 
     def _word(self, number: int) -> str:
         word = self.binder.bind(Var(f"word.{number}", TEXT), TEXT)
@@ -265,7 +299,7 @@ class Selector:
         path = resolve(self.live.model, self.entity, parts)
         if path is None or path.field.through or not readable(self.live, self.actor, self.entity, path):
             return None
-        sql = self.visible.path(self.entity, "t", parts)
+        sql = (self.shown.value if path.part else self.shown.path)(self.entity, "t", parts)
         index = self.select(sql)
         show = revealing(path.field, self.live.dialect.jsonable(path.kind), self.live.parsing)
         if path.part:
@@ -280,7 +314,7 @@ class Selector:
         type, jsonable = TYPES[path.field.type], self.live.dialect.jsonable
         found = [(type.first, index, jsonable(path.kind))]
         for part in further:
-            sql = self.visible.path(self.entity, "t", (*name.split("."), part.name))
+            sql = self.shown.path(self.entity, "t", (*name.split("."), part.name))
             found.append((part.name, self.select(sql), jsonable(part.column)))
         needed = 1 + sum(not part.optional for part in further) if type.whole else 0  # what is optional comes last
         kind = "pointer" if path.field.polymorphic else "compound"

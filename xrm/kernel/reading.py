@@ -366,7 +366,7 @@ def _get_selection(live: Live, actor: Actor, access: Access, fields: tuple[str, 
 def _list_selection(
     live: Live, actor: Actor, access: Access, granted: Access, query: Query, words: int, nulls: tuple[bool, ...]
 ) -> Selection:
-    selector = Selector(live, actor, access)
+    selector = Selector(live, actor, access, granted.action)
     slots = selector.slots(query.fields)
     masks = selector.masks(slots)
     keys = selector.keys(query.sort)

@@ -143,6 +143,10 @@ class Records:
 
         return await again(self._running, work)
 
+    async def hold(self, name: str) -> None:
+        """Hold a lock against all processes until the act that is open ends; see `Bound.hold`."""
+        await self._running.store.lock(f"xrm.records.{name}")
+
     async def again(self, work: Callable[[], Awaitable[T]]) -> T:
         """Return what `work` returns: acts of a caller's own, done once more if the tables changed under them."""
         return await again(self._running, work)
@@ -165,6 +169,10 @@ class Bound:
     def attempt(self, reason: str = "") -> AbstractAsyncContextManager[Act]:
         """Return a context whose writes take effect together or not at all; it may fail without the rest of the act."""
         return self.door.attempt(self.actor, reason)
+
+    async def hold(self, name: str) -> None:
+        """Hold a lock of this name against all processes until the act ends: for what must be true of many records."""
+        await self.door.hold(name)
 
     async def get(self, entity: str, id: UUID | str) -> Record:
         """Return one record."""

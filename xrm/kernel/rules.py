@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -164,7 +164,8 @@ def checks(
 def find_move(workflow: Workflow, change: Change, actor: Actor, issues: list[Issue]) -> Transition | None:
     """Return the transition a write makes, or None when the state stays.
 
-    A record may be created in any state that some transition leads to; that transition's rules then apply.
+    A record may be created in a state that some transition leads to; that transition's rules then apply, and those of
+    the moves on the way there (`reached`).
     """
     before, after = change.before.get(workflow.field), change.after.get(workflow.field)
     if before == after or (not change.before and after == workflow.initial):
@@ -191,6 +192,28 @@ def find_move(workflow: Workflow, change: Change, actor: Actor, issues: list[Iss
             Issue(workflow.field, "transition_not_permitted", f"You may not move this to {_state(workflow, after)}.")
         )
     return allowed
+
+
+def reached(workflow: Workflow, passes: Callable[[Transition], bool]) -> frozenset[str]:
+    """Return the states that lead on from the initial one by moves that `passes`."""
+    found, ahead = {workflow.initial}, [workflow.initial]
+    while ahead:
+        state = ahead.pop()
+        targets = {move.target for move in workflow.moves(state) if move.target not in found and passes(move)}
+        found |= targets
+        ahead.extend(targets)
+    return frozenset(found)
+
+
+def check_start(
+    entity: Entity, workflow: Workflow, state: Any, passes: Callable[[Transition], bool], issues: list[Issue]
+) -> None:
+    """Add an Issue when a new record starts in a state it could not have been brought to step by step."""
+    possible = reached(workflow, passes)
+    if state not in possible and not any(issue.path == workflow.field for issue in issues):
+        titles = ", ".join(known.title for known in workflow.states if known.name in possible)
+        message = f"A new {entity.title} cannot start in {_state(workflow, state)}."
+        issues.append(Issue(workflow.field, "transition_not_allowed", message, f"possible: {titles}"))
 
 
 def may_move(transition: Transition, actor: Actor) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from xrm.kernel import labels
 from xrm.kernel.change import SYSTEM, Actor
 from xrm.kernel.computed.sql import computed
 from xrm.kernel.expression.types import COUNT, UNDER, Type
@@ -89,8 +90,9 @@ def linking(live: Live, actor: Actor, field: Field) -> Access | None:
 class Visible:
     """Puts what one actor may see into one statement."""
 
-    def __init__(self, live: Live, actor: Actor, binder: Binder) -> None:
-        self.live, self.actor, self.binder = live, actor, binder
+    def __init__(self, live: Live, actor: Actor, binder: Binder, action: str = "read") -> None:
+        """Prepare a statement; with another `action`, paths lead only to records the actor may do that with as well."""
+        self.live, self.actor, self.binder, self.action = live, actor, binder, action
         self._numbers = itertools.count()
 
     def access(self, entity: Entity) -> Access | None:
@@ -117,6 +119,12 @@ class Visible:
         trusted._numbers = self._numbers
         return trusted
 
+    def leaving(self, action: str) -> Visible:
+        """Return the same for values that leave the site: across a relation `action` must be granted as well."""
+        leaving = Visible(self.live, self.actor, self.binder, action)
+        leaving._numbers = self._numbers
+        return leaving
+
     def column(self, access: Access, alias: str, name: str, column: str) -> str:
         """Return a column of a field as the actor sees it: raw, or null on the rows where it is withheld.
 
@@ -127,9 +135,10 @@ class Visible:
         if giving is None:
             raise LookupError(name)
         raw = self._raw(access.entity, alias, name, column)
-        if not giving:
-            return raw
-        return f"CASE WHEN {self.rows(giving, access.entity, alias)} THEN {raw} END"
+        needed = [self.rows(giving, access.entity, alias)] if giving else []
+        if name == "label":
+            needed += labels.needed(self, access.entity, alias)
+        return f"CASE WHEN {' AND '.join(needed)} THEN {raw} END" if needed else raw
 
     def _raw(self, entity: Entity, alias: str, name: str, column: str) -> str:
         field = entity.fields.get(name)
@@ -159,8 +168,16 @@ class Visible:
         relation, target = found.hops[0]
         inner = self.alias()
         pointer = self.column(access, alias, relation.name, relation.name)
-        shown = self.path(target, inner, path[1:])
-        return f"(SELECT {shown} FROM {quote(target.name)} {inner} WHERE {self.joined(target, inner, pointer)})"
+        shown, where = self.path(target, inner, path[1:]), self.joined(target, inner, pointer)
+        if self.action != "read" and (rows := self.rows(self._granted(target).rules, target, inner)):
+            where += f" AND {rows}"
+        return f"(SELECT {shown} FROM {quote(target.name)} {inner} WHERE {where})"
+
+    def _granted(self, target: Entity) -> Access:
+        access = self.live.policy.access(self.actor, target.name, self.action)
+        if access is None:
+            raise LookupError(target.name)
+        return access
 
     def pointing(self, entity: Entity, alias: str, end: Inverse) -> str:
         """Return the statement, without parentheses, of the ids of the records that point here and may be read.
@@ -232,12 +249,17 @@ class Visible:
         return f"{found} AND {rows}" if rows else found
 
     def value(self, entity: Entity, alias: str, path: tuple[str, ...]) -> str:
-        """Return the SQL of a field path as `path` does; of a relation only the id of a record the actor may read.
+        """Return the SQL of a field path as `path` does; of a relation only what names a record the actor may read.
 
-        For what shows, orders or groups by the value itself: the id of a record that is withheld is withheld too.
+        For what shows, filters, orders or groups by the value itself: the id and the kind of a record that is withheld
+        are withheld too.
         """
-        raw, found = self.path(entity, alias, path), resolve(self.live.model, entity, path)
-        if found is None or found.part or found.field.type != "relation":
+        found = resolve(self.live.model, entity, path)
+        if found is not None and found.field.polymorphic and found.part == "entity":
+            seen = self.value(entity, alias, path[:-1])
+            return f"CASE WHEN {seen} IS NOT NULL THEN {self.path(entity, alias, path)} END"
+        raw = self.path(entity, alias, path)
+        if found is None or found.part or found.field.type != "relation" or found.field.through is not None:
             return raw
         if not found.field.polymorphic:
             return self._seen(self.live.model.entities[found.field.to[0]], raw)
@@ -249,14 +271,20 @@ class Visible:
         return f"CASE {' '.join(cases)} END"
 
     def _seen(self, target: Entity, pointer: str) -> str:
-        """Return `pointer`, or null where it names a record of `target` that the actor may not read."""
+        """Return `pointer`, or null where it names a record of `target` that the actor may not read.
+
+        Everybody knows of themselves, whether or not they may read people.
+        """
         access = self.access(target)
-        if access is None:
-            return f"CASE WHEN 1 = 0 THEN {pointer} END"
-        if access.unconditional:
+        if access is not None and access.unconditional:
             return pointer
-        inner = self.alias()
-        return f'(SELECT {inner}."id" FROM {quote(target.name)} {inner} WHERE {self.joined(target, inner, pointer)})'
+        seen = "1 = 0"
+        if access is not None:
+            inner = self.alias()
+            seen = f"EXISTS (SELECT 1 FROM {quote(target.name)} {inner} WHERE {self.joined(target, inner, pointer)})"
+        if target.name == "user":
+            seen = f"({pointer} = {self.binder.bind(USER_ID, USER_ID.type)} OR {seen})"
+        return f"CASE WHEN {seen} THEN {pointer} END"
 
     def joined(self, target: Entity, alias: str, pointer: str) -> str:
         """Return the condition that joins the record `pointer` names, if the actor may read it.

@@ -273,8 +273,24 @@ class Writing:
         if move is not None:
             read = derive.reader(change.after, act.actor)
             rules.check_move(entity, move, prepared.guards.get(move.name), read, now, issues)
+            if change.kind == "create" and not act.actor.is_system and act.actor.source != "import":
+                self._check_start(act, prepared, change, issues)
         rules.checks(prepared.checks, change, act.actor, now, issues)
         await self._references.check(act, change, issues)
+
+    def _check_start(self, act: Act, prepared: LiveEntity, change: Change, issues: list[Issue]) -> None:
+        """Refuse a new record in a state that the actor could not have brought it to: imports bring what happened."""
+        workflow, read = prepared.entity.workflow, derive.reader(change.after, act.actor)
+
+        def passes(move: Transition) -> bool:
+            guard = prepared.guards.get(move.name)
+            filled = all(read((name,)) is not None for name in move.ask)
+            return (
+                rules.may_move(move, act.actor) and filled and (guard is None or guard.evaluate(read, act.changes.at))
+            )
+
+        if workflow is not None:
+            rules.check_start(prepared.entity, workflow, change.after.get(workflow.field), passes, issues)
 
     def _readable(self, act: Act, entity: str) -> frozenset[str]:
         reading = act.live.policy.access(act.actor, entity, "read")
@@ -296,9 +312,10 @@ class Writing:
         await self.acts.note(act, change)
 
     def _taken(self, act: Act, prepared: LiveEntity, error: UniqueViolation) -> Conflict:
+        """Return what a clash is told as: which fields clash is for those who may read them on every permitted row."""
         names = act.live.unique_fields.get(error.index, ())
         access = act.live.policy.access(act.actor, prepared.entity.name, "read")
-        if not names or access is None or any(access.gives(n) is None for n in names):
+        if not names or access is None or any(access.gives(n) != () for n in names):
             return Conflict()
         titles = " and ".join(prepared.entity.fields[n].title for n in names)
         return Conflict(

@@ -81,6 +81,8 @@ def _administers(model: Model, values: dict[str, Any]) -> bool:
 
 
 async def _another(context: Context, change: Change) -> None:
+    """Refuse to take the last administrator; two who take each other's rights at once do it one after the other."""
+    await context.system.hold("administrators")
     names = [name for name in context.model.roles if is_administrator(context.model, (name,))]
     held = " || ".join(f"'{name}' in roles" for name in sorted(names))
     others = await context.system.list("user", f"active && ({held})", limit=2)

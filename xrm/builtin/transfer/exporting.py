@@ -14,7 +14,7 @@ import csv
 import io
 import json
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from xrm.builtin.transfer.flat import Column, table_columns
 from xrm.builtin.transfer.formulas import guarded
 from xrm.errors import Forbidden, Invalid, Issue, Malformed, NotFound
+from xrm.kernel.paths import resolve
 from xrm.kernel.policy import Access, label_fields, visibility
 from xrm.kernel.query import HIDDEN, MAX_PAGE, Query
 from xrm.kernel.values import TYPES
@@ -32,6 +33,7 @@ from xrm.metadata.model import Entity
 if TYPE_CHECKING:
     from xrm.kernel.change import Actor
     from xrm.kernel.kernel import Kernel
+    from xrm.kernel.live import Live
 
 PIECE = 256 * 1024  # bytes of a finished file sent at once
 
@@ -132,7 +134,7 @@ def _permitted(kernel: Kernel, actor: Actor, entity: str, query: Query) -> Expor
     if exporting is None:
         raise Forbidden("You may not export records of this entity.")
     shown = tuple(n for n in _named(reading.entity) if _shown(reading, exporting, n))
-    if unknown := [name for name in query.fields if name.partition(".")[0] not in shown]:
+    if unknown := [name for name in query.fields if not _leaves(kernel.live, actor, reading.entity, shown, name)]:
         raise Invalid(issues=[Issue("fields", "unknown_field", f"There is no field {name!r}.") for name in unknown])
     asked = replace(query, fields=query.fields or shown, limit=MAX_PAGE, after="", offset=0, action="export")
     return Export(kernel, actor, reading.entity, asked)
@@ -142,6 +144,22 @@ def _named(entity: Entity) -> Iterator[str]:
     """Yield the fields an export shows when none are named, the id first."""
     yield from ("id", "version")
     yield from (name for name in entity.fields if name not in HIDDEN and name not in ("id", "version"))
+
+
+def _leaves(live: Live, actor: Actor, entity: Entity, shown: Collection[str], name: str) -> bool:
+    """Whether a named field may leave the site; one of another record asks for the export of that one as well."""
+    path = resolve(live.model, entity, tuple(name.split(".")))
+    if name.partition(".")[0] not in shown:
+        return False
+    if path is None or not path.hops:
+        return True
+    names = (*(relation.name for relation, _ in path.hops[1:]), path.field.name)
+    return all(_exported(live, actor, target, name) for (_, target), name in zip(path.hops, names, strict=True))
+
+
+def _exported(live: Live, actor: Actor, entity: Entity, name: str) -> bool:
+    reading, exporting = (live.policy.access(actor, entity.name, action) for action in ("read", "export"))
+    return reading is not None and exporting is not None and _shown(reading, exporting, name)
 
 
 def _shown(reading: Access, exporting: Access, name: str) -> bool:
