@@ -305,8 +305,8 @@ async def _both_worlds(tmp_path: Path, database_url: str, monkeypatch: pytest.Mo
     for variant in (0, 1):
         numbers = iter(range(1, 10_000))
         for place in ("xrm.kernel.writing.uuid7", "xrm.kernel.acts.uuid7"):
-            monkeypatch.setattr(place, lambda numbers=numbers: UUID(int=next(numbers)))
-        monkeypatch.setattr("xrm.kernel.rows.uuid7", lambda: UUID(int=0xFFFF << 64 | random.getrandbits(60)))
+            monkeypatch.setattr(place, lambda *_, numbers=numbers: UUID(int=next(numbers)))
+        monkeypatch.setattr("xrm.kernel.history.log.uuid7", lambda: UUID(int=0xFFFF << 64 | random.getrandbits(60)))
         url = database_url if database_url.startswith("postgresql") else f"{database_url}{variant}"
         async with make_site(
             tmp_path / str(variant), url, {"entities/a.yaml": ENTITY, "entities/r.yaml": GRANTS}
