@@ -49,6 +49,8 @@ async def test_it_shows_what_one_may_do_and_nothing_else(lite_callers):
         "/api/machine/aggregate": {"get"},
         "/api/machine/{id}": {"get"},
         "/api/machine/{id}/history": {"get"},
+        "/api/machine/{id}/blame": {"get"},
+        "/api/machine/{id}/fields/{field}/history": {"get"},
     }
     text = json.dumps(reader)
     assert "margin" not in text

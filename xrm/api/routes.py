@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from xrm.api.bulk import BulkRoutes
+from xrm.api.changes import ChangeRoutes
 from xrm.api.docs import DocsRoutes
 from xrm.api.health import HealthRoutes
 from xrm.api.model import ModelRoutes
@@ -34,6 +35,7 @@ def routes(site: Site) -> list[Any]:
         PackageRoutes(site),
         SearchRoutes(site),
         WhyRoutes(site),
+        ChangeRoutes(site),
         BulkRoutes(site, writes),
         TransferRoutes(site),
         UploadRoutes(site),

@@ -82,6 +82,8 @@ class Acts:
                 await self._statements.close(self._running.store, changes, act.log)
             finally:
                 self._open.reset(token)
+        if act.log.changed:
+            self._running.bell.ring()
 
     @asynccontextmanager
     async def attempt(self, actor: Actor, reason: str = "", origin: str = "") -> AsyncIterator[Act]:

@@ -22,6 +22,8 @@ from xrm.kernel.expression import compile as compile_expression
 from xrm.kernel.expression.parse import parse
 from xrm.kernel.expression.sqlite_functions import sqlite_functions
 from xrm.kernel.files.content import Files
+from xrm.kernel.history.bell import Bell
+from xrm.kernel.history.feed import Feed
 from xrm.kernel.hooks import Handlers
 from xrm.kernel.live import Live, present
 from xrm.kernel.migration import apply as applying
@@ -76,6 +78,8 @@ class Kernel:
         records: The door through which every read and write of records passes.
         clock: The only source of the current time.
         files: The contents of files.
+        feed: What happened, in order.
+        bell: Rung when an act was committed in this process.
         lacking: Which of the platform's own tables are those of an earlier version; then no model is in force.
         outbound: How other servers are asked.
     """
@@ -83,8 +87,10 @@ class Kernel:
     def __init__(self, settings: Settings, store: Store, plugins: Plugins, clock: Callable[[], datetime]) -> None:
         self.settings, self.store, self.plugins, self.clock = settings, store, plugins, clock
         self.files = Files(settings.files_folder, settings.max_file, settings.upload_hours, clock)
+        self.bell = Bell()
         self.records = Records(self)
         self.outbound = Outbound(settings)
+        self.feed = Feed(self)
         self.vault = Vault(settings.secret_key, settings.key_file)
         self._live: Live | None = None
         self._coming: Live | None = None
@@ -358,6 +364,8 @@ class Kernel:
         try:
             await self.refresh()
             await self.catch_up()
+            if self._live is not None:
+                await self.feed.sealing.catch_up()
         except XrmError as error:
             log.warning("The model in force could not be looked up: %s", error)
             await asyncio.sleep(WATCH_SECONDS)

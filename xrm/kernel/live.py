@@ -19,6 +19,7 @@ from xrm.kernel.computed.graph import Dependency, dependencies
 from xrm.kernel.expression import Expression, types
 from xrm.kernel.expression import compile as compile_expression
 from xrm.kernel.files.content import Files
+from xrm.kernel.history.bell import Bell
 from xrm.kernel.hooks import Action, Handlers
 from xrm.kernel.paths import OwnScope, RecordScope, type_of
 from xrm.kernel.policy import Policy, label_fields
@@ -46,6 +47,10 @@ class Running(Protocol):
     @property
     def files(self) -> Files:
         """The contents of files."""
+
+    @property
+    def bell(self) -> Bell:
+        """Rung when an act was committed."""
 
     def clock(self) -> datetime:
         """Return the current time, aware, UTC."""

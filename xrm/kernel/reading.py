@@ -1,4 +1,4 @@
-"""The reading half of the records door: get, list, count, aggregate, history. Every statement comes from query.py."""
+"""The reading half of the records door: get, list, count, aggregate. Every statement comes from query.py."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from xrm.kernel import query as q
 from xrm.kernel.change import Actor
 from xrm.kernel.cursor import read_cursor, write_cursor
 from xrm.kernel.expand import Expanding, own_names
-from xrm.kernel.history.names import names_since, renamed
 from xrm.kernel.links import LinkReading
 from xrm.kernel.live import Live, Running
 from xrm.kernel.policy import Access, roles_key, visibility
@@ -23,13 +22,12 @@ from xrm.kernel.query import Count, Expand, Page, Query, Selection, Selector
 from xrm.kernel.store.schema import ColumnType
 from xrm.kernel.store.sql import Binder, Statement, Var, quote
 from xrm.kernel.totals import Totals, totals_selection
-from xrm.kernel.values import Lookup, reveal
+from xrm.kernel.values import Lookup
 from xrm.kernel.visible import Visible
-from xrm.metadata.model import Entity, Field
+from xrm.metadata.model import Entity
 
 UUID_TYPE = ColumnType("uuid")
 ID = Var("id", UUID_TYPE)
-MAX_IDS = 100  # records asked for at once
 
 
 def demand(live: Live, actor: Actor, entity: str, action: str) -> Access:
@@ -171,34 +169,6 @@ class Reading:
         )
         return [selection.record(row) for row in rows]
 
-    async def history(self, actor: Actor, entity: str, id: UUID) -> Sequence[dict[str, Any]]:
-        """Return what happened to a record, newest first, as far as the actor may read its fields now."""
-        live = self._running.live
-        access = demand(live, actor, entity, "read")
-        shown = await self._readable_now(live, actor, access, id)
-        rows = await self._running.store.fetch(self._history_text(), [live.dialect.encode(UUID_TYPE, id), entity])
-        past = await names_since(self._running.store, live, entity, {row[12] for row in rows})
-        decode = live.dialect.jsonable
-        moment, key, data = decode(ColumnType("datetime")), decode(UUID_TYPE), decode(ColumnType("json"))
-        changes: builtins.list[dict[str, Any]] = [
-            {
-                "id": _show(key, row[0]),
-                "changeset": _show(key, row[1]),
-                "at": _show(moment, row[2]),
-                "actor": {"id": _show(key, row[3]), "label": row[4]},
-                "source": row[5],
-                "reason": row[6],
-                "kind": row[7],
-                "action": row[8],
-                "version": row[9],
-                "before": _told(live, access, _only(renamed(_show(data, row[10]), past.get(row[12], {})), shown)),
-                "after": _told(live, access, _only(renamed(_show(data, row[11]), past.get(row[12], {})), shown)),
-            }
-            for row in rows
-        ]
-        await self._withhold(actor, access.entity, [c[side] for c in changes for side in ("before", "after")])
-        return changes
-
     async def visible_ids(self, actor: Actor, entity: str, ids: Sequence[UUID]) -> Mapping[str, str]:
         """Return id → label of those of `ids` the actor may read; both as text."""
         live = self._running.live
@@ -263,35 +233,6 @@ class Reading:
                     label = labels[pointer["entity"] or ""].get(pointer["id"])
                     record[name] = q.RESTRICTED if label is None else {**pointer, "label": label}
 
-    async def _withhold(self, actor: Actor, entity: Entity, states: Sequence[dict[str, Any]]) -> None:
-        """Take the ids of records that the actor may not read out of past values, as out of present ones."""
-        relations = [field for field in entity.fields.values() if field.type == "relation"]
-        past = [(s, f.name, p) for s in states for f in relations if (p := _pointed(f, s.get(f.name))) is not None]
-        wanted: dict[str, set[UUID]] = {}
-        for _, _, (target, id) in past:
-            wanted.setdefault(target, set()).add(id)
-        seen = {target: await self._readable_ids(actor, target, sorted(ids)) for target, ids in wanted.items()}
-        for state, name, (target, id) in past:
-            if str(id) not in seen[target]:
-                state[name] = q.RESTRICTED
-
-    async def _readable_ids(self, actor: Actor, entity: str, ids: Sequence[UUID]) -> frozenset[str]:
-        """Return those of `ids`, as text, that are not of records withheld from the actor; also in the trash."""
-        live = self._running.live
-        access = live.policy.access(actor, entity, "read")
-        if access is None:
-            return frozenset()
-        if access.unconditional:
-            return frozenset(map(str, ids))
-        statement = live.cached(("readable", entity, roles_key(actor)), lambda: _ids_statement(live, actor, access))
-        found: set[str] = set()
-        for start in range(0, len(ids), MAX_IDS):
-            part = ids[start : start + MAX_IDS]
-            padded = [*part, *([part[0]] * (MAX_IDS - len(part)))]
-            rows = await self._fetch(live, actor, statement, {f"id.{n}": id for n, id in enumerate(padded)})
-            found.update(str(row[0]) for row in rows)
-        return frozenset(found)
-
     def _cursor(self, live: Live, actor: Actor, access: Access, query: Query) -> builtins.list[Any]:
         if not query.after:
             return []
@@ -301,40 +242,11 @@ class Reading:
         )
         return read_cursor(live.dialect, query.after, kinds)
 
-    async def _readable_now(self, live: Live, actor: Actor, access: Access, id: UUID) -> frozenset[str]:
-        record = await self.get(actor, access.entity.name, id)
-        withheld = set(record.get("_masked", ()))
-        return frozenset(n for n in access.entity.fields if visibility(access, n) is not None and n not in withheld)
-
-    def _history_text(self) -> str:
-        mark = self._running.store.dialect.placeholder
-        return (
-            'SELECT c."id", c."changeset", s."at", s."actor", s."actor_name", s."source", s."reason", c."kind",'
-            ' c."action",'
-            ' c."version", c."before", c."after", s."generation"'
-            ' FROM "xrm_change" c JOIN "xrm_changeset" s ON s."id" = c."changeset"'
-            f' WHERE c."record" = {mark(1, UUID_TYPE)} AND c."entity" = {mark(2, ColumnType("text"))}'
-            ' ORDER BY c."version" DESC LIMIT 500'
-        )
-
 
 def _identity(live: Live, cell: Any) -> UUID:
     decode = live.dialect.decode(UUID_TYPE)
     found: UUID = decode(cell) if decode else cell
     return found
-
-
-def _show(convert: Any, value: Any) -> Any:
-    return value if value is None or convert is None else convert(value)
-
-
-def _only(values: Any, names: frozenset[str]) -> dict[str, Any]:
-    return {n: v for n, v in (values or {}).items() if n in names}
-
-
-def _told(live: Live, access: Access, values: dict[str, Any]) -> dict[str, Any]:
-    """Return one side of a change as it is read."""
-    return reveal(access.entity, values, live.parsing)
 
 
 def _action(query: Query) -> str:
@@ -405,19 +317,3 @@ def _labels_statement(live: Live, actor: Actor, access: Access, size: int) -> St
         f'SELECT t."id", {shown} FROM {quote(access.entity.name)} t WHERE t."id" IN ({ids}) AND t."deleted_at" IS NULL'
     )
     return binder.statement(text + (f" AND {rows}" if rows else ""))
-
-
-def _ids_statement(live: Live, actor: Actor, access: Access) -> Statement:
-    binder = Binder(live.dialect)
-    ids = ", ".join(binder.bind(Var(f"id.{n}", UUID_TYPE), UUID_TYPE) for n in range(MAX_IDS))
-    rows = Visible(live, actor, binder).rows(access.rules, access.entity, "t")
-    return binder.statement(f'SELECT t."id" FROM {quote(access.entity.name)} t WHERE t."id" IN ({ids}) AND {rows}')
-
-
-def _pointed(field: Field, value: Any) -> tuple[str, UUID] | None:
-    """Return the entity and id of the record a past value of a relation names; None for what is none."""
-    target, id = (value.get("entity"), value.get("id")) if isinstance(value, Mapping) else (field.to[0], value)
-    try:
-        return str(target), UUID(str(id))
-    except ValueError:
-        return None

@@ -16,6 +16,7 @@ from xrm.kernel.buttons import Press, opened
 from xrm.kernel.change import Actor
 from xrm.kernel.consequences import Consequences
 from xrm.kernel.following import again
+from xrm.kernel.history.past import Past
 from xrm.kernel.live import Running
 from xrm.kernel.query import Count, Page, Query
 from xrm.kernel.reading import Reading
@@ -40,7 +41,10 @@ class Records:
         self.list = self._followed(self._reading.list)
         self.count = self._followed(self._reading.count)
         self.aggregate = self._followed(self._reading.aggregate)
-        self.history = self._followed(self._reading.history)
+        past = Past(running)
+        self.history = self._followed(past.history)
+        self.field_history = self._followed(past.field_history)
+        self.blame = self._followed(past.blame)
         self.visible_ids = self._followed(self._reading.visible_ids)
         self.permitted = self._followed(self._reading.permitted)
         self.delete = self._followed(self._writing.delete)

@@ -77,12 +77,37 @@ def _schemas() -> Json:
             "version": WHOLE,
             "before": {"type": "object"},
             "after": {"type": "object"},
+            "derived": {**many(TEXT), "description": "Fields nobody sent: defaults, formulas, what hooks set."},
+            "made_by": {**or_null(TEXT), "description": "Who made it, where it was not the actor: the system."},
+            "origin": {**or_null(TEXT), "description": "From which part of the source: row 17."},
+            "run": or_null(UUID),
+            "undoes": or_null(UUID),
+            "record": UUID,
+            "entity": TEXT,
         }
+    )
+    changeset = obj(
+        {
+            "id": UUID,
+            "cursor": or_null(WHOLE),
+            "at": MOMENT,
+            "actor": obj({"id": or_null(UUID), "label": or_null(TEXT)}),
+            "behalf": or_null(obj({"id": or_null(UUID), "label": or_null(TEXT)})),
+            "source": TEXT,
+            "origin": or_null(TEXT),
+            "reason": or_null(TEXT),
+            "run": {**or_null(UUID), "description": "Shared by change-sets that belong together."},
+            "undoes": {**or_null(UUID), "description": "The change-set or run it takes back."},
+            "generation": WHOLE,
+            "changes": many(ref("Change")),
+        },
+        ("id", "at", "source", "changes"),
     )
     return {
         "Issue": issue,
         "Problem": problem,
         "Change": change,
+        "ChangeSet": changeset,
         "Verdict": obj(
             {
                 "status": {"type": "integer"},

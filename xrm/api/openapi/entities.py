@@ -63,6 +63,8 @@ class _Maker:
             f"{base}/aggregate": {"get": self._aggregate()},
             f"{base}/{{id}}": {"get": self._get()},
             f"{base}/{{id}}/history": {"get": self._history()},
+            f"{base}/{{id}}/blame": {"get": self._blame()},
+            f"{base}/{{id}}/fields/{{field}}/history": {"get": self._field_history()},
         }
         creating, updating = self._access("create"), self._access("update")
         if creating:
@@ -185,6 +187,19 @@ class _Maker:
         changes = obj({"changes": many(ref("Change"))}, ("changes",))
         answers = {"200": json_answer("Its changes, newest first.", changes)}
         return self._operation("history_of", f"What happened to one {self._title}", answers, parameters=("id",))
+
+    def _blame(self) -> Json:
+        fields = obj({"fields": {"type": "object", "additionalProperties": {"type": "object"}}}, ("fields",))
+        answers = {"200": json_answer("Per field, what put its present value there.", fields)}
+        summary = f"Who or what put the values of one {self._title} there"
+        return self._operation("blame", summary, answers, parameters=("id",))
+
+    def _field_history(self) -> Json:
+        found = obj({"values": many({"type": "object"})}, ("values",))
+        answers = {"200": json_answer("Its values, the present one first.", found)}
+        name = path_parameter("field", TEXT, "A field.")
+        summary = f"What one field of one {self._title} held"
+        return self._operation("field_history", summary, answers, parameters=("id", name))
 
     def _delete_preview(self) -> Json:
         rule = {"type": "string", "enum": ["restrict", "clear", "cascade"]}

@@ -68,6 +68,7 @@ def private_paths() -> Json:
         **people_paths(),
         "/api/files": {"post": _upload()},
         **decision_paths(),
+        **_changes(),
         **_model(),
         "/api/search": {
             "get": operation(
@@ -87,6 +88,22 @@ def private_paths() -> Json:
             )
         },
     }
+
+
+def _changes() -> Json:
+    page = obj({"changes": many(ref("ChangeSet")), "next": WHOLE, "more": BOOL}, ("changes", "next", "more"))
+    found = json_answer("What happened after the cursor, oldest first.", page)
+    found["content"]["text/event-stream"] = {"schema": TEXT}
+    parameters = (
+        query_parameter("after", "The cursor of what is known already; 0 is the beginning.", WHOLE),
+        query_parameter("limit", "Change-sets at most.", {"type": "integer", "minimum": 1, "maximum": 200}),
+        query_parameter("entity", "Only what is about records of this entity.", TEXT),
+    )
+    summary = "What happened, in order; with Accept: text/event-stream also what happens"
+    one = json_answer("It, as far as you may see it.", ref("ChangeSet"))
+    feed = operation("changes", summary, _SITE, {"200": found}, parameters=parameters)
+    by_id = operation("get_change_set", "One change-set", _SITE, {"200": one}, parameters=("id",))
+    return {"/api/changes": {"get": feed}, "/api/changes/{id}": {"get": by_id}}
 
 
 def _upload() -> Json:

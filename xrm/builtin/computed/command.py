@@ -13,6 +13,8 @@ from xrm.builtin.computed.explain import Explained, Part, explain
 from xrm.builtin.computed.verify import lines, verify
 from xrm.errors import XrmError
 from xrm.kernel.change import SYSTEM, Actor
+from xrm.kernel.history import audit
+from xrm.kernel.history.seal import Head
 from xrm.kernel.hooks import Command
 
 
@@ -66,13 +68,17 @@ def _tree(part: Part, first: str, rest: str) -> Iterator[str]:
 
 
 def _verify_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("what", choices=["computed"], help="computed: kept formulas, lookups, rollups and labels")
-    parser.add_argument("entity", nargs="?", default="", help="of this entity (default: of all)")
+    told = "computed: kept formulas, lookups, rollups and labels; audit: the log of changes"
+    parser.add_argument("what", choices=["computed", "audit"], help=told)
+    parser.add_argument("entity", nargs="?", default="", help="computed: of this entity (default: of all)")
+    parser.add_argument("--anchor", default="", metavar="SEQ:HASH", help="audit: a head that was noted earlier")
     parser.add_argument("--repair", action="store_true", help="compute anew what is stale")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 async def _verify(site: Any, args: Namespace) -> int:
+    if args.what == "audit":
+        return await _audit(site, args)
     mode = "repair" if args.repair else "report"
     found = await verify(site.kernel, args.entity, mode)
     report = [one.to_dict() for one in found]
@@ -81,5 +87,25 @@ async def _verify(site: Any, args: Namespace) -> int:
     return 1 if mode == "report" and any(one.stale for one in found) else 0
 
 
-VERIFY = Command("verify", "prove that no kept computed value is stale", _verify, _verify_arguments)
+async def _audit(site: Any, args: Namespace) -> int:
+    found = await audit.verify(site.kernel.store, _anchor(args.anchor))
+    head = f"{found.head.seq}:{found.head.hash}"
+    if args.json:
+        issues = [issue.to_dict() for issue in found.issues]
+        sys.stdout.write(json.dumps({"head": head, "issues": issues}, indent=2) + "\n")
+    else:
+        told = [f"  {issue.path}: {issue.message}" for issue in found.issues]
+        good = f"{found.head.seq} change-sets are as they were sealed. Note the head elsewhere:"
+        sys.stdout.write("\n".join([*told, *([] if told else [good]), head]) + "\n")
+    return 1 if found.issues else 0
+
+
+def _anchor(text: str) -> Head | None:
+    seq, _, hash = text.partition(":")
+    if text and not (seq.isascii() and seq.isdigit() and hash):
+        raise XrmError(f"{text!r} is no head of the log: it is like 1200:5f0c…, as `xrm verify audit` prints it.")
+    return Head(int(seq), hash) if text else None
+
+
+VERIFY = Command("verify", "prove that no kept value is stale, or that the log is whole", _verify, _verify_arguments)
 EXPLAIN = Command("explain-expression", "say how an expression is understood, and what it gives", _run, _arguments)

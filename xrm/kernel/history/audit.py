@@ -1,0 +1,76 @@
+"""Verifying the log: that nothing in it was changed, taken away or slipped in since it was sealed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from xrm.errors import Issue
+from xrm.kernel.history.rows import SET_COLUMNS, Reader
+from xrm.kernel.history.seal import Head, Sealing, changes_of, digest
+from xrm.kernel.store.schema import ColumnType
+from xrm.kernel.store.sql import Binder
+from xrm.kernel.store.store import Store
+
+CHUNK = 500  # change-sets that are looked at together
+MOST = 50  # findings that are told
+_ORPHANS = (
+    'SELECT count(*) FROM "xrm_change" c WHERE NOT EXISTS'
+    ' (SELECT 1 FROM "xrm_changeset" s WHERE s."id" = c."changeset")'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What verifying found.
+
+    Attributes:
+        head: The end of the chain: note it elsewhere, and hold it against the log later.
+        issues: What is wrong; empty when all is as it was sealed.
+    """
+
+    head: Head
+    issues: tuple[Issue, ...]
+
+
+async def verify(store: Store, anchor: Head | None = None) -> Verdict:
+    """Return whether the log is as it was sealed; `anchor` is a head that was noted earlier.
+
+    Without an anchor nothing tells whether the last change-sets were taken away, all together.
+    """
+    sealing = Sealing(store)
+    await sealing.catch_up()
+    issues: list[Issue] = []
+    async for issue in _issues(store, anchor):
+        issues.append(issue)
+        if len(issues) == MOST:
+            break
+    return Verdict(await sealing.head(), tuple(issues))
+
+
+async def _issues(store: Store, anchor: Head | None) -> AsyncIterator[Issue]:
+    head, met = Head(), anchor is None
+    reader = Reader(store.dialect)
+    while rows := await store.fetch(*_after(store, head.seq)):
+        sets = [reader.set_of(row) for row in rows]
+        changes = await changes_of(store, [one.id for one in sets])
+        for one in sets:
+            seq = one.seq or 0
+            if seq != head.seq + 1:
+                yield Issue(str(head.seq + 1), "audit_gap", f"Change-sets {head.seq + 1} to {seq - 1} are missing.")
+            elif one.hash != digest(head.hash, seq, one, changes.get(one.id, ())):
+                yield Issue(str(seq), "audit_changed", f"Change-set {one.id} is not as it was sealed.")
+            head = Head(seq, one.hash or "")
+            met = met or head == anchor
+    if not met and anchor is not None:
+        yield Issue(str(anchor.seq), "audit_anchor", "The log does not go through the anchor: its end was replaced.")
+    ((orphans,),) = await store.fetch(_ORPHANS)
+    if orphans:
+        yield Issue("xrm_change", "audit_orphans", f"{orphans} changes belong to no change-set.")
+
+
+def _after(store: Store, seq: int) -> tuple[str, list[object]]:
+    binder = Binder(store.dialect)
+    mark = binder.bind(seq, ColumnType("int"))
+    text = f'SELECT {SET_COLUMNS} FROM "xrm_changeset" s WHERE s."seq" > {mark} ORDER BY s."seq" LIMIT {CHUNK}'
+    return text, binder.params

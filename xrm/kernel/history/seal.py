@@ -1,0 +1,108 @@
+"""Sealing: change-sets get their number in the feed, and a hash that holds them and all before them in place.
+
+It is done after the commit, by one process at a time, for whatever is committed by then. So the numbers have no gaps,
+nothing appears before a number that was given already, however many write at once, and no writer waits for another.
+See docs/adr/0014-sealed-after-the-commit.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from xrm.kernel.history.rows import CHANGE_COLUMNS, SET_COLUMNS, ChangeRow, Reader, SetRow
+from xrm.kernel.store.schema import ColumnType
+from xrm.kernel.store.sql import Binder
+from xrm.kernel.store.store import Store
+from xrm.kernel.values import to_json
+
+CHUNK = 200  # change-sets sealed in one transaction
+START = "0" * 64
+_INT, _TEXT, _UUID = ColumnType("int"), ColumnType("text"), ColumnType("uuid")
+_WAITING = 'SELECT 1 FROM "xrm_changeset" WHERE "seq" IS NULL LIMIT 1'
+_HEAD = 'SELECT "seq", "hash" FROM "xrm_changeset" WHERE "seq" IS NOT NULL ORDER BY "seq" DESC LIMIT 1'
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The end of the chain: the last number that was given, and its hash. Kept elsewhere, it proves all before it."""
+
+    seq: int = 0
+    hash: str = START
+
+
+def digest(before: str, seq: int, of: SetRow, changes: Sequence[ChangeRow]) -> str:
+    """Return the hash of a change-set: SHA-256 over the one before, its number, its row and those of its changes.
+
+    The names of entities are not in it: they change when an entity is renamed. A record's id tells it for good.
+    """
+    told = [before, seq, *(to_json(getattr(of, name)) for name in _SET)]
+    rows = sorted(
+        ([to_json(getattr(change, name)) for name in _CHANGE] for change in changes),
+        key=lambda row: (row[0] is None, row[0] or 0, row[1]),
+    )
+    text = json.dumps([told, rows], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+_SET = tuple(n for n in SetRow.__dataclass_fields__ if n not in ("place", "seq", "hash"))
+_CHANGE = ("number", *(n for n in ChangeRow.__dataclass_fields__ if n not in ("number", "entity", "changeset")))
+
+
+class Sealing:
+    """Seals what is committed."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._reader = Reader(store.dialect)
+        mark = store.dialect.placeholder
+        self._update = (
+            f'UPDATE "xrm_changeset" SET "seq" = {mark(1, _INT)}, "hash" = {mark(2, _TEXT)}'
+            f' WHERE "id" = {mark(3, _UUID)}'
+        )
+        order = 's."place" NULLS FIRST, s."at", s."id"' if store.dialect.name == "postgresql" else "s.rowid"
+        self._next = f'SELECT {SET_COLUMNS} FROM "xrm_changeset" s WHERE s."seq" IS NULL ORDER BY {order} LIMIT {CHUNK}'
+
+    async def catch_up(self) -> int:
+        """Seal all that waits, chunk by chunk; return how many change-sets there were."""
+        sealed = 0
+        while await self._store.fetch(_WAITING):
+            sealed += await self._chunk()
+        return sealed
+
+    async def head(self) -> Head:
+        """Return the end of the chain."""
+        rows = await self._store.fetch(_HEAD)
+        return Head(rows[0][0], rows[0][1]) if rows else Head()
+
+    async def _chunk(self) -> int:
+        async with self._store.transaction():
+            await self._store.lock("xrm seal")
+            found = [self._reader.set_of(row) for row in await self._store.fetch(self._next)]
+            changes = await changes_of(self._store, [one.id for one in found])
+            head, rows = await self.head(), []
+            for one in found:
+                head = Head(head.seq + 1, digest(head.hash, head.seq + 1, one, changes.get(one.id, ())))
+                rows.append([head.seq, head.hash, self._store.dialect.encode(_UUID, one.id)])
+            if rows:
+                await self._store.execute_many(self._update, rows)
+        return len(found)
+
+
+async def changes_of(store: Store, sets: Sequence[UUID]) -> Mapping[UUID, list[ChangeRow]]:
+    """Return the changes of change-sets, in order."""
+    if not sets:
+        return {}
+    binder, reader = Binder(store.dialect), Reader(store.dialect)
+    marks = ", ".join(binder.bind(id, _UUID) for id in sets)
+    rows = await store.fetch(
+        f'SELECT {CHANGE_COLUMNS} FROM "xrm_change" c WHERE c."changeset" IN ({marks}) ORDER BY c."number", c."id"',
+        binder.params,
+    )
+    found: dict[UUID, list[ChangeRow]] = {}
+    for change in map(reader.change_of, rows):
+        found.setdefault(change.changeset, []).append(change)
+    return found
