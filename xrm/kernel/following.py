@@ -29,14 +29,20 @@ async def following(running: Running) -> AsyncIterator[None]:
     try:
         yield
     except Exception as error:
-        if not met_other_tables(error):
-            raise
-        await running.refresh()
-        if must_prepare_anew(error):
-            await running.store.tables_changed()
-        elif running.live.generation == before:
+        if not await _others(running, before, error):
             raise
         raise TablesChanged from None
+
+
+async def _others(running: Running, before: int, error: Exception) -> bool:
+    """Whether a statement begun on generation `before` met other tables; then the newest generation is in force."""
+    if not met_other_tables(error):
+        return False
+    await running.refresh()
+    if must_prepare_anew(error):
+        await running.store.tables_changed()
+        return True
+    return running.live.generation != before
 
 
 async def again(running: Running, work: Callable[[], Awaitable[T]]) -> T:
@@ -46,10 +52,13 @@ async def again(running: Running, work: Callable[[], Awaitable[T]]) -> T:
     """
     if running.store.in_transaction:
         return await work()
+    before = running.live.generation
     try:
-        async with following(running):
-            return await work()
+        return await work()
     except TablesChanged:
         pass
+    except Exception as error:
+        if not await _others(running, before, error):
+            raise
     async with following(running):
         return await work()

@@ -111,6 +111,9 @@ class Page:
     next: str | None = None
 
 
+Plain = tuple[tuple[str, Callable[[Any], Any]], ...]  # names of cells, and how they are shown
+
+
 @dataclass(frozen=True, slots=True)
 class Slot:
     """One value of an answer: its name, where in the row it stands, and how it is shown."""
@@ -145,26 +148,26 @@ class Selection:
     links: tuple[Field, ...] = ()  # relations to many, which are read by statements of their own
 
     @cached_property
-    def _shown(self) -> tuple[Callable[[Any], tuple[Any, ...]], tuple[str, ...], tuple[Slot, ...]]:
-        """What `record` needs, made once: the cells to take, their names, the slots not shown as they are stored."""
+    def _shown(self) -> tuple[Callable[[Any], tuple[Any, ...]], tuple[str, ...], Plain, tuple[Slot, ...]]:
+        """What `record` needs, made once: the cells to take, their names, how plain ones are shown, the other slots."""
         indexes = [slot.index for slot in self.slots]
         pick = itemgetter(*indexes) if len(indexes) > 1 else lambda row: (row[indexes[0]],)
-        changed = tuple(slot for slot in self.slots if slot.kind != "plain" or slot.show is not None)
-        return pick, tuple(slot.name for slot in self.slots), changed
+        names = tuple(slot.name for slot in self.slots)
+        plain = tuple((s.name, s.show) for s in self.slots if s.kind == "plain" and s.show is not None)
+        return pick, names, plain, tuple(slot for slot in self.slots if slot.kind != "plain")
 
     def record(self, row: Any) -> dict[str, Any]:
         """Return a row as the JSON-ready record. The hottest loop of a list: most cells are only put into place."""
-        pick, names, changed = self._shown
+        pick, names, plain, others = self._shown
         shown = dict(zip(names, pick(row), strict=True))
-        for slot in changed:
+        for name, show in plain:
+            if (value := shown[name]) is not None:
+                shown[name] = show(value)
+        for slot in others:
             if slot.parts:
                 shown[slot.name] = _compound(slot, row)
-                continue
-            value = shown[slot.name]
-            if value is not None:
-                if slot.show is not None:
-                    value = slot.show(value)
-                shown[slot.name] = value if slot.kind == "plain" else _labelled(slot, value, row[slot.label])
+            elif (value := shown[slot.name]) is not None:
+                shown[slot.name] = _labelled(slot, value if slot.show is None else slot.show(value), row[slot.label])
         for link in self.links:
             shown[link.name] = None
         for index, withheld in self.masks:

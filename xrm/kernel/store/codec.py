@@ -51,6 +51,8 @@ from xrm.kernel.store.schema import ColumnType
 
 Converter = Callable[[Any], Any]
 
+_UTC_LENGTH = len("2026-01-31T13:05:00.000000Z")
+
 
 # --- from the stored form; each takes None and gives None
 
@@ -135,7 +137,13 @@ def _shown(show: Converter) -> Converter:
 
 
 def _utc_text(value: datetime) -> str:
-    return value.isoformat(timespec="microseconds")[:26] + "Z"  # 26 characters to the last digit; the offset is UTC
+    text: str = msgspec.to_builtins(value)  # several times as fast as isoformat; it leaves out microseconds of zero
+    return text if len(text) == _UTC_LENGTH else text[:19] + ".000000Z"
+
+
+def _digits(value: Decimal) -> str:
+    text = str(value)  # several times as fast as a format; it writes an exponent where that is shorter
+    return f"{value:f}" if "E" in text else text
 
 
 def _quoted(text: str) -> str:
@@ -301,7 +309,7 @@ _POSTGRES_STORE: Mapping[str, Converter] = MappingProxyType(
 _POSTGRES_READ: Mapping[str, Converter] = MappingProxyType({"json": _read_json, "texts": _shown(tuple)})
 _POSTGRES_SHOW: Mapping[str, Converter] = MappingProxyType(
     {
-        "decimal": "{:f}".format,
+        "decimal": _digits,
         "date": date.isoformat,
         "time": time.isoformat,
         "datetime": _utc_text,
