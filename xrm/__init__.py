@@ -8,6 +8,8 @@ from xrm.errors import Conflict, Forbidden, Invalid, Issue, Malformed, NotFound,
 from xrm.kernel.change import SYSTEM, Actor, Change
 from xrm.kernel.fieldtypes.base import FieldType, Parsing, Part, Refused
 from xrm.kernel.hooks import Action, Command, Context, Handlers, Importer, ImportReport, hookimpl
+from xrm.kernel.jobs.kind import Hopeless, JobKind, Later, NewJob
+from xrm.kernel.jobs.run import JobRun
 from xrm.kernel.store.schema import ColumnType
 from xrm.kernel.values import Lookup, Money, Ref
 from xrm.metadata.model import Choice, Field
@@ -29,13 +31,18 @@ __all__ = [
     "FieldType",
     "Forbidden",
     "Handlers",
+    "Hopeless",
     "ImportReport",
     "Importer",
     "Invalid",
     "Issue",
+    "JobKind",
+    "JobRun",
+    "Later",
     "Lookup",
     "Malformed",
     "Money",
+    "NewJob",
     "NotFound",
     "Parsing",
     "Part",

@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from xrm import __version__, cli_doctor
+from xrm import __version__, cli_doctor, cli_work
 from xrm import cli_past as past
 from xrm.builtin.transfer.layout import WRITTEN
 from xrm.errors import XrmError
@@ -284,6 +284,7 @@ def _serve_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", help="address to listen on")
     parser.add_argument("--port", type=int, help="port to listen on")
     parser.add_argument("--no-studio", action="store_true", help="leave the studio out")
+    parser.add_argument("--no-jobs", action="store_true", help="leave jobs to `xrm work`")
 
 
 def serve(args: argparse.Namespace, settings: Settings) -> int:
@@ -296,7 +297,8 @@ def serve(args: argparse.Namespace, settings: Settings) -> int:
     settings = dataclasses.replace(settings, **{n: v for n, v in given.items() if v})
     studio = None if getattr(args, "no_studio", False) else STUDIO
     try:
-        return run(settings, studio, lambda text: print(text, flush=True))
+        jobs = 0 if getattr(args, "no_jobs", False) else settings.jobs_at_once
+        return run(settings, studio, lambda text: print(text, flush=True), jobs)
     except XrmError as error:
         show_error(error)
         return 1
@@ -469,6 +471,7 @@ _COMMANDS: tuple[tuple[str, str, Callable[[argparse.ArgumentParser], None], Any]
     ("explain", "say which layer and line set a property", _explain_arguments, explain),
     ("serve", "serve the site over HTTP", _serve_arguments, serve),
     ("user", "add and invite users, set passwords, make API keys", _user_arguments, user),
+    *cli_work.COMMANDS,
     ("import", "import records from a CSV or JSON file", _import_arguments, import_),
     ("export", "export records to a CSV, XLSX, JSON, Parquet, vCard or calendar file", _export_arguments, export),
     ("new", "create a new site", _new_arguments, new),

@@ -38,20 +38,21 @@ def create_app(site: Site, studio: Path | None = None) -> Any:
     return app if studio is None else with_studio(app, site, studio)
 
 
-def run(settings: Settings, studio: Path | None, announce: Callable[[str], None]) -> int:
+def run(settings: Settings, studio: Path | None, announce: Callable[[str], None], jobs: int) -> int:
     """Serve the site until Ctrl-C or SIGTERM; return the exit code.
 
     Args:
         settings: How to serve it.
         studio: Folder of the studio; None leaves it out.
         announce: Told the address once the site listens.
+        jobs: Jobs it runs at the same time; 0 leaves them to `xrm work`.
 
     Raises:
         Unavailable: the database cannot be reached, or the platform's own tables in it are of an earlier version.
         ModelError: there is no model in force yet, and the definitions are not valid.
     """
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    return _run(_serve(settings, studio, announce))
+    return _run(_serve(settings, studio, announce, jobs))
 
 
 def _run(main: Coroutine[Any, Any, int]) -> int:
@@ -63,10 +64,12 @@ def _run(main: Coroutine[Any, Any, int]) -> int:
     return uvloop.run(main)
 
 
-async def _serve(settings: Settings, studio: Path | None, announce: Callable[[str], None]) -> int:
+async def _serve(settings: Settings, studio: Path | None, announce: Callable[[str], None], jobs: int) -> int:
     async with open_site(settings) as site:
         await _ensure_model(site)
         site.kernel.watch()
+        if jobs:
+            site.kernel.jobs.start(jobs)
         config = uvicorn.Config(
             create_app(site, studio),
             settings.host,

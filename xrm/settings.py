@@ -108,6 +108,9 @@ class Settings:
     )
     outbound_seconds: float = field(default=10.0, metadata={"help": "Longest time another server may take, seconds."})
     outbound_bytes: int = field(default=1_000_000, metadata={"help": "Largest answer of another server, bytes."})
+    jobs_at_once: int = field(
+        default=4, metadata={"help": "Jobs that one process runs at the same time; see docs/guide/operating.md."}
+    )
     log_level: str = field(default="info", metadata={"help": "debug, info, warning or error."})
 
     @property

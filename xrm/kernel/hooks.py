@@ -17,9 +17,11 @@ from uuid import UUID
 import pluggy
 
 from xrm.kernel.change import Actor, Change
+from xrm.kernel.jobs.kind import NewJob
 
 if TYPE_CHECKING:
     from xrm.kernel.fieldtypes.base import FieldType
+    from xrm.kernel.jobs.kind import JobKind
     from xrm.kernel.kernel import Kernel
     from xrm.kernel.records import Bound
     from xrm.metadata.model import Field, Model
@@ -38,6 +40,7 @@ class Context:
         model: The model in force.
         records: The records door bound to the actor and the running transaction.
         system: The same door for the system's actor: for what must happen whoever acts; shows in the history.
+        enqueue: Asks for a job (`NewJob`) in the running act: it begins after the commit, or never.
         site: Settings a plugin may know: `currency` and the plugin's own settings.
     """
 
@@ -46,6 +49,7 @@ class Context:
     model: Model
     records: Bound
     system: Bound
+    enqueue: Callable[[NewJob], Awaitable[UUID]]
     site: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -193,3 +197,7 @@ class Specs:
     @hookspec
     def importers(self) -> Sequence[Importer]:  # type: ignore[empty-body]  # a hookspec has no body
         """Return importers of foreign formats. Called at each reload."""
+
+    @hookspec
+    def jobs(self) -> Sequence[JobKind]:  # type: ignore[empty-body]  # a hookspec has no body
+        """Return kinds of jobs: work for later that survives a crash. Called at each reload."""

@@ -11,11 +11,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from uuid import UUID
 
 from xrm.errors import Issue, ModelError, NotFound, Unavailable, XrmError
 from xrm.kernel.buttons import unknown_actions
 from xrm.kernel.change import Actor
-from xrm.kernel.computed.background import work
+from xrm.kernel.computed.background import RENEW
 from xrm.kernel.conditions import condition
 from xrm.kernel.expression import ExpressionError, types
 from xrm.kernel.expression import compile as compile_expression
@@ -25,6 +26,8 @@ from xrm.kernel.files.content import Files
 from xrm.kernel.history.bell import Bell
 from xrm.kernel.history.feed import Feed
 from xrm.kernel.hooks import Handlers
+from xrm.kernel.jobs.jobs import Jobs
+from xrm.kernel.jobs.kind import NewJob
 from xrm.kernel.live import Live, present
 from xrm.kernel.migration import apply as applying
 from xrm.kernel.migration import journal
@@ -82,6 +85,7 @@ class Kernel:
         bell: Rung when an act was committed in this process.
         lacking: Which of the platform's own tables are those of an earlier version; then no model is in force.
         outbound: How other servers are asked.
+        jobs: Work for later.
     """
 
     def __init__(self, settings: Settings, store: Store, plugins: Plugins, clock: Callable[[], datetime]) -> None:
@@ -91,6 +95,7 @@ class Kernel:
         self.records = Records(self)
         self.outbound = Outbound(settings)
         self.feed = Feed(self)
+        self.jobs = Jobs(self, (RENEW,))
         self.vault = Vault(settings.secret_key, settings.key_file)
         self._live: Live | None = None
         self._coming: Live | None = None
@@ -119,7 +124,8 @@ class Kernel:
         return kernel
 
     async def close(self) -> None:
-        """Stop watching and close the database."""
+        """Stop what runs in the background and close the database."""
+        await self.jobs.stop()
         if self._watching is not None:
             self._watching.cancel()
             await asyncio.gather(self._watching, return_exceptions=True)
@@ -366,16 +372,22 @@ class Kernel:
             await self.catch_up()
             if self._live is not None:
                 await self.feed.sealing.catch_up()
+            self.jobs.wake()
         except XrmError as error:
             log.warning("The model in force could not be looked up: %s", error)
             await asyncio.sleep(WATCH_SECONDS)
 
+    async def enqueue(self, job: NewJob) -> UUID:
+        """Ask for a job in the act that is open, or at once; return its id.
+
+        Raises:
+            KeyError: there is no such kind.
+        """
+        return await self.jobs.enqueue(job)
+
     async def catch_up(self) -> int:
-        """Compute what waits in the background, chunk by chunk; return how many chunks there were."""
-        chunks = 0
-        while self._live is not None and await work(self.store, self._live, self.clock()):
-            chunks += 1
-        return chunks
+        """Do all jobs that are due, here and now; return how many."""
+        return await self.jobs.work_off()
 
     def _make_live(self, generation: InForce, model: Model) -> Live:
         handlers = Handlers()

@@ -12,6 +12,7 @@ from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from types import MappingProxyType
 from typing import Any, Protocol
+from uuid import UUID
 
 from xrm.errors import Issue, ModelError
 from xrm.kernel.buttons import Offer, offers
@@ -21,6 +22,7 @@ from xrm.kernel.expression import compile as compile_expression
 from xrm.kernel.files.content import Files
 from xrm.kernel.history.bell import Bell
 from xrm.kernel.hooks import Action, Handlers
+from xrm.kernel.jobs.kind import NewJob
 from xrm.kernel.paths import OwnScope, RecordScope, type_of
 from xrm.kernel.policy import Policy, label_fields
 from xrm.kernel.rows import RowStatements
@@ -54,6 +56,9 @@ class Running(Protocol):
 
     def clock(self) -> datetime:
         """Return the current time, aware, UTC."""
+
+    async def enqueue(self, job: NewJob) -> UUID:
+        """Ask for a job in the act that is open; return its id."""
 
     async def refresh(self) -> None:
         """Put the newest generation in force, if it is not yet."""

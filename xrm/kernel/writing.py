@@ -346,6 +346,7 @@ class Writing:
             model=live.model,
             records=self._bound(actor),
             system=self._bound(SYSTEM),
+            enqueue=self._running.enqueue,
             site={"currency": live.parsing.currency},
         )
 

@@ -63,6 +63,7 @@ class SqliteStore(Store):
         self._readers: list[ConnectionThread] = []
         self._free: asyncio.LifoQueue[ConnectionThread] = asyncio.LifoQueue()
         self._turn = asyncio.Lock()
+        self._listeners: list[asyncio.Event] = []  # of this process
         self._current: Current[_Transaction | _Savepoint] = Current()
 
     def __repr__(self) -> str:
@@ -146,18 +147,31 @@ class SqliteStore(Store):
         """Do nothing: SQLite prepares anew by itself."""
 
     async def announce(self) -> None:
-        """Do nothing: SQLite counts the commits of other connections, see `listen`."""
+        """Tell this process with the commit; others see that there was one, see `listen`."""
+        transaction = self._current.get()
+        if transaction is None:
+            self._tell()
+        else:
+            transaction.root.announces = True
+
+    def _tell(self) -> None:
+        for heard in self._listeners:
+            heard.set()
 
     async def listen(self, heard: asyncio.Event) -> None:
         """Look again and again (microseconds) whether another process committed; see `Store.listen`."""
         known = None
-        while self._writer is not None:
-            with contextlib.suppress(Unavailable):
-                ((version,),) = await self._writer.run(work.fetch, "PRAGMA data_version", ())
-                if known not in (None, version):
-                    heard.set()
-                known = version
-            await asyncio.sleep(_LISTEN_EVERY)
+        self._listeners.append(heard)
+        try:
+            while self._writer is not None:
+                with contextlib.suppress(Unavailable):
+                    ((version,),) = await self._writer.run(work.fetch, "PRAGMA data_version", ())
+                    if known not in (None, version):
+                        heard.set()
+                    known = version
+                await asyncio.sleep(_LISTEN_EVERY)
+        finally:
+            self._listeners.remove(heard)
 
     @property
     def in_transaction(self) -> bool:
@@ -223,6 +237,8 @@ class SqliteStore(Store):
                 raise
             else:
                 await transaction.end(commit)
+                if transaction.announces:
+                    self._tell()
             finally:
                 self._current.set(None)
 
@@ -247,7 +263,7 @@ class _Transaction:
 
     def __init__(self, writer: ConnectionThread, begin: Begin) -> None:
         self._writer, self._begin, self._begun = writer, begin, False
-        self.closed = False
+        self.closed = self.announces = False
         self.names = count(1)  # of its savepoints
 
     @property

@@ -134,11 +134,11 @@ class Store(ABC):
 
     @abstractmethod
     async def announce(self) -> None:
-        """Tell the other processes, once the open transaction is committed, that there is something new to look at."""
+        """Tell all processes, once the open transaction is committed, that there is something new to look at."""
 
     @abstractmethod
     async def listen(self, heard: asyncio.Event) -> None:
-        """Set `heard` whenever another process may have announced something, until cancelled.
+        """Set `heard` whenever a process may have announced something, this one included, until cancelled.
 
         What is announced while the database is away may go unheard: look now and then as well.
         """

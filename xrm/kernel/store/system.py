@@ -107,12 +107,35 @@ TABLES = (
         },
     ),
     _table(
-        "xrm_recompute",
-        {  # kept computed values that wait to be computed anew
-            "entity": _key("entity", TEXT),
-            "cursor": _needed("cursor", UUID),  # records up to this id are done
-            "asked_at": _needed("asked_at", DATETIME),
+        "xrm_job",
+        {  # work for later; see kernel/jobs
+            "id": _key("id", UUID),
+            "kind": _needed("kind", TEXT),
+            "payload": _needed("payload", JSON),
+            "state": _needed("state", TEXT),  # waiting | running | done | failed | cancelled
+            "priority": _needed("priority", INT),
+            "run_at": _needed("run_at", DATETIME),  # not before
+            "attempts": _needed("attempts", INT),
+            "fence": _needed("fence", INT),  # counts its holders: an earlier one can write no more
+            "lease_until": DATETIME,
+            "runner": TEXT,  # the process that holds it
+            "unique_key": TEXT,  # at most one such waits
+            "serial_key": TEXT,  # at most one such runs, in order of the ids
+            "actor": UUID,  # the user who asked for it; null = the system
+            "memory": _needed("memory", JSON),  # {step: result} of what it did
+            "done": _needed("done", INT),
+            "total": _needed("total", INT),  # 0 = not known
+            "note": TEXT,
+            "error": TEXT,  # of the last attempt
+            "created_at": _needed("created_at", DATETIME),
+            "finished_at": DATETIME,
         },
+        (
+            Index("ix_state", ("state", "run_at")),
+            Index("ix_serial", ("serial_key", "state")),
+            Index("ix_kind", ("kind", "state")),
+            Index("uq_unique", ("unique_key",), unique=True),
+        ),
     ),
     _table(
         "xrm_credential",
