@@ -1,6 +1,6 @@
 # Everything here also works without make: each target is the command or two below it.
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check fix docs bench bench-model fuzz crash lock wheel clean setup-run setup-check setup-test
+.PHONY: help demo serve test check fix docs bench bench-model fuzz crash load lock wheel clean setup-run setup-check setup-test
 
 # The first Python 3.11+ found; `make PYTHON=/path/to/python demo` takes another.
 PYTHON ?= $(shell for name in python3 python3.11 python3.12 python3.13 python3.14 python; do \
@@ -40,6 +40,10 @@ fuzz: setup-test ## Compare random expressions in memory, SQLite and PostgreSQL,
 crash: setup-test ## Kill and race changes of the model, and go there and back, many times (N=100)
 	XRM_CRASH_ROUNDS=$(or $(N),100) XRM_RACE_ROUNDS=200 XRM_BACK_ROUNDS=$(or $(N),100) $(BIN)/pytest -q \
 		tests/stories/test_an_apply_is_killed.py tests/kernel/migration/test_apply_races.py tests/kernel/migration/test_there_and_back.py
+
+load: setup-test ## Publish models while two processes serve, on many records; tells how long it took (N=5 ROWS=100000)
+	XRM_LOAD_ROUNDS=$(or $(N),5) XRM_LOAD_ROWS=$(or $(ROWS),100000) $(BIN)/pytest -q \
+		tests/stories/test_publishing_under_load.py
 
 bench: setup-test ## Measure requests against a hand-written limit on the same database
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from pathlib import Path
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from xrm.kernel.change import SYSTEM
 from xrm.kernel.kernel import Kernel
 from xrm.kernel.query import Query
 from xrm.kernel.records import Bound
+from xrm.kernel.totals import Totals
 from xrm.testing import TestSite, make_site
 
 DEAL = """
@@ -31,6 +33,7 @@ RENAMED = DEAL.replace("  code: text", "  mark: {type: text, was: code}")
 DROPPED = DEAL.replace("  code: text", "  code: {type: text, removed: true}")
 RETYPED = DEAL.replace("  code: text", "  code: integer")
 REQUIRED = DEAL.replace("  code: text", "  code: {type: text, required: true, backfill: old}")
+RESCALED = DEAL.replace("scale: 2", "scale: 4")
 CHANCE = DEAL.replace("entity: deal", "entity: chance\nwas: deal")
 
 
@@ -105,6 +108,52 @@ async def test_a_value_of_the_former_type_is_judged_by_the_new_one(site: TestSit
     with pytest.raises(Invalid):
         await other.create("deal", {"name": "Saw", "code": "seven"})
     assert (await other.create("deal", {"name": "Saw", "code": 7}))["code"] == 7
+
+
+async def test_a_process_that_has_not_noticed_misreads_no_number(site: TestSite, other: Bound) -> None:
+    id = (await other.create("deal", {"name": "Lathe", "amount": "12.50"}))["id"]
+    await site.apply({"entities/deal.yaml": RESCALED})
+    assert Decimal((await other.get("deal", id))["amount"]) == Decimal("12.5")
+    await site.apply({"entities/deal.yaml": RESCALED.replace("scale: 4", "scale: 3")})
+    assert [Decimal(r["amount"]) for r in (await other.list("deal", "amount == 12.5")).records] == [Decimal("12.5")]
+    await site.apply({"entities/deal.yaml": RESCALED})
+    assert (await other.count("deal", "amount == 12.5")).value == 1
+    await site.apply({"entities/deal.yaml": RESCALED.replace("scale: 4", "scale: 3")})
+    totals = await other.aggregate("deal", Totals(values=("sum(amount)",)))
+    assert Decimal(totals[0]["sum(amount)"]) == Decimal("12.5")
+
+
+async def test_a_process_that_has_not_noticed_writes_no_number_wrongly(site: TestSite, other: Bound) -> None:
+    id = (await other.create("deal", {"name": "Lathe", "amount": "12.50"}))["id"]
+    await site.apply({"entities/deal.yaml": RESCALED})
+    made = await other.create("deal", {"name": "Saw", "amount": "3.5"})
+    await site.apply({"entities/deal.yaml": RESCALED.replace("scale: 4", "scale: 3")})
+    await other.update("deal", id, {"name": "Drill"})
+    await site.apply({"entities/deal.yaml": RESCALED})
+    await other.update("deal", id, {"amount": "7.25"})
+    amounts = {r["id"]: Decimal(r["amount"]) for r in (await site.system.list("deal")).records}
+    assert amounts == {id: Decimal("7.25"), made["id"]: Decimal("3.5")}
+    assert len(await other.door.history(SYSTEM, "deal", UUID(id))) == 3
+
+
+async def test_a_choice_that_went_is_not_written_by_a_process_that_has_not_noticed(
+    site: TestSite, other: Bound
+) -> None:
+    sized = DEAL + "  size: {type: choice, choices: [%s]}\n"
+    await site.apply({"entities/deal.yaml": sized % "small, big"})
+    assert await other.create("deal", {"name": "Saw", "size": "small"})
+    await site.apply({"entities/deal.yaml": sized % "small, {name: large, was: big}"})
+    with pytest.raises(Invalid):
+        await other.create("deal", {"name": "Lathe", "size": "big"})
+
+
+async def test_what_is_new_is_known_at_once(site: TestSite, other: Bound) -> None:
+    await site.apply({"entities/deal.yaml": DEAL + "  note: text\n", "entities/new.yaml": DEAL.replace("deal", "new")})
+    assert (await other.create("deal", {"name": "Saw", "note": "sharp"}))["note"] == "sharp"
+    await site.apply({"entities/newer.yaml": DEAL.replace("deal", "newer")})
+    assert (await other.list("newer")).records == []
+    with pytest.raises(NotFound):
+        await other.list("never")
 
 
 async def test_a_field_that_became_required_is_asked_for(site: TestSite, other: Bound) -> None:

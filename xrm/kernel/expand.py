@@ -14,12 +14,13 @@ from xrm.errors import Invalid, Issue, TooExpensive
 from xrm.kernel import query as q
 from xrm.kernel.change import Actor
 from xrm.kernel.links import LinkReading
-from xrm.kernel.live import Live, Running
+from xrm.kernel.live import Live, Running, check_generation
 from xrm.kernel.paths import inverse
 from xrm.kernel.policy import roles_key, visibility
 from xrm.kernel.query import Expand, Query, Selection, Selector
 from xrm.kernel.store.schema import ColumnType
 from xrm.kernel.store.sql import Binder, Var, quote
+from xrm.kernel.store.system import IN_FORCE
 from xrm.kernel.visible import linking
 from xrm.metadata.model import Entity, Field, Inverse
 
@@ -202,7 +203,9 @@ class Expanding:
     async def _fetch(self, live: Live, actor: Actor, selection: Selection, values: Mapping[str, Any]) -> Sequence[Any]:
         known = {**q.variables(actor, self._running.clock()), **values}
         statement = selection.statement
-        return await self._running.store.fetch(statement.text, statement.arguments(live.dialect, known))
+        rows = await self._running.store.fetch(statement.text, statement.arguments(live.dialect, known))
+        check_generation(live, rows)
+        return rows
 
 
 class Budget:
@@ -294,7 +297,7 @@ def _list_selection(live: Live, actor: Actor, entity: Entity, end: Inverse, one:
     joins = "".join(f" {join}" for join in selector.joins)
     inner = f"SELECT {columns} FROM {quote(other.name)} t{joins} WHERE {' AND '.join(where)}"
     limit = binder.bind(Var("limit", q.INT), q.INT)
-    text = f"SELECT {', '.join(names)} FROM ({inner}) q WHERE c{place} <= {limit} ORDER BY c{place}"
+    text = f"SELECT {', '.join(names)}, {IN_FORCE} FROM ({inner}) q WHERE c{place} <= {limit} ORDER BY c{place}"
     links = tuple(selector.links.values())
     return _Lists(Selection(binder.statement(text), slots, masks=masks, links=links), near)
 

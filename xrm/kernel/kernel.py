@@ -341,6 +341,10 @@ class Kernel:
         number = await journal.generation_number(self.store)
         if number == 0 or (self._live is not None and self._live.generation == number):
             return
+        coming = self._coming
+        if coming is not None and coming.generation == number:  # applied by this process a moment ago
+            self._live = coming
+            return
         newest = await journal.in_force(self.store)
         self.lacking = newest.lacking if newest else ()
         if newest is not None and not self.lacking:

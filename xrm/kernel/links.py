@@ -9,11 +9,12 @@ from uuid import UUID
 
 from xrm.kernel import query as q
 from xrm.kernel.change import Actor
-from xrm.kernel.live import Live, Running
+from xrm.kernel.live import Live, Running, check_generation
 from xrm.kernel.policy import roles_key
 from xrm.kernel.query import Selection, Selector
 from xrm.kernel.store.schema import ColumnType
 from xrm.kernel.store.sql import Statement, Var, quote
+from xrm.kernel.store.system import IN_FORCE
 from xrm.kernel.values import MAX_LINKS
 from xrm.kernel.visible import linking
 from xrm.metadata.model import Entity, Field, Link
@@ -64,6 +65,7 @@ class LinkReading:
         known = {**q.variables(actor, self._running.clock()), **{f"near.{n}": id for n, id in enumerate(padded)}}
         statement = made.selection.statement
         rows = await self._running.store.fetch(statement.text, statement.arguments(live.dialect, known))
+        check_generation(live, rows)
         found: dict[str, list[dict[str, Any]]] = {}
         for row in rows:
             record = made.selection.record(row)
@@ -101,4 +103,5 @@ def _numbered(selector: Selector, where: list[str]) -> Statement:
     joins = "".join(f" {join}" for join in selector.joins)
     last = f"c{len(selector.selected) - 1}"
     inner = f"SELECT {columns} FROM {quote(selector.entity.name)} t{joins} WHERE {' AND '.join(where)}"
-    return selector.binder.statement(f"SELECT {names} FROM ({inner}) q WHERE {last} <= {MAX_LINKS} ORDER BY {last}")
+    text = f"SELECT {names}, {IN_FORCE} FROM ({inner}) q WHERE {last} <= {MAX_LINKS} ORDER BY {last}"
+    return selector.binder.statement(text)

@@ -28,6 +28,7 @@ from xrm.kernel.policy import Policy, label_fields
 from xrm.kernel.rows import RowStatements
 from xrm.kernel.rules import CompiledCheck
 from xrm.kernel.store.codec import Dialect
+from xrm.kernel.store.errors import OtherGeneration
 from xrm.kernel.store.store import Store
 from xrm.kernel.values import Parsing
 from xrm.metadata.computed import listed
@@ -200,6 +201,16 @@ class Live:
             rows=RowStatements(entity, self.dialect),
             label_fields=label_fields(entity),
         )
+
+
+def check_generation(live: Live, rows: Sequence[Sequence[Any]]) -> None:
+    """See that rows, whose last column tells the generation in force, are of tables as `live` knows them.
+
+    Raises:
+        OtherGeneration: they are not, so that values would be misread.
+    """
+    if rows and rows[0][-1] != live.generation:
+        raise OtherGeneration
 
 
 def _when_read(model: Model, entity: Entity, field: Field) -> Expression | None:

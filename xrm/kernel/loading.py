@@ -10,10 +10,11 @@ from xrm.errors import Forbidden, NotFound
 from xrm.kernel import query as q
 from xrm.kernel.acts import Act
 from xrm.kernel.change import Actor, Change
-from xrm.kernel.live import Live, Running
+from xrm.kernel.live import Live, Running, check_generation
 from xrm.kernel.policy import Access, Rule, roles_key
 from xrm.kernel.reading import ID, UUID_TYPE, Reading, demand
 from xrm.kernel.store.sql import Binder, Statement, quote
+from xrm.kernel.store.system import IN_FORCE
 from xrm.kernel.visible import Visible
 
 
@@ -51,6 +52,7 @@ class Loading:
         rows = await self._running.store.fetch(statement.text, statement.arguments(live.dialect, known))
         if not rows:
             raise NotFound(f"There is no {reading.entity.title} with this id.")
+        check_generation(live, rows)
         holding = tuple(rule for rule, held in zip(access.rules, rows[0], strict=False) if held)
         if not holding:
             raise Forbidden(f"You may not {action.removeprefix('run:')} this {reading.entity.title}.")
@@ -83,7 +85,9 @@ def _load_statement(live: Live, actor: Actor, reading: Access, access: Access) -
         where.append(rows)
     lock = " FOR UPDATE OF t" if live.dialect.name == "postgresql" else ""
     columns = live.entities[entity.name].rows.selection("t")
-    return binder.statement(f"SELECT {flags}, {columns} FROM {quote(entity.name)} t WHERE {' AND '.join(where)}{lock}")
+    return binder.statement(
+        f"SELECT {flags}, {columns}, {IN_FORCE} FROM {quote(entity.name)} t WHERE {' AND '.join(where)}{lock}"
+    )
 
 
 def _row_statement(live: Live, actor: Actor, access: Access) -> Statement:

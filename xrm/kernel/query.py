@@ -27,6 +27,7 @@ from xrm.kernel.policy import Access, Rule, visibility
 from xrm.kernel.store.folding import fold
 from xrm.kernel.store.schema import ColumnType
 from xrm.kernel.store.sql import Binder, Statement, Var, quote
+from xrm.kernel.store.system import IN_FORCE
 from xrm.kernel.values import TYPES, Part, revealing
 from xrm.kernel.values import parts as field_parts
 from xrm.kernel.visible import ReadableScope, Visible, readable
@@ -405,11 +406,11 @@ class Selector:
         return Key(path.kind, self.select(sql), descending, nullable), sql
 
     def statement(self, where: list[str], tail: str) -> Statement:
-        """Return the finished statement over the entity's table."""
+        """Return the finished statement over the entity's table; the last column tells the generation in force."""
         joins = (" " + " ".join(self.joins)) if self.joins else ""
         source = f"{quote(self.entity.name)} t{joins}"
         return self.binder.statement(
-            f"SELECT {', '.join(self.selected)} FROM {source} WHERE {' AND '.join(where)}{tail}"
+            f"SELECT {', '.join(self.selected)}, {IN_FORCE} FROM {source} WHERE {' AND '.join(where)}{tail}"
         )
 
 

@@ -16,11 +16,13 @@ from xrm.kernel.change import Actor
 from xrm.kernel.cursor import read_cursor, write_cursor
 from xrm.kernel.expand import Expanding, own_names
 from xrm.kernel.links import LinkReading
-from xrm.kernel.live import Live, Running
+from xrm.kernel.live import Live, Running, check_generation
+from xrm.kernel.migration.journal import generation_number
 from xrm.kernel.policy import Access, roles_key, visibility
 from xrm.kernel.query import Count, Expand, Page, Query, Selection, Selector
 from xrm.kernel.store.schema import ColumnType
 from xrm.kernel.store.sql import Binder, Statement, Var, quote
+from xrm.kernel.store.system import IN_FORCE
 from xrm.kernel.totals import Totals, totals_selection
 from xrm.kernel.values import Lookup
 from xrm.kernel.visible import Visible
@@ -65,7 +67,7 @@ class Reading:
         selection: Selection = live.cached(
             ("get", entity, roles_key(actor), fields), lambda: _get_selection(live, actor, access, fields)
         )
-        rows = await self._fetch(live, actor, selection.statement, {"id": id})
+        rows = await self._rows(live, actor, selection.statement, {"id": id})
         if not rows:
             raise NotFound(f"There is no {access.entity.title} with this id.")
         records: builtins.list[dict[str, Any]] = [selection.record(rows[0])]
@@ -120,7 +122,7 @@ class Reading:
         nulls = tuple(v is None for v in cursor)
         key = ("list", action, entity, roles_key(actor), query.filter, query.sort, query.fields, len(words), nulls)
         selection = live.cached(key, lambda: _list_selection(live, actor, access, granted, query, len(words), nulls))
-        rows = await self._fetch(
+        rows = await self._rows(
             live,
             actor,
             selection.statement,
@@ -148,7 +150,7 @@ class Reading:
         words = q.search_words(query.search)
         key = ("count", action, entity, roles_key(actor), query.filter, len(words))
         statement = live.cached(key, lambda: _count_statement(live, actor, access, granted, query, len(words)))
-        rows = await self._fetch(
+        rows = await self._rows(
             live, actor, statement, {f"word.{n}": f"%{live.dialect.like_escape(w)}%" for n, w in enumerate(words)}
         )
         found = int(rows[0][0])
@@ -161,7 +163,7 @@ class Reading:
         words = q.search_words(totals.search)
         key = ("totals", entity, roles_key(actor), totals.group, totals.values, totals.filter, totals.limit, len(words))
         selection = live.cached(key, lambda: totals_selection(Selector(live, actor, access), totals, len(words)))
-        rows = await self._fetch(
+        rows = await self._rows(
             live,
             actor,
             selection.statement,
@@ -215,6 +217,16 @@ class Reading:
     async def _fetch(self, live: Live, actor: Actor, statement: Statement, values: Mapping[str, Any]) -> Sequence[Any]:
         known = {**q.variables(actor, self._running.clock()), **values}
         return await self._running.store.fetch(statement.text, statement.arguments(live.dialect, known))
+
+    async def _rows(self, live: Live, actor: Actor, statement: Statement, values: Mapping[str, Any]) -> Sequence[Any]:
+        """Return the rows of a statement whose last column tells the generation in force.
+
+        Raises:
+            OtherGeneration: it is not the one that the statement was made for, so that values would be misread.
+        """
+        rows = await self._fetch(live, actor, statement, values)
+        check_generation(live, rows or [(await generation_number(self._running.store),)])
+        return rows
 
     async def _pointers(
         self, live: Live, actor: Actor, selection: Selection, records: builtins.list[dict[str, Any]]
@@ -304,7 +316,7 @@ def _count_statement(live: Live, actor: Actor, access: Access, granted: Access, 
     selector = Selector(live, actor, access)
     where = " AND ".join(_conditions(selector, granted, query, words))
     inner = f"SELECT 1 FROM {quote(access.entity.name)} t WHERE {where} LIMIT {q.MAX_COUNT + 1}"
-    return selector.binder.statement(f"SELECT count(*) FROM ({inner}) counted")
+    return selector.binder.statement(f"SELECT count(*), {IN_FORCE} FROM ({inner}) counted")
 
 
 def _labels_statement(live: Live, actor: Actor, access: Access, size: int) -> Statement:

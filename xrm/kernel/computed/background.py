@@ -14,6 +14,8 @@ from uuid import UUID
 
 from xrm.kernel.jobs.kind import JobKind, NewJob
 from xrm.kernel.jobs.table import JobTable
+from xrm.kernel.migration.journal import generation_number
+from xrm.kernel.store.errors import OtherGeneration
 from xrm.kernel.store.store import Store
 
 if TYPE_CHECKING:
@@ -49,6 +51,7 @@ async def _chunk(run: JobRun, entity: str) -> bool:
     """Do one chunk; return whether there may be more."""
     from xrm.kernel.recompute import renew_chunk  # noqa: PLC0415 - it is made of this room, too
 
+    await run.kernel.refresh()
     live, store = run.kernel.live, run.kernel.store
     if entity not in live.entities:
         return False
@@ -63,6 +66,8 @@ async def _chunk(run: JobRun, entity: str) -> bool:
         await run.remember(_COUNT, count)
         if chunk.last is not None:
             await run.remember(_CURSOR, str(chunk.last))
+        if await generation_number(store) != live.generation:  # the values are those of a former model
+            raise OtherGeneration
     return chunk.last is not None
 
 

@@ -12,9 +12,11 @@ from typing import Any
 
 from xrm.kernel.change import Actor, Change, ChangeSet, uuid7
 from xrm.kernel.store.codec import Dialect
-from xrm.kernel.store.schema import Table
+from xrm.kernel.store.errors import OtherGeneration
+from xrm.kernel.store.schema import Column, ColumnType, Table
 from xrm.kernel.store.sql import quote
 from xrm.kernel.store.store import Store
+from xrm.kernel.store.system import IN_FORCE
 from xrm.kernel.store.system import SYSTEM as TABLES
 from xrm.kernel.values import to_json
 
@@ -34,6 +36,7 @@ DERIVED = frozenset(
     }
 )
 Bound = tuple[str, list[Any]]
+_INT = ColumnType("int")
 _SEALED = frozenset({"seq", "hash"})  # of a change-set, once it is sealed
 _PLACE = "(pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint"  # SQLite has one writer: its rows are in order
 
@@ -101,17 +104,19 @@ class LogStatements:
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
-        self._changeset = self._text(TABLES.tables["xrm_changeset"])
+        changeset = TABLES.tables["xrm_changeset"]
+        last = dialect.placeholder(1 + len([c for c in changeset.columns if _given(c)]), _INT)
+        self._changeset = f"{self._text(changeset)} WHERE {IN_FORCE} = {last}"
         self._change = self._text(TABLES.tables["xrm_change"])
 
     def _text(self, table: Table) -> str:
         columns = [c for c in table.columns if c.name not in _SEALED]
         names = ", ".join(quote(c.name) for c in columns)
-        given = [c for c in columns if c.name != "place"]
+        given = [c for c in columns if _given(c)]
         places = [self._dialect.placeholder(n, c.type) for n, c in enumerate(given, 1)]
         if len(given) < len(columns):  # `place` is the last of a change-set's columns
             places.append(_PLACE if self._dialect.name == "postgresql" else "NULL")
-        return f"INSERT INTO {quote(table.name)} ({names}) VALUES ({', '.join(places)})"
+        return f"INSERT INTO {quote(table.name)} ({names}) SELECT {', '.join(places)}"
 
     async def spill(self, store: Store, work: ChangeSet, log: Log) -> None:
         """Store the changes that are held, to forget them; the act goes on."""
@@ -120,14 +125,21 @@ class LogStatements:
             await store.execute_many(self._change, rows)
 
     async def close(self, store: Store, work: ChangeSet, log: Log) -> None:
-        """Store what is left, and the row of the act; nothing if it changed nothing."""
+        """Store what is left, and the row of the act; nothing if it changed nothing.
+
+        Raises:
+            OtherGeneration: the generation in force is another than that of the act, whose values may be miswritten.
+                It stays what it is from here on, since the act has locked the tables it wrote to.
+        """
         if not log.changed:
             return
         rows = self._rows(work, log)
         if len(rows) > 1:
             await store.execute_many(self._change, rows)
         alone = [(self._change, rows[0])] if len(rows) == 1 else []
-        await store.batch([*alone, (self._changeset, self._bound("xrm_changeset", _changeset(work)))])
+        row = [*self._bound("xrm_changeset", _changeset(work)), work.generation]
+        if (await store.batch([*alone, (self._changeset, row)]))[-1] != 1:
+            raise OtherGeneration
 
     def _rows(self, work: ChangeSet, log: Log) -> list[list[Any]]:
         told = (_change(work, log.actor, entry, number) for number, entry in enumerate(log.entries, log.stored))
@@ -137,8 +149,13 @@ class LogStatements:
         return rows
 
     def _bound(self, table: str, values: Sequence[Any]) -> list[Any]:
-        columns = (c for c in TABLES.tables[table].columns if c.name not in _SEALED and c.name != "place")
+        columns = filter(_given, TABLES.tables[table].columns)
         return [self._dialect.encode(c.type, value) for c, value in zip(columns, values, strict=True)]
+
+
+def _given(column: Column) -> bool:
+    """Whether a column's value is given by the act."""
+    return column.name not in _SEALED and column.name != "place"
 
 
 def _changeset(work: ChangeSet) -> tuple[Any, ...]:

@@ -41,8 +41,14 @@ class TablesChanged(Unavailable):
         super().__init__("The model was changed just now", retry_after=RETRY_AFTER)
 
 
+class OtherGeneration(TablesChanged):
+    """The database is on another generation than what was read or written was made for: the values may be misread."""
+
+
 def met_other_tables(error: BaseException) -> bool:
-    """Return whether a driver's error may come of tables that are not what a statement was written for."""
+    """Return whether an error may come of tables that are not what a statement was written for."""
+    if isinstance(error, OtherGeneration):
+        return True
     code = getattr(error, "sqlite_errorcode", None)
     if code is not None:
         return code in _OTHER_TABLES or (code == sqlite3.SQLITE_ERROR and bool(_NO_SUCH.search(str(error))))

@@ -200,3 +200,6 @@ TABLES = (
 )
 
 SYSTEM = Schema(MappingProxyType({table.id: table for table in TABLES}))
+
+IN_FORCE = '(SELECT max("generation") FROM "xrm_journal")'
+"""SQL of the number of the generation in force, for statements that must not run on another one."""
