@@ -17,7 +17,7 @@ from uuid import UUID
 import pytest
 
 from xrm.builtin.transfer.exporting import export_csv
-from xrm.errors import Conflict, Invalid, XrmError
+from xrm.errors import Conflict, Invalid, ModelError, XrmError
 from xrm.kernel.change import SYSTEM, Actor
 from xrm.kernel.policy import Access
 from xrm.kernel.query import Query
@@ -65,6 +65,7 @@ READ: dict[str, frozenset[str]] = {
 }
 SCOPES = ("own", "team", "unit", "unit_tree", "managed", "all")
 Grant = tuple[str, str, str]  # scope, where, read
+EXCEPTED = ("", "[auditor]", "[auditor, tested]")
 
 
 def random_grants(chance: random.Random) -> list[Grant]:
@@ -74,8 +75,21 @@ def random_grants(chance: random.Random) -> list[Grant]:
     ]
 
 
+def random_restriction(chance: random.Random) -> tuple[str, str]:
+    """Return a condition, and the roles that are excepted from it."""
+    return chance.choice(list(WHERE)), chance.choice(EXCEPTED)
+
+
+def entity_yaml(restriction: tuple[str, str]) -> str:
+    where, excepted = restriction
+    if not where:
+        return ENTITY
+    text = f'restrict: [{{where: "{where}"{f", except: {excepted}" if excepted else ""}}}]'
+    return ENTITY.replace("search: [name, secret_note]", f"search: [name, secret_note]\n{text}")
+
+
 def role_yaml(grants: Sequence[Grant]) -> str:
-    lines = ["role: tested", "grants:", "  - {entity: user, actions: [read]}"]
+    lines = ["role: auditor", "---", "role: tested", "grants:", "  - {entity: user, actions: [read]}"]
     for scope, where, read in grants:
         condition = f', where: "{where}"' if where else ""
         rows = f"{{scope: {scope}{condition}}}"
@@ -89,13 +103,15 @@ Places = dict[str, set[UUID | None]]  # scope → owners; of unit and unit_tree:
 class Oracle:
     """Decides as the rules are written, one row at a time."""
 
-    def __init__(self, grants: Sequence[Grant], places: Places) -> None:
+    def __init__(self, grants: Sequence[Grant], places: Places, restriction: tuple[str, str]) -> None:
         self.grants, self.places = grants, places
+        where, excepted = restriction
+        self.restriction = WHERE["" if "tested" in excepted else where]
 
     def holds(self, grant: Grant, row: dict[str, Any]) -> bool:
         scope, where, _ = grant
         place = row["unit"] if scope in ("unit", "unit_tree") else row["owner"]
-        return (scope == "all" or place in self.places[scope]) and WHERE[where](row)
+        return (scope == "all" or place in self.places[scope]) and WHERE[where](row) and self.restriction(row)
 
     def sees(self, row: dict[str, Any]) -> dict[str, Any] | None:
         holding = [grant for grant in self.grants if self.holds(grant, row)]
@@ -145,16 +161,16 @@ async def fill(site: TestSite, chance: random.Random) -> tuple[list[dict[str, An
 @pytest.mark.parametrize("seed", range(6))
 async def test_the_policy_agrees_with_the_oracle(tmp_path: Path, database_url: str, seed: int) -> None:
     chance = random.Random(seed)
-    grants = random_grants(chance)
-    async with make_site(
-        tmp_path, database_url, {"entities/a.yaml": ENTITY, "entities/r.yaml": role_yaml(grants)}
-    ) as site:
+    grants, restriction = random_grants(chance), random_restriction(chance)
+    files = {"entities/a.yaml": entity_yaml(restriction), "entities/r.yaml": role_yaml(grants)}
+    async with make_site(tmp_path, database_url, files) as site:
         rows, me, places = await fill(site, chance)
         for round_ in range(4):
             if round_:
-                grants = random_grants(chance)
-                await site.apply({"entities/r.yaml": role_yaml(grants)})
-            await _compare(site, rows, Oracle(grants, places), me, chance)
+                grants, restriction = random_grants(chance), random_restriction(chance)
+                files = {"entities/a.yaml": entity_yaml(restriction), "entities/r.yaml": role_yaml(grants)}
+                await site.apply(files)
+            await _compare(site, rows, Oracle(grants, places, restriction), me, chance)
 
 
 async def _compare(
@@ -558,3 +574,40 @@ async def test_two_administrators_cannot_take_each_other_away(tmp_path: Path, da
         left = await site.system.list("user", "active && 'admin' in roles")
         assert len(left.records) == 1
         assert sum(isinstance(answer, XrmError) for answer in answers) == 1
+
+
+def restricted(text: str) -> dict[str, str]:
+    entity = ENTITY.replace("search: [name, secret_note]", f"search: [name, secret_note]\nrestrict: [{text}]")
+    roles = "".join(f"---\nrole: {name}\ngrants: [{{entity: account, actions: ['*']}}]\n" for name in ("head", "clerk"))
+    return {"entities/a.yaml": entity + roles}
+
+
+async def test_a_restriction_holds_for_everybody_but_the_excepted(tmp_path: Path, database_url: str) -> None:
+    files = restricted("{where: \"region != 'south'\", except: [head]}")
+    async with make_site(tmp_path, database_url, files) as site:
+        clerk, head = await site.person("Clerk", "clerk"), await site.person("Head", "head")
+        both = await site.person("Both", "clerk", "head")
+        made = await site.records.create(head, "account", {"name": "S", "region": "south"})
+        mine = await site.records.create(clerk, "account", {"name": "N", "region": "north"})
+        seen = [len((await site.records.list(who, "account", Query())).records) for who in (clerk, head, both)]
+        assert seen == [1, 2, 2]
+        await _refused(site.records.get(clerk, "account", UUID(made["id"])), 404)
+        await _refused(site.records.update(clerk, "account", UUID(made["id"]), {"name": "x"}), 404)
+        await _refused(site.records.create(clerk, "account", {"name": "S2", "region": "south"}), 403)
+        await _refused(site.records.update(clerk, "account", UUID(mine["id"]), {"region": "south"}), 403)
+        assert (await site.records.count(head, "account", Query())).value == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("{where: nonsense == 1}", "expression"),
+        ("{where: 'true', except: [nobody]}", "unknown_role"),
+        ("{except: [admin]}", "missing_key"),
+    ],
+)
+async def test_a_restriction_that_makes_no_sense_is_a_finding(tmp_path: Path, text: str, code: str) -> None:
+    with pytest.raises(ModelError) as caught:
+        async with make_site(tmp_path, f"sqlite:///{tmp_path}/x.db", restricted(text)):
+            pass
+    assert [issue.code for issue in caught.value.issues] == [code]

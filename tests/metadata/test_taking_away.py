@@ -24,6 +24,8 @@ workflow:
 views:
   list: {columns: [name]}
   board: {sum: amount}
+restrict:
+  - {name: small, where: "kind != 'big'", except: [sales]}
 ---
 role: sales
 title: Sales
@@ -81,6 +83,16 @@ def test_a_named_check_is_changed_or_goes() -> None:
     assert [(c.name, c.severity, c.require) for c in deal.checks] == [("paid", "block", "amount != null")]
     assert str(deal.origins["checks.0.severity"]) == "site.yaml:2:63"
     assert str(deal.origins["checks.0.require"]) == "crm.yaml:8:27"
+
+
+def test_a_restriction_is_changed_added_or_goes() -> None:
+    change = "{name: small, except: [+boss]}, {where: 'name != null'}"
+    deal = entity(CRM, f"extends: deal\nrestrict: [{change}]\n---\nrole: boss\n")
+    assert [(r.name, r.where, r.excepted) for r in deal.restrict] == [
+        ("small", "kind != 'big'", ("sales", "boss")),
+        ("", "name != null", ()),
+    ]
+    assert entity(CRM, "extends: deal\nrestrict: [{name: small, removed: true}]\n").restrict == ()
 
 
 def test_a_choice_goes() -> None:

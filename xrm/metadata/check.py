@@ -15,7 +15,7 @@ from xrm.metadata.check_workflow import check_workflow
 from xrm.metadata.findings import Complaint, ExpressionCheck, ExpressionUse, Findings, field_place, place_of
 from xrm.metadata.memory import Memory, Watch
 from xrm.metadata.model import Entity, Inverse, Key, Model
-from xrm.metadata.names import RESERVED_ENTITIES, RESERVED_PREFIXES, SYSTEM_FIELDS
+from xrm.metadata.names import RESERVED_ENTITIES, RESERVED_PREFIXES, SYSTEM_FIELDS, did_you_mean
 from xrm.metadata.types import rules_of
 
 __all__ = ["Complaint", "ExpressionCheck", "ExpressionUse", "check"]
@@ -134,6 +134,14 @@ def _rules(findings: Findings, entity: Entity) -> None:
             findings.field(entity, rule.field, place_of(entity, f"{path}.field"))
         for key, source in (("when", rule.when), ("require", rule.require)):
             findings.expression(ExpressionUse(entity.name, source, "check"), place_of(entity, f"{path}.{key}"))
+    for index, restriction in enumerate(entity.restrict):
+        path = f"restrict.{index}"
+        findings.expression(ExpressionUse(entity.name, restriction.where, "where"), place_of(entity, f"{path}.where"))
+        for number, role in enumerate(restriction.excepted):
+            if role not in findings.model.roles:
+                place = place_of(entity, f"{path}.except.{number}")
+                hint = did_you_mean(role, findings.model.roles)
+                findings.add(place, "unknown_role", f"there is no role {role!r}", hint)
 
 
 def _former(findings: Findings) -> None:

@@ -23,6 +23,7 @@ from xrm.metadata.model import (
     Key,
     Link,
     Origin,
+    Restriction,
     Role,
     Section,
     State,
@@ -167,6 +168,7 @@ def entity_of(
         indexes=_groups(node, "indexes"),
         search=_names(node, "search") if node.get("search") is not None else _named_in(label, fields),
         checks=tuple(_check(item) for item in _items(node, "checks")),
+        restrict=tuple(_restriction(item) for item in _items(node, "restrict")),
         workflow=workflow,
         buttons=MappingProxyType({key: _button(key, child) for key, child in _children(node, "buttons").items()}),
         views=MappingProxyType({key: _view(key, child, workflow) for key, child in _children(node, "views").items()}),
@@ -239,6 +241,10 @@ def _check(node: Node) -> Check:
         _text(node, "name"),
         node.origin,
     )
+
+
+def _restriction(node: Node) -> Restriction:
+    return Restriction(_text(node, "where"), _names(node, "except"), _text(node, "name"), node.origin)
 
 
 def _workflow(node: Node) -> Workflow | None:

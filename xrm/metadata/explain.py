@@ -97,6 +97,7 @@ def _part(entity: Entity, name: str, path: str) -> Iterator[Explained]:
         **{f"views.{view.name}": view for view in entity.views.values()},
         **{f"buttons.{button.name}": button for button in entity.buttons.values()},
         **_numbered("checks", entity.checks),
+        **_numbered("restrict", entity.restrict),
     }
     if entity.workflow is not None:
         parts |= {f"workflow.states.{state.name}": state for state in entity.workflow.states}
@@ -107,7 +108,8 @@ def _part(entity: Entity, name: str, path: str) -> Iterator[Explained]:
         known = (*entity.fields, *parts, *entity.gone)
         raise NotFound(f"{name!r} has no {path!r}", hint=did_you_mean(path, known))
     else:
-        place = _place_of(path, "checks", entity.checks)
+        kind = path.partition(".")[0]
+        place = _place_of(path, kind, entity.restrict if kind == "restrict" else entity.checks)
         yield from _options(parts[path], place, entity.origins)
 
 
@@ -142,7 +144,7 @@ def _whole_role(role: Role, grants: Mapping[str, Grant]) -> Iterator[Explained]:
 
 
 def _numbered(kind: str, parts: tuple[Any, ...]) -> dict[str, Any]:
-    """Return checks or grants by their names, or numbers; those of one grant on several entities all the same name."""
+    """Return parts by their names, or numbers; those of one grant on several entities all have the same name."""
     named: dict[str, Any] = {}
     for number, part in enumerate(parts):
         path = f"{kind}.{part.name}" if part.name else f"{kind}.{number}"
@@ -210,6 +212,8 @@ def _entity(entity: Entity) -> Iterator[Explained]:
         yield Explained(f"fields.{field.name}", field.type, field.origin)
     for path, check in _numbered("checks", entity.checks).items():
         yield Explained(path, check.require, check.origin)
+    for path, restriction in _numbered("restrict", entity.restrict).items():
+        yield Explained(path, restriction.where, restriction.origin)
     if entity.workflow is not None:
         yield from _workflow(entity, entity.workflow)
     for button in entity.buttons.values():

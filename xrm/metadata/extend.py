@@ -17,15 +17,19 @@ SITE = "site"
 """The layer that has the last word."""
 
 _Path = tuple[str, ...]
-_NEEDED: Mapping[str, tuple[str, ...]] = {"checks": ("require", "message"), "grants": ("entity", "actions")}
+_NEEDED: Mapping[str, tuple[str, ...]] = {
+    "checks": ("require", "message"),
+    "restrict": ("where",),
+    "grants": ("entity", "actions"),
+}
 
 
 class Laying:
     """Lays the definitions of one entity or role over each other, in the order of their layers.
 
     Nodes are in their normal form. Tables are merged key by key; lists of names take ``+name`` and ``-name``, or a full
-    list; `unique`, `indexes`, `capabilities`, `checks` and `grants` grow, and of the last two those with the same
-    `name` are merged; form sections are merged by title; everything else is replaced.
+    list; `unique`, `indexes`, `capabilities`, `checks`, `restrict` and `grants` grow, and of the last three those with
+    the same `name` are merged; form sections are merged by title; everything else is replaced.
 
     Attributes:
         overrides: Per path, what an earlier layer says and a later one decided otherwise.
@@ -74,7 +78,7 @@ class Laying:
                 return self._choices(path, base, change)
             case ("unique" | "indexes",):
                 return self._grown(base, change)
-            case ("checks" | "grants",):
+            case ("checks" | "restrict" | "grants",):
                 return self._named(path, base, change)
             case ("capabilities",):
                 return self._capabilities(path, base, change)
@@ -215,7 +219,7 @@ class Laying:
         return (base or change).holding(list(laid.values()))
 
     def _named(self, path: _Path, base: Node | None, change: Node) -> Node:
-        """Add checks or grants to those of earlier layers; one with the name of another changes or removes that."""
+        """Add parts of a list to those of earlier layers; one with the name of another changes or removes that."""
         kind = path[0]
         laid: list[Node] = list(base.value) if base is not None else []
         known = {name_of(item): number for number, item in enumerate(laid) if name_of(item)}
@@ -238,7 +242,7 @@ class Laying:
         return (base or change).holding(laid)
 
     def _aimless(self, kind: str, item: Node, name: str, known: Mapping[str, Any]) -> None:
-        one = kind[:-1]
+        one = {"checks": "check", "restrict": "restriction"}.get(kind, "grant")
         if item.source.layer != self._owner:
             message = f"there is no {one} named {name!r} in an earlier layer"
             hint = did_you_mean(name, known) or f"to add one, write its {' and '.join(_NEEDED[kind])}"
@@ -268,7 +272,7 @@ def _is_table(path: _Path) -> bool:
     match path:
         case ("fields" | "workflow" | "buttons" | "views",) | ("grants", _, "fields"):
             return True
-        case ("buttons" | "views" | "grants" | "checks", _):
+        case ("buttons" | "views" | "grants" | "checks" | "restrict", _):
             return True
         case ("workflow", "states" | "transitions") | ("workflow", "states" | "transitions", _):
             return True
@@ -282,7 +286,7 @@ def _is_list(path: _Path) -> bool:
     match path:
         case ("uses" | "search",) | ("fields", _, "to") | ("views", _, "columns" | "filters" | "card"):
             return True
-        case ("workflow", "transitions", _, "ask" | "roles" | "from"):
+        case ("workflow", "transitions", _, "ask" | "roles" | "from") | ("restrict", _, "except"):
             return True
     return False
 

@@ -20,10 +20,11 @@ _WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n",
 _LIKE_NUMBER = re.compile(r"[+-]?[.]?[0-9]")
 _SAFE = re.compile(r"[A-Za-z_$][A-Za-z0-9_$ ./-]*\Z")
 _QUOTED = frozenset({"label", "formula", "number", "pattern", "when", "require", "guard", "filter", "where", "open"})
-_BLOCKS = frozenset({"fields", "checks", "workflow", "states", "transitions", "buttons", "views", "grants"})
+_BLOCKS = frozenset({"fields", "checks", "restrict", "workflow", "states", "transitions", "buttons", "views", "grants"})
 _PARTS = {
     ("fields", "*"): "field",
     ("checks", "*"): "check",
+    ("restrict", "*"): "restriction",
     ("workflow",): "workflow",
     ("workflow", "states", "*"): "state",
     ("workflow", "transitions", "*"): "transition",

@@ -20,7 +20,7 @@ from xrm.metadata.nodes import Path as NodePath
 
 MAX_FILES = 5_000
 _NAMED = re.compile(r"^(?:---\s+)?(?:entity|extends|trait|role)\s*:\s*[\"']?([a-z][a-z0-9_]{0,39})", re.MULTILINE)
-_PARTED = frozenset({"fields", "views", "checks", "grants"})
+_PARTED = frozenset({"fields", "views", "checks", "restrict", "grants"})
 
 
 @dataclass(frozen=True, slots=True)

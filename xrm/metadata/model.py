@@ -174,6 +174,16 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class Restriction:
+    """A condition without which nobody has a record, whatever their grants say; roles may be excepted from it."""
+
+    where: str  # expression over the record and user.*
+    excepted: tuple[str, ...] = ()  # roles
+    name: str = ""  # by which a later layer changes or removes it
+    origin: Origin = dataclasses.field(default=Origin(), compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """One state of a workflow; `final` is empty, or the kind of end: won, lost, done."""
 
@@ -296,6 +306,7 @@ class Entity:
     indexes: tuple[tuple[str, ...], ...] = ()
     search: tuple[str, ...] = ()  # fields the search box looks into
     checks: tuple[Check, ...] = ()
+    restrict: tuple[Restriction, ...] = ()
     workflow: Workflow | None = None
     buttons: Mapping[str, Button] = field(default_factory=empty)
     views: Mapping[str, View] = field(default_factory=empty)

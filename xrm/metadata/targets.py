@@ -20,7 +20,11 @@ _TABLES: tuple[tuple[_Path, str], ...] = (
     (("workflow", "states"), "state"),
     (("workflow", "transitions"), "transition"),
 )
-_LISTS: tuple[tuple[_Path, str], ...] = ((("checks",), "check"), (("grants",), "grant"))
+_LISTS: tuple[tuple[_Path, str], ...] = (
+    (("checks",), "check"),
+    (("restrict",), "restriction"),
+    (("grants",), "grant"),
+)
 
 
 class Changes(Protocol):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from xrm.errors import Issue
-from xrm.metadata.model import Check, Entity, Grant, Model, Origin, Override, Role
+from xrm.metadata.model import Check, Entity, Grant, Model, Origin, Override, Restriction, Role
 
 CODE = "overridden_change"
 _SHOWN = 60
@@ -77,9 +77,11 @@ def _numbered(part: Entity | Role, path: str) -> str:
     """Return a path with the number of a named check or grant in the place of its name."""
     kind, _, below = path.partition(".")
     name, _, option = below.partition(".")
-    named: tuple[Check | Grant, ...] = part.checks if isinstance(part, Entity) else part.grants
+    named: tuple[Check | Grant | Restriction, ...] = part.grants if isinstance(part, Role) else part.checks
+    if isinstance(part, Entity) and kind == "restrict":
+        named = part.restrict
     numbers = {each.name: number for number, each in enumerate(named) if each.name}
-    return f"{kind}.{numbers[name]}.{option}" if kind in ("checks", "grants") and name in numbers else path
+    return f"{kind}.{numbers[name]}.{option}" if kind in ("checks", "restrict", "grants") and name in numbers else path
 
 
 def _short(path: str) -> str:

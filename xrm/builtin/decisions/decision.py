@@ -32,7 +32,7 @@ class Part:
     """One thing a grant demands of a record: its scope, its condition, its way by a relation.
 
     Attributes:
-        name: scope | where | via.
+        name: scope | where | via | restriction.
         text: As it is written.
         reads: The record's fields it looks at.
         holds: Whether it does; None when no record was asked about.

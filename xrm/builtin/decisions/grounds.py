@@ -10,6 +10,7 @@ from xrm.builtin.decisions.decision import Ground, Part, Question, Right
 from xrm.errors import NotFound
 from xrm.kernel import query
 from xrm.kernel.change import Actor
+from xrm.kernel.expression import Expression
 from xrm.kernel.kernel import Kernel
 from xrm.kernel.live import Live
 from xrm.kernel.policy import Rule
@@ -58,13 +59,19 @@ def _candidates(live: Live, person: Actor, entity: Entity, action: str) -> Itera
 
 
 def _parts(rule: Rule) -> Iterator[tuple[Part, Rule]]:
+    bare = replace(rule, scope="all", where=None, via=None, limits=())
     if rule.scope != "all":
-        yield Part("scope", rule.scope), replace(rule, where=None, via=None)
+        yield Part("scope", rule.scope), replace(bare, scope=rule.scope)
     if rule.where is not None:
-        reads = frozenset(path[0] for path in rule.where.paths if path[0] != "user")
-        yield Part("where", rule.where.source, reads), replace(rule, scope="all", via=None)
+        yield Part("where", rule.where.source, _read(rule.where)), replace(bare, where=rule.where)
     if rule.via is not None:
-        yield Part("via", rule.via.field, frozenset({rule.via.field})), replace(rule, scope="all", where=None)
+        yield Part("via", rule.via.field, frozenset({rule.via.field})), replace(bare, via=rule.via)
+    for limit in rule.limits:
+        yield Part("restriction", limit.source, _read(limit)), replace(bare, where=limit)
+
+
+def _read(condition: Expression) -> frozenset[str]:
+    return frozenset(path[0] for path in condition.paths if path[0] != "user")
 
 
 async def _ask(

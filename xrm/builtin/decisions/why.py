@@ -151,6 +151,8 @@ def _cover(ground: Ground, person: Actor, question: Question) -> str:
 def _wish(part: str, text: str, person: Actor, question: Question) -> str:
     if part == "scope":
         return SCOPES[text].format(person=person.name)
+    if part == "restriction":
+        return f"let it meet the restriction {text}, or give {person.name} a role that is excepted from it"
     if part == "where":
         return f"let it meet the condition {text}"
     return f"give {person.name} the record that its {text} leads to"

@@ -70,6 +70,8 @@ def _of_rules(entity: Entity) -> Iterator[Use]:
     for check in entity.checks:
         for source in filter(None, (check.when, check.require)):
             yield Use("a check", _at(check.origin, f"{entity.name}.checks"), entity, source)
+    for restriction in entity.restrict:
+        yield Use("a restriction", _at(restriction.origin, f"{entity.name}.restrict"), entity, restriction.where)
     for move in entity.workflow.transitions if entity.workflow else ():
         place = str(place_of(entity, f"workflow.transitions.{move.name}"))
         for source in filter(None, (move.guard, *move.set.values())):

@@ -97,7 +97,8 @@ class Policy:
         where, check = (self._compile(entity, text) if text else None for text in (grant.where, grant.check))
         read, write = selected(entity, grant.read), selected(entity, grant.write)
         way = self._way(roles, entity.fields.get(grant.via), action) if grant.via else None
-        return Rule(grant.scope, where, read, write, way, check, grant.preset, number)
+        limits = tuple(self._compile(entity, r.where) for r in entity.restrict if not roles.intersection(r.excepted))
+        return Rule(grant.scope, where, read, write, way, check, limits, grant.preset, number)
 
     def _way(self, roles: frozenset[str], relation: Field | None, action: str) -> Way:
         """Return what the record at the end of a relation must be given for: the same, or to be changed."""

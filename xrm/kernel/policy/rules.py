@@ -29,6 +29,7 @@ class Rule:
         read, write: The fields it gives.
         via: The relation whose record must be given as well.
         check: What must hold of a record after a write, besides the rest.
+        limits: The restrictions of the entity that count for whoever has the rule.
         preset: Field → value that a new record gets.
         number: Its role and place there, for whoever asks why.
     """
@@ -39,13 +40,14 @@ class Rule:
     write: frozenset[str]
     via: Way | None = None
     check: Expression | None = None
+    limits: tuple[Expression, ...] = ()
     preset: Mapping[str, Any] = field(default_factory=empty, compare=False)
     number: tuple[str, int] = ("", 0)
 
     @property
     def unconditional(self) -> bool:
         """Whether it holds for every row."""
-        return self.scope == "all" and self.where is None and self.via is None
+        return self.scope == "all" and self.where is None and self.via is None and not self.limits
 
 
 @dataclass(frozen=True, slots=True)

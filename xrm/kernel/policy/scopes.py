@@ -52,6 +52,7 @@ def _rule_sql(rule: Rule, eyes: Eyes, alias: str, entity: Entity) -> str:
         parts.append(_via_sql(rule.via, eyes, alias))
     if rule.where is not None:
         parts.append(rule.where.sql(eyes.binder, lambda path: eyes.path(entity, alias, path)))
+    parts.extend(limit.sql(eyes.binder, lambda path: eyes.path(entity, alias, path)) for limit in rule.limits)
     return "(" + (" AND ".join(parts) or "1 = 1") + ")"
 
 
