@@ -81,6 +81,13 @@ class Settings:
     reset_minutes: int = field(
         default=60, metadata={"help": "A link for a new password can be used for so many minutes."}
     )
+    trusted_proxies: tuple[str, ...] = field(
+        default=(),
+        metadata={
+            "help": "Networks of the proxies in front of the site, such as 127.0.0.1 or 10.0.0.0/24: only what they say"
+            " of a client's address (X-Forwarded-For) is believed."
+        },
+    )
     secure_cookies: bool = field(default=False, metadata={"help": "Mark cookies Secure; set it behind TLS."})
     session_hours: int = field(default=12, metadata={"help": "A session ends after so many hours without use."})
     session_days: int = field(default=30, metadata={"help": "A session ends after so many days in any case."})
@@ -161,7 +168,8 @@ def load_settings(folder: Path, environment: Mapping[str, str] | None = None, **
     for name, pattern in _FORMS.items():
         if values.get(name) and not re.fullmatch(pattern, values[name]):
             issues.append(Issue(name, "wrong_setting", "This is no such address.", _HINTS[name]))
-    issues += _networks("outbound_allow", values.get("outbound_allow", ()))
+    for name in ("outbound_allow", "trusted_proxies"):
+        issues += _networks(name, values.get(name, ()))
     if any(len(key) < SHORTEST_KEY for key in values.get("secret_key", ())):
         issues.append(Issue("secret_key", "wrong_setting", f"A key has at least {SHORTEST_KEY} characters."))
     if issues:

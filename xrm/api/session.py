@@ -12,7 +12,7 @@ from xrm.builtin.people.accounts import Session
 from xrm.builtin.people.keys import Key
 from xrm.errors import Invalid, Issue
 from xrm.http.answers import Answer, answer
-from xrm.http.auth import session_cookie
+from xrm.http.auth import device_cookie, from_device, session_cookie
 from xrm.http.caller import caller, person_only, signed_in
 from xrm.http.csrf import csrf_token
 from xrm.http.reading import AnyRequest, read_object, read_query, record_id, take
@@ -56,13 +56,18 @@ class SessionRoutes:
         read_query(request)
         body = take(await read_object(request), email=str, password=str)
         known = caller(request)
-        token, session = await self._accounts.sign_in(body["email"], body["password"], known.client)
+        token, session = await self._accounts.sign_in(body["email"], body["password"], from_device(request))
         if known.token:
             await self._accounts.sign_out(known.token)
         actor = await self._accounts.session(token)
-        cookie = session_cookie(self._site, token).to_header(header="")
+        cookies = (
+            session_cookie(self._site, token),
+            device_cookie(self._site, self._accounts.attempts.new_device(session.user)),
+        )
         data = {**self._shown(actor, token), "expires_at": to_json(session.expires_at)} if actor else {}
-        return answer(data, 201, {"set-cookie": cookie})
+        made = answer(data, 201)
+        made.headers += [(b"set-cookie", cookie.to_header(header="").encode("latin-1")) for cookie in cookies]
+        return made
 
     async def sign_out(self, request: AnyRequest) -> Answer:
         """End the session the request came with."""

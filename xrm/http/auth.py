@@ -5,6 +5,7 @@ The token is looked up for each request, so a revoked one is worthless with the 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,13 +15,15 @@ from xrm.builtin.people.accounts import Client
 from xrm.builtin.people.keys import KEY_PREFIX
 from xrm.builtin.people.throttle import Throttle, network
 from xrm.errors import Unauthenticated
-from xrm.http.caller import KEY, Caller, header
+from xrm.http.caller import KEY, Caller, Scoped, header
 from xrm.http.csrf import SAFE, check_origin
 from xrm.kernel.change import Actor
+from xrm.kernel.outbound.addresses import is_address, read_networks, within
 from xrm.site import Site
 
 WINDOW = 300.0  # seconds in which requests are counted
 MAX_TOKEN = 200
+DEVICE, DEVICE_DAYS, MAX_DEVICE = "xrm_device", 365, 400
 OPEN = ("/static/", "/health/", "/favicon")  # no session is looked up for these
 
 
@@ -42,14 +45,34 @@ def session_cookie(site: Site, token: str) -> Cookie:
     )
 
 
+def device_cookie(site: Site, device: str) -> Cookie:
+    """Return the cookie by which a device is known on which somebody signed in."""
+    return Cookie(
+        key=DEVICE,
+        value=device,
+        path="/",
+        httponly=True,
+        samesite="lax",
+        secure=site.settings.secure_cookies,
+        max_age=DEVICE_DAYS * 86_400,
+    )
+
+
+def from_device(request: Scoped) -> Client:
+    """Return where a request comes from, with the cookie of its device."""
+    device = cookie_of(request.scope, DEVICE)
+    return replace(caller_of(request.scope).client, device=device if len(device) <= MAX_DEVICE else "")
+
+
 class Identify:
     """Middleware: finds out who asks, counts the request, refuses forged ones."""
 
-    __slots__ = ("_app", "_cookie", "_limits", "_site")
+    __slots__ = ("_app", "_cookie", "_limits", "_proxies", "_site")
 
     def __init__(self, app: Any, site: Site, limits: Throttle) -> None:
         self._app, self._site, self._limits = app, site, limits
         self._cookie = cookie_name(site)
+        self._proxies = read_networks(site.settings.trusted_proxies)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one request."""
@@ -57,7 +80,7 @@ class Identify:
             await self._app(scope, receive, send)
             return
         known = caller_of(scope)
-        known.client = client_of(scope)
+        known.client = client_of(scope, self._proxies)
         try:
             actor = await self._actor(scope, known)
             known.actor = replace(actor, address=known.client.address) if actor else None
@@ -100,10 +123,30 @@ def caller_of(scope: Any) -> Caller:
     return found
 
 
-def client_of(scope: Any) -> Client:
-    """Return where a request comes from: the other end of the connection, whatever the client writes."""
+def client_of(scope: Any, proxies: Sequence[Any] = ()) -> Client:
+    """Return where a request comes from.
+
+    Args:
+        scope: The ASGI scope.
+        proxies: Networks of proxies whose X-Forwarded-For is believed; what others write there is not.
+    """
     peer = scope.get("client")
-    return Client(peer[0] if peer else "", header(scope, b"user-agent")[:200])
+    address = peer[0] if peer else ""
+    if proxies and within(address, proxies):
+        address = _forwarded(scope, proxies) or address
+    return Client(address, header(scope, b"user-agent")[:200])
+
+
+def _forwarded(scope: Any, proxies: Sequence[Any]) -> str:
+    """Return the last address in X-Forwarded-For that is no proxy of ours: a client may write those before."""
+    lines = [value.decode("latin-1") for key, value in scope["headers"] if key == b"x-forwarded-for"]
+    for text in reversed(",".join(lines).split(",")):
+        address = text.strip()
+        if not is_address(address):
+            return ""
+        if not within(address, proxies):
+            return address
+    return ""
 
 
 def cookie_of(scope: Any, name: str) -> str:

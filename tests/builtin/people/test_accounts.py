@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import time
+from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 
-from xrm.builtin.people.accounts import PER_ACCOUNT, PER_NETWORK, PER_PAIR, Client
+from xrm.builtin.people.accounts import Accounts, Client
+from xrm.builtin.people.attempts import PER_ACCOUNT, PER_NETWORK, PER_PAIR, WAITING
 from xrm.errors import Forbidden, Invalid, NotFound, TooManyRequests, Unauthenticated
 from xrm.kernel.change import SYSTEM
 
@@ -98,8 +102,74 @@ async def test_guessing_from_one_network_or_from_many_is_slowed_down(site, ann, 
     for number in range(PER_ACCOUNT):
         with pytest.raises(Unauthenticated):
             await site.accounts.sign_in("ann@example.com", "x", Client(f"203.0.113.{number}"))
+    site.accounts.attempts.slow_seconds = 0.05
+    began = time.monotonic()
+    tries = [site.accounts.sign_in("ann@example.com", "x", Client(f"198.51.100.{n}")) for n in range(WAITING + 5)]
+    found = await asyncio.gather(*tries, return_exceptions=True)
+    assert sum(isinstance(f, TooManyRequests) for f in found) == 5  # more than may wait
+    assert sum(isinstance(f, Unauthenticated) for f in found) == WAITING  # one after the other
+    assert time.monotonic() - began >= 0.05 * WAITING
+
+
+async def test_strangers_cannot_lock_somebody_out(site, ann):
+    _, session = await site.accounts.sign_in("ann@example.com", PASSWORD, HOME)
+    known = Client("192.0.2.1", "Browser", site.accounts.attempts.new_device(session.user))
+    site.accounts.attempts.slow_seconds = 30.0  # whoever had to wait would fail this test
+    async with asyncio.timeout(20):
+        for number in range(PER_ACCOUNT):
+            with pytest.raises(Unauthenticated):
+                await site.accounts.sign_in("ann@example.com", "x", Client(f"203.0.113.{number}"))
+        await site.accounts.sign_in("ann@example.com", PASSWORD, known)
+        await site.accounts.sign_in("ann@example.com", PASSWORD, replace(known, address="203.0.113.1"))
+    bob = await site.person("Bob", "clerk")
+    assert not site.accounts.attempts.is_known(known, bob.id)
+    assert not site.accounts.attempts.is_known(Client("192.0.2.1", "", "xrm1.forged"), ann.id)
+
+
+async def test_a_known_device_has_few_tries_too(site, ann):
+    known = Client("192.0.2.1", "Browser", site.accounts.attempts.new_device(ann.id))
+    for number in range(PER_PAIR):
+        with pytest.raises(Unauthenticated):
+            await site.accounts.sign_in("ann@example.com", "x", replace(known, address=f"192.0.2.{number}"))
     with pytest.raises(TooManyRequests):
-        await site.accounts.sign_in("ann@example.com", "x", Client("203.0.113.200"))
+        await site.accounts.sign_in("ann@example.com", PASSWORD, known)
+
+
+async def test_processes_count_together_and_a_restart_forgets_nothing(site, ann):
+    other = Accounts(site.kernel)
+    for accounts in (site.accounts, other, site.accounts, other, site.accounts):
+        with pytest.raises(Unauthenticated):
+            await accounts.sign_in("ann@example.com", "wrong password", HOME)
+    for accounts in (other, Accounts(site.kernel)):
+        with pytest.raises(TooManyRequests):
+            await accounts.sign_in("ann@example.com", PASSWORD, HOME)
+    rows = [str(cell) for row in await site.kernel.store.fetch('SELECT * FROM "xrm_attempt"') for cell in row]
+    assert not any("ann" in cell or "192.0.2" in cell for cell in rows)
+    await other.close()
+
+
+async def test_guesses_sent_all_at_once_are_not_more_guesses(site, ann, monkeypatch):
+    checked = 0
+
+    async def no(*_):
+        nonlocal checked
+        checked += 1
+        await asyncio.sleep(0.01)
+        return False
+
+    monkeypatch.setattr(site.accounts._passwords, "verify", no)
+    tries = [site.accounts.sign_in("ann@example.com", f"guess {n}", HOME) for n in range(60)]
+    found = await asyncio.gather(*tries, return_exceptions=True)
+    assert {type(f) for f in found} == {Unauthenticated, TooManyRequests}
+    assert checked == PER_PAIR
+
+
+async def test_many_who_sign_in_at_once_from_one_office_are_all_served(site):
+    people = [await site.person(f"Clerk {n}", "clerk") for n in range(PER_NETWORK + 5)]
+    hashed = await site.accounts.hash(PASSWORD)
+    for person in people:
+        await site.accounts.put_password(person.id, hashed)
+    await asyncio.gather(*(site.accounts.sign_in(p.user["email"], PASSWORD, HOME) for p in people))
 
 
 async def test_signing_in_well_gives_the_tries_back(site, ann):

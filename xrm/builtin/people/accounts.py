@@ -16,13 +16,13 @@ from functools import cached_property
 from typing import Any
 from uuid import UUID
 
+from xrm.builtin.people.attempts import Attempts
 from xrm.builtin.people.keys import Keys
 from xrm.builtin.people.links import Links
 from xrm.builtin.people.lookups import UUID_TYPE, WIDTH, Lookups, make_lookups
 from xrm.builtin.people.passwords import MAX_LENGTH, Passwords, check_password
 from xrm.builtin.people.rounds import Rounds
 from xrm.builtin.people.rules import may_give
-from xrm.builtin.people.throttle import Throttle, network
 from xrm.builtin.people.tokens import hash_token, new_token
 from xrm.errors import Forbidden, Invalid, Issue, NotFound, StorageFull, Unauthenticated, Unavailable
 from xrm.kernel.change import Actor, uuid7
@@ -34,16 +34,21 @@ from xrm.kernel.store.system import SYSTEM
 from xrm.kernel.store.tables import piccolo_tables
 
 TOUCH = timedelta(minutes=1)  # how exactly it is known when a token was last used
-WINDOW = 900.0  # seconds in which failed sign-ins are counted
-PER_PAIR, PER_ACCOUNT, PER_NETWORK = 5, 30, 50  # failed sign-ins in the window
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Where a sign-in comes from: the address of the connection (never one the client wrote), and its User-Agent."""
+    """Where a sign-in comes from.
+
+    Attributes:
+        address: That of the connection, or what a trusted proxy says of it; never one the client wrote.
+        agent: Its User-Agent.
+        device: The cookie of a device somebody signed in from before, or empty.
+    """
 
     address: str = ""
     agent: str = ""
+    device: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,7 @@ class Accounts:
         api_keys: How programs come in.
         links: Links that can be used once: set-up, invitations, new passwords.
         mail: How they are sent.
+        attempts: How often signing in failed.
     """
 
     def __init__(self, kernel: Kernel) -> None:
@@ -77,10 +83,7 @@ class Accounts:
         self._lookups: Lookups = make_lookups(kernel.store.dialect)
         self._idle = timedelta(hours=kernel.settings.session_hours)
         self._lifetime = timedelta(days=kernel.settings.session_days)
-        seconds = lambda: kernel.clock().timestamp()  # noqa: E731 - the same small thing three times
-        self._pairs, self._accounts, self._networks = (
-            Throttle(limit, WINDOW, seconds) for limit in (PER_PAIR, PER_ACCOUNT, PER_NETWORK)
-        )
+        self.attempts = Attempts(kernel)
         self._session_rounds: Rounds[str, Row] = Rounds(self._find_sessions)
         self._key_rounds: Rounds[str, Row] = Rounds(self._find_keys)
         self._touches: dict[UUID, asyncio.Task[None]] = {}
@@ -159,17 +162,15 @@ class Accounts:
             Unauthenticated: the two do not belong together, or the user may not come in.
             TooManyRequests: too many failed before, for the account or from this network.
         """
-        address, origin = email.strip().lower()[:254], network(client.address)
-        taken = ((self._networks, origin), (self._accounts, address), (self._pairs, (address, origin)))
-        for throttle, key in taken:
-            throttle.take(key)
+        address = email.strip().lower()[:254]
         user, hashed = await self.credential(address)
-        good = await self._passwords.verify(hashed, password) and len(password) <= MAX_LENGTH
-        if not good or user is None or hashed is None:
-            raise Unauthenticated("E-mail address and password do not belong together.")
-        for throttle, key in taken:
-            throttle.give_back(key)
-        self._pairs.forget((address, origin))
+        device = client.device if self.attempts.is_known(client, user) else ""
+        if not device:
+            await self.attempts.wait(address)
+        async with self._passwords.turn, self.attempts.at(address, client, device):
+            good = await self._passwords.verify(hashed, password) and len(password) <= MAX_LENGTH
+            if not good or user is None or hashed is None:
+                raise Unauthenticated("E-mail address and password do not belong together.")
         if self._passwords.outdated(hashed):
             await self._store_hash(user, await self._passwords.hash(password))
         return await self.open_session(user, client)
@@ -249,14 +250,10 @@ class Accounts:
             TooManyRequests: the current one was wrong too often.
         """
         user = _person(actor)
-        pair = (user, network(client.address))
-        self._accounts.take(user)
-        self._pairs.take(pair)
-        _, hashed = await self.credential(actor.user.get("email") or "")
-        if not await self._passwords.verify(hashed, current):
-            raise Invalid(issues=[Issue("current", "wrong_password", "This is not your present password.")])
-        self._accounts.give_back(user)
-        self._pairs.forget(pair)
+        async with self.attempts.at(str(user), client):
+            _, hashed = await self.credential(actor.user.get("email") or "")
+            if not await self._passwords.verify(hashed, current):
+                raise Invalid(issues=[Issue("current", "wrong_password", "This is not your present password.")])
         await self.set_password(user, password, token)
 
     async def reset_password(self, actor: Actor, user: UUID, password: str) -> None:

@@ -16,9 +16,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from xrm.builtin.people.attempts import Limit
 from xrm.builtin.people.passwords import check_password
 from xrm.builtin.people.rules import is_administrator
-from xrm.builtin.people.throttle import Throttle, network
+from xrm.builtin.people.throttle import network
 from xrm.builtin.people.tokens import hash_token, new_token
 from xrm.errors import Invalid, Issue, NotFound, TooManyRequests, Unavailable, XrmError
 from xrm.kernel.change import SYSTEM, Actor
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 SETUP, INVITATION, PASSWORD = "setup", "invitation", "password"
 SETUP_HOURS = 24
-ASKED, ASKED_SECONDS = 10, 3600.0  # how often links for new passwords may be asked for, per address and network
+ASKED = 10  # how often in the window links for new passwords may be asked for, per address and network
 PATHS: Mapping[str, str] = MappingProxyType({SETUP: "/set-up/", INVITATION: "/invitation/", PASSWORD: "/new-password/"})
 LETTERS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -84,7 +85,6 @@ class Links:
 
     def __init__(self, kernel: Kernel, accounts: Accounts) -> None:
         self._kernel, self._accounts = kernel, accounts
-        self._asked = Throttle(ASKED, ASKED_SECONDS, lambda: kernel.clock().timestamp())
         self._errands: set[asyncio.Task[None]] = set()
 
     # --- making ---
@@ -120,7 +120,7 @@ class Links:
             return Handed(purpose, url, error.message)
         return Handed(purpose, "")
 
-    def forgot(self, email: str, client: Client) -> None:
+    async def forgot(self, email: str, client: Client) -> None:
         """Mail a link for a new password to an address, if it is that of a user who may sign in.
 
         The caller does not wait, and so cannot tell one case from the other.
@@ -128,9 +128,10 @@ class Links:
         Raises:
             TooManyRequests: too many asked from this network.
         """
-        self._asked.take(network(client.address))
+        attempts = self._accounts.attempts
+        await attempts.take(Limit("asked from", network(client.address), ASKED))
         try:
-            self._asked.take(email.strip().lower()[:254])
+            await attempts.take(Limit("asked for", email.strip().lower()[:254], ASKED))
         except TooManyRequests:
             return
         errand = asyncio.create_task(self._forgot(email), context=contextvars.Context())

@@ -45,11 +45,16 @@ def _refused(code: str, message: str, hint: str = "") -> Invalid:
 
 
 class Passwords:
-    """Makes and checks argon2id hashes on threads of its own, so that the event loop never waits for one."""
+    """Makes and checks argon2id hashes on threads of its own, so that the event loop never waits for one.
+
+    Attributes:
+        turn: What a try waits for before it is counted: a storm of them is judged one by one, not all at once.
+    """
 
     def __init__(self) -> None:
         # OWASP's Password Storage Cheat Sheet: m=19 MiB, t=2, p=1; about 25 ms and a memory of 19 MiB per worker.
         self._hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+        self.turn = asyncio.Semaphore(2 * WORKERS)
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="xrm-password")
 
     @cached_property

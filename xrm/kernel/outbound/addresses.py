@@ -25,6 +25,15 @@ def read_networks(texts: Sequence[str]) -> tuple[Any, ...]:
     return tuple(ip_network(text, strict=False) for text in texts)
 
 
+def is_address(text: str) -> bool:
+    """Whether a text is an IP address."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
 def within(address: str, networks: Sequence[Any]) -> bool:
     """Whether an address, as text, is in one of the networks; an IPv4 address written as IPv6 is the IPv4 one."""
     try:

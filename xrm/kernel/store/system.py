@@ -161,6 +161,15 @@ TABLES = (
         (Index("uq_token", ("token_hash",), unique=True), Index("ix_user", ("user",))),
     ),
     _table(
+        "xrm_attempt",
+        {  # failed sign-ins: how often in the window that began then
+            "key": _key("key", TEXT),  # SHA-256 of what is counted
+            "began_at": _needed("began_at", DATETIME),
+            "tries": _needed("tries", INT),
+        },
+        (Index("ix_began", ("began_at",)),),
+    ),
+    _table(
         "xrm_link",
         {  # links that can be used once: the site's set-up, invitations, new passwords
             "token_hash": _key("token_hash", TEXT),  # SHA-256

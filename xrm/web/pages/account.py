@@ -9,7 +9,7 @@ from uuid import UUID
 from litestar import Response
 
 from xrm.errors import Invalid, Issue, Malformed, NotFound, TooManyRequests, Unauthenticated
-from xrm.http.auth import session_cookie
+from xrm.http.auth import device_cookie, from_device, session_cookie
 from xrm.web.render import Notice, Renderer, go
 from xrm.web.sent import Sent, body
 from xrm.web.visit import PageVisit
@@ -36,7 +36,7 @@ async def sign_in(visit: PageVisit, render: Renderer) -> Response[Any]:
     sent = Sent(await body(visit))
     back, email = local_path(sent.word("next")), sent.word("email").strip()
     try:
-        token, _ = await visit.site.accounts.sign_in(email, sent.word("password"), visit.known.client)
+        token, session = await visit.site.accounts.sign_in(email, sent.word("password"), from_device(visit.request))
     except Unauthenticated:
         problem = "E-mail address and password do not belong together."
         return render.bare(SIGN_IN, 401, **_sign_in_words(visit, back, email, problem))
@@ -48,6 +48,7 @@ async def sign_in(visit: PageVisit, render: Renderer) -> Response[Any]:
         await visit.site.accounts.sign_out(visit.known.token)
     answer = go(visit, back)
     answer.set_cookie(session_cookie(visit.site, token))
+    answer.set_cookie(device_cookie(visit.site, visit.site.accounts.attempts.new_device(session.user)))
     return answer
 
 

@@ -75,7 +75,7 @@ async def forgot(visit: PageVisit, render: Renderer) -> Response[Any]:
     if not visit.site.accounts.mail.ready:
         raise NotFound("There is no such page.")
     email = Sent(await body(visit)).word("email")
-    visit.site.accounts.links.forgot(email, visit.known.client)
+    await visit.site.accounts.links.forgot(email, visit.known.client)
     return render.bare(FORGOT, 200, title="Look into your mail", site=visit.settings.title, asked=True)
 
 
