@@ -324,7 +324,8 @@ class _Renaming:
         """Return a part of the definition with the new name; `way` is where it is."""
         if isinstance(data, dict):
             names = way[-1:] == ("set",)  # field → expression
-            keys = {k: self.new if names and k == self.old else k for k in data}
+            named = names or (way[:1] == ("record_types",) and way[-1] in ("choices", "defaults"))
+            keys = {k: self.new if named and k == self.old else k for k in data}
             return {keys[k]: self.of(v, (*way, "formula" if names else k)) for k, v in data.items()}
         if isinstance(data, list):
             return [self.of(item, way) for item in data]
@@ -332,7 +333,7 @@ class _Renaming:
 
     def _text(self, text: str, way: Path) -> str:
         key = way[-1] if way else ""
-        if way[0] == "fields" and (key in _OF_LISTED or "choices" in way):
+        if (way[0] == "fields" and key in _OF_LISTED) or (way[0] in ("fields", "record_types") and "choices" in way):
             return text  # about the records a rollup sums up; a choice's `when` names choices
         if key in _EXPRESSIONS:
             return self._expression(text)
@@ -340,7 +341,8 @@ class _Renaming:
             return re.sub(r"\{[^}]*\}", lambda match: self._label.sub(self.new, match[0]), text)
         if key == "open":
             return re.sub(r"\{[^{}]*\}", lambda match: self._expression(match[0]), text)
-        return self._path.sub(rf"\g<1>{self.new}", text) if key in _NAMING else text
+        naming = key in _NAMING or (way[0] == "record_types" and key in ("hidden", "required"))
+        return self._path.sub(rf"\g<1>{self.new}", text) if naming else text
 
     def _expression(self, text: str) -> str:
         return self._token.sub(lambda match: match[1] or f"{match[2]}{self.new}", text)

@@ -7,6 +7,7 @@ import streamlit as st
 from studio import show, words
 from studio.designer.buttons import show_buttons
 from studio.designer.fields import show_fields
+from studio.designer.record_types import show_record_types
 from studio.designer.rules import show_rules
 from studio.designer.settings import show_settings
 from studio.designer.text import show_text
@@ -21,6 +22,7 @@ TABS = {
     "Fields": show_fields,
     "Form and lists": show_views,
     "Workflow": show_workflow,
+    "Record types": show_record_types,
     "Buttons": show_buttons,
     "Rules": show_rules,
     "Settings": show_settings,

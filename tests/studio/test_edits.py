@@ -242,6 +242,8 @@ unique:
 - {fields: [b], where: "a != 'a'"}
 buttons:
   go: {open: "https://x.example/a?q={a + 'a'}", when: "a > 1", set: {a: "a + 1"}}
+record_types:
+  x: {hidden: [b], required: [a], choices: {d: [a]}, defaults: {a: 1}, sections: [{title: a, fields: [a]}]}
 fields:
   a: integer
   above: {type: relation, to: t}
@@ -259,6 +261,8 @@ def test_a_rename_knows_what_is_about_other_records():
         assert kept in text, kept
     for changed in ("of: above.z", "where: \"z != 'a'\"", "{z + 'a'}", 'when: "z > 1"', 'set: {z: "z + 1"}'):
         assert changed in text, changed
+    assert "x: {hidden: [b], required: [z], choices: {d: [a]}, defaults: {z: 1}," in text
+    assert "sections: [{title: a, fields: [z]}]" in text
     assert "depends_on: upon" in edits.rename_field(own, "t", "d", "upon")["entities/t.yaml"]
 
 

@@ -361,3 +361,18 @@ def test_a_button_is_added_and_then_changed(screen, paper):
     assert "confirm: Really?" in paper.drafted()[MACHINE_FILE]
     button(test, "Remove this button").click().run()
     assert paper.drafted().get(MACHINE_FILE, MACHINE) == MACHINE
+
+
+# --- record types ---------------------------------------------------------------------------------------------------
+
+
+def test_record_types_are_added_and_told_what_they_have(screen, paper):
+    test = screen("entity", name="machine", tab="Record types")
+    labelled(test.text_input, "Title").input("Small drill").run()
+    button(test, "Add the type").click().run()
+    labelled(test.multiselect, "Fields it does not have").select("price").run()
+    labelled(test.multiselect, "States").select("new").run()
+    drafted = paper.drafted()[MACHINE_FILE]
+    assert "record_types:\n  small_drill: {hidden: [price], states: [new]}" in drafted
+    button(test, "Remove this type").click().run()
+    assert paper.drafted().get(MACHINE_FILE, MACHINE) == MACHINE

@@ -15,7 +15,8 @@ from xrm.kernel.live import Live
 from xrm.kernel.policy import ACTIONS, visibility
 from xrm.kernel.query import HIDDEN
 from xrm.kernel.values import TYPES, all_parts
-from xrm.metadata.model import Entity, Field, Origin, View, Workflow
+from xrm.metadata.model import Entity, Field, Origin, RecordType, View, Workflow
+from xrm.metadata.names import TYPE_FIELD
 
 READ = "model.read"
 _RENAMED = {"field_class": "class", "over": "field", "sight": "as", "sources": "from", "target": "to"}
@@ -65,6 +66,8 @@ def entity_json(live: Live, actor: Actor, entity: Entity, *, full: bool) -> dict
     }
     if entity.workflow is not None and entity.workflow.field in known:
         shown["workflow"] = _workflow(entity.workflow, known, full)
+    if TYPE_FIELD in known and entity.record_types:
+        shown["record_types"] = [_record_type(kind, known, full) for kind in entity.record_types.values()]
     if full:
         extra = plain(entity)
         shown |= {name: extra[name] for name in _FULL if name in extra}
@@ -136,6 +139,19 @@ def _view(view: View, known: frozenset[str], full: bool) -> dict[str, Any]:  # n
         shown["sections"] = [{**s, "fields": [f for f in s["fields"] if f in known]} for s in shown["sections"]]
     hidden = {"filter", "origin", *(name for name in ("by", "sum") if shown.get(name) not in known)}
     return {name: value for name, value in shown.items() if name not in hidden}
+
+
+def _record_type(kind: RecordType, known: frozenset[str], full: bool) -> dict[str, Any]:  # noqa: FBT001
+    shown: dict[str, Any] = plain(kind)
+    if full:
+        return shown
+    for name in ("origin", "checks", "defaults", "was"):
+        shown.pop(name, None)
+    for name in ("hidden", "required"):
+        shown[name] = [field for field in shown.get(name, ()) if field in known]
+    shown["choices"] = {name: left for name, left in shown.get("choices", {}).items() if name in known}
+    sections = ({**s, "fields": [f for f in s["fields"] if f in known]} for s in shown.get("sections", ()))
+    return shown | {"sections": [section for section in sections if section["fields"]]}
 
 
 def _workflow(workflow: Workflow, known: frozenset[str], full: bool) -> dict[str, Any]:  # noqa: FBT001

@@ -33,7 +33,9 @@ from xrm.kernel.store.store import Store
 from xrm.kernel.values import Parsing
 from xrm.metadata.computed import listed
 from xrm.metadata.memory import Watch
-from xrm.metadata.model import Button, Entity, Field, Model, Transition, empty
+from xrm.metadata.model import Button, Entity, Field, Model, RecordType, Transition, empty
+from xrm.metadata.names import TYPE_FIELD
+from xrm.metadata.record_types import narrowed
 
 
 class Running(Protocol):
@@ -97,6 +99,12 @@ class LiveEntity:
     conditions: Mapping[str, Expression]  # action or button → when
     rows: RowStatements
     label_fields: tuple[str, ...]
+    types: Mapping[str, LiveEntity] = field(default_factory=empty)  # record type → the same for its records
+    hidden: frozenset[str] = frozenset()  # fields the records of a type do not have
+
+    def of(self, values: Mapping[str, Any]) -> LiveEntity:
+        """Return what holds for a record of these values: its record type's, where it has one."""
+        return self.types.get(values.get(TYPE_FIELD, ""), self) if self.types else self
 
     def transition(self, name: str) -> Transition | None:
         """Return the transition called `name`, or None."""
@@ -180,7 +188,7 @@ class Live:
         moves = workflow.transitions if workflow else ()
         offered = offers(model, entity, actions)
         setting: tuple[Transition | Button, ...] = (*moves, *entity.buttons.values())
-        return LiveEntity(
+        whole = LiveEntity(
             entity=entity,
             formulas=_ordered(
                 entity,
@@ -201,6 +209,13 @@ class Live:
             rows=RowStatements(entity, self.dialect),
             label_fields=label_fields(entity),
         )
+        return replace(whole, types={kind.name: _typed(scope, whole, kind) for kind in entity.record_types.values()})
+
+
+def _typed(scope: OwnScope, whole: LiveEntity, kind: RecordType) -> LiveEntity:
+    """Return an entity as it is compiled for the records of one type."""
+    checks = (*whole.checks, *(_check(scope, check) for check in kind.checks))
+    return replace(whole, entity=narrowed(whole.entity, kind), checks=checks, hidden=frozenset(kind.hidden))
 
 
 def check_generation(live: Live, rows: Sequence[Sequence[Any]]) -> None:

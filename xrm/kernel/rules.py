@@ -17,6 +17,7 @@ from xrm.kernel.fieldtypes.choices import fitting
 from xrm.kernel.policy import Access, Rule
 from xrm.kernel.values import KEEP, TYPES, Parsing, Refused, parse, to_json
 from xrm.metadata.model import Check, Entity, Field, State, Transition, Workflow
+from xrm.metadata.names import TYPE_FIELD
 
 
 def parse_all(
@@ -168,10 +169,11 @@ def find_move(workflow: Workflow, change: Change, actor: Actor, issues: list[Iss
     the moves on the way there (`reached`).
     """
     before, after = change.before.get(workflow.field), change.after.get(workflow.field)
-    if before == after or (not change.before and after == workflow.initial):
+    begins = not change.before or (TYPE_FIELD in change.after and change.changes(TYPE_FIELD))
+    if before == after or (begins and after == workflow.initial):
         return None
     if change.before:
-        moves = tuple(t for t in workflow.moves(before or workflow.initial) if t.target == after)
+        moves = tuple(t for t in workflow.moves(workflow.at(before)) if t.target == after)
     else:
         moves = tuple(t for t in workflow.transitions if t.target == after)
     if change.action and any(t.name == change.action for t in moves):
@@ -227,7 +229,7 @@ def _state(workflow: Workflow, name: Any) -> str:
 
 
 def _targets(workflow: Workflow, before: Any) -> str:
-    titles = [_state(workflow, t.target) for t in workflow.moves(before or workflow.initial)]
+    titles = [_state(workflow, t.target) for t in workflow.moves(workflow.at(before))]
     return "possible: " + ", ".join(titles) if titles else "this is a final state"
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from xrm.errors import Conflict, Invalid, Issue, NotFound, Precondition
-from xrm.kernel import derive, rules
+from xrm.kernel import derive, record_types, rules
 from xrm.kernel.acts import Act, Acts
 from xrm.kernel.buttons import Offer, Press
 from xrm.kernel.change import SYSTEM, Actor, Change, uuid7
@@ -127,8 +127,8 @@ class Writing:
         if workflow is None:
             raise NotFound(f"There is no action {move.name!r}.")
         _, loaded = await self._loading.load(act, prepared.entity.name, id, "update")
-        state = loaded.values.get(workflow.field) or workflow.initial
-        if move not in workflow.moves(state):
+        known = prepared.of(loaded.values).entity.workflow or workflow
+        if not any(m.name == move.name for m in known.moves(known.at(loaded.values.get(workflow.field)))):
             raise Conflict(
                 f"{move.title!r} is not possible from here.",
                 [Issue(workflow.field, "transition_not_allowed", f"{move.title!r} starts from another state.")],
@@ -198,9 +198,12 @@ class Writing:
             change.after.update(
                 derive.presets(access.entity, access.presets, act.actor, act.changes.at, act.live.parsing)
             )
+        typed = record_types.settle(prepared, change, issues)
         await self._spreading.hold(act, change)
-        move = await self._consult(act, prepared, change, issues)  # 5 Consult
-        await self._check(act, prepared, change, move, issues)  # 6 Check
+        move = await self._consult(act, typed, change, issues)  # 5 Consult
+        typed = record_types.settle(prepared, change, issues)  # hooks may have made it one of another type
+        await self._check(act, typed, change, move, issues)  # 6 Check
+        record_types.check(typed, change, values, issues)
         self._linking.check(change, links, issues)
         if issues:
             raise Invalid(issues=issues)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from xrm.errors import Issue
 from xrm.metadata.check_buttons import check_buttons
 from xrm.metadata.check_fields import check_fields
+from xrm.metadata.check_record_types import check_record_types
 from xrm.metadata.check_roles import check_role
 from xrm.metadata.check_views import check_label, check_search, check_views
 from xrm.metadata.check_workflow import check_workflow
@@ -71,6 +72,7 @@ def _entity(findings: Findings, entity: Entity) -> None:
     _groups(findings, entity)
     _rules(findings, entity)
     check_workflow(findings, entity)
+    check_record_types(findings, entity)
     check_buttons(findings, entity)
     check_views(findings, entity)
 

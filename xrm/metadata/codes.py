@@ -47,6 +47,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "not_in_list": "-name takes away what is not in the list.",
         "unknown_trait": "There is no such trait.",
         "workflow_field": "The workflow makes its field; the field itself may only say how it is shown.",
+        "type_field": "The record types make their field; it may only say how it is shown, and its default.",
         # names
         "reserved_name": "The name belongs to the platform or to the expression language.",
         "shadowed_name": "Expressions cannot reach a field of this name.",

@@ -23,6 +23,7 @@ from xrm.metadata.model import (
     Key,
     Link,
     Origin,
+    RecordType,
     Restriction,
     Role,
     Section,
@@ -32,7 +33,7 @@ from xrm.metadata.model import (
     View,
     Workflow,
 )
-from xrm.metadata.names import plural_of, title_of
+from xrm.metadata.names import TYPE_FIELD, plural_of, title_of
 from xrm.metadata.nodes import Node, origins_below
 from xrm.metadata.types import rules_of
 
@@ -149,7 +150,8 @@ def entity_of(
         gone: Paths of the parts that were taken away, and where.
     """
     workflow = _workflow(node)
-    fields = _fields(node, workflow, traits, issues)
+    kinds = {key: _record_type(key, child) for key, child in _children(node, "record_types").items()}
+    fields = _fields(node, workflow, kinds, traits, issues)
     title = _text(node, "title") or title_of(name)
     label = _text(node, "label") or ("{name}" if "name" in fields else "{id}")
     timeline = node.get("timeline")
@@ -170,6 +172,7 @@ def entity_of(
         checks=tuple(_check(item) for item in _items(node, "checks")),
         restrict=tuple(_restriction(item) for item in _items(node, "restrict")),
         workflow=workflow,
+        record_types=MappingProxyType(kinds),
         buttons=MappingProxyType({key: _button(key, child) for key, child in _children(node, "buttons").items()}),
         views=MappingProxyType({key: _view(key, child, workflow) for key, child in _children(node, "views").items()}),
         timeline=timeline.value if timeline is not None else any(trait.timeline for trait in traits),
@@ -201,7 +204,13 @@ def _groups(node: Node, key: str) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(item.value for item in group.value) for group in _items(node, key))
 
 
-def _fields(node: Node, workflow: Workflow | None, traits: list[Trait], issues: list[Issue]) -> dict[str, Field]:
+def _fields(
+    node: Node,
+    workflow: Workflow | None,
+    kinds: Mapping[str, RecordType],
+    traits: list[Trait],
+    issues: list[Issue],
+) -> dict[str, Field]:
     fields: dict[str, Field] = {}
     for name, child in _children(node, "fields").items():
         field = field_of(name, child)
@@ -219,6 +228,9 @@ def _fields(node: Node, workflow: Workflow | None, traits: list[Trait], issues: 
                 fields.setdefault(name, field)
     if workflow is not None and workflow.field not in system.FIELDS:
         fields[workflow.field] = system.state_field(workflow, fields.get(workflow.field), issues)
+    if kinds:
+        made = system.type_field(kinds, fields.get(TYPE_FIELD), node.value["record_types"].key_origin, issues)
+        fields = {TYPE_FIELD: made, **{name: field for name, field in fields.items() if name != TYPE_FIELD}}
     return {**_own_first(fields, traits, workflow), **system.FIELDS}
 
 
@@ -284,6 +296,30 @@ def _transition(name: str, node: Node) -> Transition:
     )
 
 
+def _record_type(name: str, node: Node) -> RecordType:
+    choices = {key: tuple(c.value for c in child.value) for key, child in _children(node, "choices").items()}
+    return RecordType(
+        name,
+        _text(node, "title") or title_of(name),
+        _text(node, "description"),
+        _names(node, "was"),
+        _sections(node),
+        _names(node, "hidden"),
+        _names(node, "required"),
+        MappingProxyType(choices),
+        MappingProxyType({key: child.plain() for key, child in _children(node, "defaults").items()}),
+        _names(node, "states"),
+        _text(node, "initial"),
+        _names(node, "transitions"),
+        tuple(_check(item) for item in _items(node, "checks")),
+        node.key_origin,
+    )
+
+
+def _sections(node: Node) -> tuple[Section, ...]:
+    return tuple(Section(_text(item, "title"), _names(item, "fields")) for item in _items(node, "sections"))
+
+
 def _button(name: str, node: Node) -> Button:
     settings = {key: child.value for key, child in _children(node, "set").items()}
     texts = {key: _text(node, key) for key in ("icon", "color", "when", "confirm", "move", "open", "run")}
@@ -302,7 +338,7 @@ def _view(name: str, node: Node, workflow: Workflow | None) -> View:
         _names(node, "filters"),
         _text(node, "filter"),
         _names(node, "sort"),
-        tuple(Section(_text(item, "title"), _names(item, "fields")) for item in _items(node, "sections")),
+        _sections(node),
         _text(node, "by") or lanes,
         _text(node, "sum"),
         _names(node, "card"),

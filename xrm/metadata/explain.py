@@ -95,6 +95,7 @@ def _part(entity: Entity, name: str, path: str) -> Iterator[Explained]:
     """Yield the properties of a view, check, state or transition."""
     parts = {
         **{f"views.{view.name}": view for view in entity.views.values()},
+        **{f"record_types.{kind.name}": kind for kind in entity.record_types.values()},
         **{f"buttons.{button.name}": button for button in entity.buttons.values()},
         **_numbered("checks", entity.checks),
         **_numbered("restrict", entity.restrict),
@@ -216,6 +217,8 @@ def _entity(entity: Entity) -> Iterator[Explained]:
         yield Explained(path, restriction.where, restriction.origin)
     if entity.workflow is not None:
         yield from _workflow(entity, entity.workflow)
+    for kind in entity.record_types.values():
+        yield Explained(f"record_types.{kind.name}", kind.title, kind.origin)
     for button in entity.buttons.values():
         yield Explained(f"buttons.{button.name}", button.title, button.origin)
     for view in entity.views.values():

@@ -78,11 +78,11 @@ class Laying:
                 return self._choices(path, base, change)
             case ("unique" | "indexes",):
                 return self._grown(base, change)
-            case ("checks" | "restrict" | "grants",):
+            case ("checks" | "restrict" | "grants",) | ("record_types", _, "checks"):
                 return self._named(path, base, change)
             case ("capabilities",):
                 return self._capabilities(path, base, change)
-            case ("views", _, "sections"):
+            case ("views" | "record_types", _, "sections"):
                 return self._sections(path, base, change)
         if _is_table(path):
             return self._table(path, base, change)
@@ -220,7 +220,7 @@ class Laying:
 
     def _named(self, path: _Path, base: Node | None, change: Node) -> Node:
         """Add parts of a list to those of earlier layers; one with the name of another changes or removes that."""
-        kind = path[0]
+        kind = path[-1]
         laid: list[Node] = list(base.value) if base is not None else []
         known = {name_of(item): number for number, item in enumerate(laid) if name_of(item)}
         plain = [item.plain() for item in laid]
@@ -270,9 +270,11 @@ class Laying:
 def _is_table(path: _Path) -> bool:
     """Return whether what is at a path is merged key by key."""
     match path:
-        case ("fields" | "workflow" | "buttons" | "views",) | ("grants", _, "fields"):
+        case ("fields" | "workflow" | "record_types" | "buttons" | "views",) | ("grants", _, "fields"):
             return True
-        case ("buttons" | "views" | "grants" | "checks" | "restrict", _):
+        case ("record_types" | "buttons" | "views" | "grants" | "checks" | "restrict", _):
+            return True
+        case ("record_types", _, "choices" | "defaults") | ("record_types", _, "checks", _):
             return True
         case ("workflow", "states" | "transitions") | ("workflow", "states" | "transitions", _):
             return True
@@ -287,6 +289,8 @@ def _is_list(path: _Path) -> bool:
         case ("uses" | "search",) | ("fields", _, "to") | ("views", _, "columns" | "filters" | "card"):
             return True
         case ("workflow", "transitions", _, "ask" | "roles" | "from") | ("restrict", _, "except"):
+            return True
+        case ("record_types", _, "hidden" | "required" | "states" | "transitions") | ("record_types", _, "choices", _):
             return True
     return False
 

@@ -20,7 +20,9 @@ _WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n",
 _LIKE_NUMBER = re.compile(r"[+-]?[.]?[0-9]")
 _SAFE = re.compile(r"[A-Za-z_$][A-Za-z0-9_$ ./-]*\Z")
 _QUOTED = frozenset({"label", "formula", "number", "pattern", "when", "require", "guard", "filter", "where", "open"})
-_BLOCKS = frozenset({"fields", "checks", "restrict", "workflow", "states", "transitions", "buttons", "views", "grants"})
+_BLOCKS = frozenset(
+    {"fields", "checks", "restrict", "workflow", "states", "transitions", "record_types", "buttons", "views", "grants"}
+)
 _PARTS = {
     ("fields", "*"): "field",
     ("checks", "*"): "check",
@@ -28,6 +30,9 @@ _PARTS = {
     ("workflow",): "workflow",
     ("workflow", "states", "*"): "state",
     ("workflow", "transitions", "*"): "transition",
+    ("record_types", "*"): "record_type",
+    ("record_types", "*", "checks", "*"): "check",
+    ("record_types", "*", "sections", "*"): "section",
     ("buttons", "*"): "button",
     ("views", "*"): "view",
     ("views", "*", "sections", "*"): "section",

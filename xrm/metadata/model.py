@@ -224,6 +224,10 @@ class Workflow:
         """Return the state called `name`, or None."""
         return next((s for s in self.states if s.name == name), None)
 
+    def at(self, state: str | None) -> str:
+        """Return the state a record is in: one that is none any more, or none of its type's, counts as the initial."""
+        return state if state and self.state(state) is not None else self.initial
+
     def moves(self, source: str) -> tuple[Transition, ...]:
         """Return the transitions that start in `source`."""
         return tuple(t for t in self.transitions if source in t.sources or (t.sources == ("*",) and source != t.target))
@@ -280,6 +284,26 @@ class View:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordType:
+    """What is particular to some of an entity's records: form, fields, choices, states and rules in one bundle."""
+
+    name: str
+    title: str
+    description: str = ""
+    was: tuple[str, ...] = ()  # former types whose records it takes over
+    sections: tuple[Section, ...] = ()  # its form; empty = that of the entity
+    hidden: tuple[str, ...] = ()  # fields its records do not have
+    required: tuple[str, ...] = ()  # fields it needs besides those the entity needs
+    choices: Mapping[str, tuple[str, ...]] = field(default_factory=empty)  # field → the choices that are left
+    defaults: Mapping[str, Any] = field(default_factory=empty)  # field → JSON value
+    states: tuple[str, ...] = ()  # those its records may be in; empty = all
+    initial: str = ""  # state of a new record; empty = that of the workflow, or the first of states
+    transitions: tuple[str, ...] = ()  # the moves it knows; empty = all between its states
+    checks: tuple[Check, ...] = ()
+    origin: Origin = field(default=Origin(), compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Key:
     """Fields whose values together occur once among the records that are not in the trash; null equals nothing."""
 
@@ -308,6 +332,7 @@ class Entity:
     checks: tuple[Check, ...] = ()
     restrict: tuple[Restriction, ...] = ()
     workflow: Workflow | None = None
+    record_types: Mapping[str, RecordType] = field(default_factory=empty)
     buttons: Mapping[str, Button] = field(default_factory=empty)
     views: Mapping[str, View] = field(default_factory=empty)
     timeline: bool = False  # its record page shows activities and history

@@ -29,6 +29,10 @@ SYSTEM_FIELDS = (
 """Fields every record has, kept by the kernel."""
 
 
+TYPE_FIELD = "record_type"
+"""The choice field that says of which type a record is, where an entity has record types."""
+
+
 def title_of(name: str) -> str:
     """Return the title a name has when none is written: ``close_date`` → ``Close date``."""
     words = name.replace("_", " ").strip()

@@ -20,6 +20,7 @@ def normal(node: Node, issues: list[Issue]) -> Node:
         {
             "fields": lambda fields: _each(fields, lambda field: _field(field, issues)),
             "workflow": _workflow,
+            "record_types": lambda kinds: _each(kinds, _titled),
             "views": lambda views: _each(views, lambda view: _changed(view, {"sort": _list})),
             "grants": lambda grants: grants.holding(
                 [_changed(g, {"entity": _list, "actions": _list}) for g in grants.value]

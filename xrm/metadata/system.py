@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from xrm.errors import Issue
 from xrm.metadata.codes import found
-from xrm.metadata.model import Choice, Field, Origin, Workflow
-from xrm.metadata.names import SYSTEM_FIELDS, title_of
+from xrm.metadata.model import Choice, Field, Origin, RecordType, Workflow
+from xrm.metadata.names import SYSTEM_FIELDS, TYPE_FIELD, title_of
 
 _ORIGIN = Origin("xrm")
 _SHAPE_OF = {
@@ -44,6 +45,37 @@ FIELDS: Mapping[str, Field] = MappingProxyType({name: _field(name) for name in S
 """The system fields, in the order in which they follow the others."""
 
 _FREE = frozenset({"type", "title", "help", "class", "index", "was", "convert"})
+
+
+_FREE_OF_TYPES = _FREE | {"default", "backfill"}
+
+
+def type_field(kinds: Mapping[str, RecordType], written: Field | None, origin: Origin, issues: list[Issue]) -> Field:
+    """Return the choice field that says of which type a record is; unless said otherwise the first is the default.
+
+    Args:
+        kinds: The types, by name.
+        written: What the entity says about the field itself.
+        origin: Where the types are written.
+        issues: Takes a note of what the field must not say.
+    """
+    shown = written or Field(TYPE_FIELD, "choice", "Type", origin=origin)
+    for option, place in shown.origins.items():
+        if "." not in option and (option not in _FREE_OF_TYPES or (option == "type" and shown.type != "choice")):
+            message = f"the record types decide about {option!r} of {TYPE_FIELD!r}"
+            issues.append(found(place, "type_field", message, "remove it here; the choices are the types"))
+    first = next(iter(kinds))
+    default = first if shown.default is None else shown.default
+    return replace(
+        shown,
+        type="choice",
+        title=shown.title if "title" in shown.origins else "Type",
+        required=True,
+        index=True,
+        default=default,
+        backfill=default if shown.backfill is None else shown.backfill,
+        choices=tuple(Choice(kind.name, kind.title, was=kind.was) for kind in kinds.values()),
+    )
 
 
 def state_field(workflow: Workflow, written: Field | None, issues: list[Issue]) -> Field:

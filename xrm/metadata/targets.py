@@ -8,7 +8,7 @@ from typing import Protocol
 from xrm.errors import Issue
 from xrm.metadata.codes import found
 from xrm.metadata.model import Origin
-from xrm.metadata.names import SYSTEM_FIELDS, did_you_mean
+from xrm.metadata.names import SYSTEM_FIELDS, TYPE_FIELD, did_you_mean
 from xrm.metadata.nodes import Node
 
 _Path = tuple[str, ...]
@@ -16,6 +16,7 @@ SITE = "site"
 
 _TABLES: tuple[tuple[_Path, str], ...] = (
     (("views",), "view"),
+    (("record_types",), "record type"),
     (("buttons",), "button"),
     (("workflow", "states"), "state"),
     (("workflow", "transitions"), "transition"),
@@ -76,12 +77,14 @@ def _fields_of(base: Node, traits: Mapping[str, Node]) -> dict[str, Node | None]
 
 
 def _workflow_fields(*nodes: Node) -> Iterator[str]:
-    """Yield the names of the fields that workflows make, and of those every record has."""
+    """Yield the names of the fields that workflows and record types make, and of those every record has."""
     for node in nodes:
         workflow = node.get("workflow")
         if workflow is not None:
             field = workflow.get("field")
             yield "state" if field is None else str(field.value)
+        if node.get("record_types") is not None:
+            yield TYPE_FIELD
     yield from SYSTEM_FIELDS
 
 
@@ -135,7 +138,9 @@ def without_removed(node: Node, changes: Changes, issues: list[Issue]) -> tuple[
             lost = {name: child for name, child in table.value.items() if is_removed(child)}
             _note(path, lost, changes, issues, gone)
             node = _put(node, path, table.holding({n: _kept(c) for n, c in table.value.items() if n not in lost}))
-    for path, _ in _LISTS:
+    kinds = _at(node, ("record_types",))
+    own = [("record_types", name, "checks") for name in (kinds.value if kinds is not None else ())]
+    for path in (*(path for path, _ in _LISTS), *own):
         listed = _at(node, path)
         if listed is not None:
             lost = {name_of(item) or str(i): item for i, item in enumerate(listed.value) if is_removed(item)}

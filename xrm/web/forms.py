@@ -23,6 +23,7 @@ from xrm.kernel.fieldtypes.phone import shown as shown_phone
 from xrm.kernel.fieldtypes.signs import stars
 from xrm.kernel.values import TYPES, Part, Refused, asked, keys
 from xrm.metadata.model import Choice, Entity, Field
+from xrm.metadata.names import TYPE_FIELD
 from xrm.web.links import links_json, links_raw
 from xrm.web.show import Show, trimmed, utc_text
 from xrm.web.visit import PageVisit
@@ -183,16 +184,16 @@ class Group:
 
 
 def sections(visit: PageVisit, entity: Entity, allowed: frozenset[str]) -> list[tuple[str, tuple[Field, ...]]]:
-    """Return the sections of an entity's form with the fields the actor may write by it.
+    """Return the sections of an entity's form with the fields the actor may write by it, its record type left out.
 
     What the form view leaves out is not asked for, unless nothing could be saved without it.
     """
     view = next((v for v in entity.views.values() if v.kind == "form"), None)
-    state = entity.workflow.field if entity.workflow else ""
+    apart = {entity.workflow.field if entity.workflow else "", TYPE_FIELD if entity.record_types else ""}
     fits = {
         f.name: f
         for f in entity.fields.values()
-        if f.writable and f.name in allowed and f.name != state and not f.removed
+        if f.writable and f.name in allowed and f.name not in apart and not f.removed
     }
     if view is None:
         return [("", tuple(fits.values()))]

@@ -78,10 +78,11 @@ def presses(visit: PageVisit, prepared: LiveEntity, record: Record, granted: Gra
 
 def transitions(visit: PageVisit, prepared: LiveEntity, record: Record, granted: Granted) -> tuple[Move, ...]:
     """Return the transitions the actor may make from the record's state; of several to one state the first allowed."""
+    prepared = prepared.of(record)
     workflow = prepared.entity.workflow
     if workflow is None or "update" not in granted or workflow.field in record.get("_masked", ()):
         return ()
-    state = record.get(workflow.field) or workflow.initial
+    state = workflow.at(record.get(workflow.field))
     return tuple(_move(prepared, t, record) for t in workflow.moves(state) if may_move(t, visit.actor))
 
 
@@ -146,7 +147,7 @@ def _offer(visit: PageVisit, offer: Offer, record: Record) -> Move:
 
 def move_named(visit: PageVisit, name: str, record: Record) -> Move | None:
     """Return a transition, button or action with what it asks for, possible now or not; None if there is none."""
-    prepared = visit.prepared
+    prepared = visit.prepared.of(record)
     if transition := prepared.transition(name):
         return _move(prepared, transition, {})
     offer = prepared.actions.get(name)
@@ -166,7 +167,7 @@ def path(prepared: LiveEntity, record: Record) -> tuple[Step, ...]:
 
     Of a record that ended otherwise it is not said how far it had come.
     """
-    workflow = prepared.entity.workflow
+    workflow = prepared.of(record).entity.workflow
     if workflow is None:
         return ()
     current = record.get(workflow.field) or workflow.initial

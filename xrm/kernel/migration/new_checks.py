@@ -16,6 +16,7 @@ from xrm.kernel.paths import OwnScope, resolve, type_of
 from xrm.kernel.store.sql import Binder, Statement, quote
 from xrm.kernel.store.store import Store
 from xrm.metadata.model import Check, Entity
+from xrm.metadata.record_types import all_checks
 
 
 async def broken_checks(
@@ -39,8 +40,8 @@ async def broken_checks(
 
 def _new(ancestry: Ancestry) -> Iterator[tuple[Entity, Entity, Check]]:
     for before, entity in ancestry.entities():
-        known = {(check.when, check.require) for check in before.checks}
-        yield from ((before, entity, check) for check in entity.checks if (check.when, check.require) not in known)
+        known = {(check.when, check.require) for check in all_checks(before)}
+        yield from ((before, entity, check) for check in all_checks(entity) if (check.when, check.require) not in known)
 
 
 class _Condition:

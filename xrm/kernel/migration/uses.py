@@ -44,6 +44,7 @@ def uses(model: Model) -> Iterator[Use]:
         if not entity.removed:
             yield from _of_fields(entity)
             yield from _of_rules(entity)
+            yield from _of_types(entity)
             yield from _of_buttons(entity)
             yield from _of_views(entity)
     for role in model.roles.values():
@@ -77,6 +78,16 @@ def _of_rules(entity: Entity) -> Iterator[Use]:
         for source in filter(None, (move.guard, *move.set.values())):
             yield Use(f"the transition {move.name}", place, entity, source)
         yield Use(f"the transition {move.name}", place, entity, paths=(*move.ask, *move.set))
+
+
+def _of_types(entity: Entity) -> Iterator[Use]:
+    for kind in entity.record_types.values():
+        what, place = f"the record type {kind.name}", str(place_of(entity, f"record_types.{kind.name}"))
+        laid = tuple(name for section in kind.sections for name in section.fields)
+        yield Use(what, place, entity, paths=(*laid, *kind.hidden, *kind.required, *kind.choices, *kind.defaults))
+        for check in kind.checks:
+            for source in filter(None, (check.when, check.require)):
+                yield Use(what, _at(check.origin, place), entity, source)
 
 
 def _of_buttons(entity: Entity) -> Iterator[Use]:

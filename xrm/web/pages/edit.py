@@ -11,10 +11,12 @@ from litestar import Response
 
 from xrm.errors import Conflict, Forbidden, Invalid, Issue
 from xrm.kernel import derive
+from xrm.kernel.policy import Access
 from xrm.kernel.query import Query
 from xrm.kernel.records import Record
 from xrm.kernel.values import to_json as jsonable
-from xrm.metadata.model import Entity, Field
+from xrm.metadata.model import Entity, Field, RecordType
+from xrm.metadata.names import TYPE_FIELD
 from xrm.web import saving
 from xrm.web.forms import Group, entries, sections, take_raw, to_raw
 from xrm.web.moves import Granted, Move, presses
@@ -29,21 +31,51 @@ CHOOSE = "_choose."  # in a conflict: theirs or yours, per field
 
 
 @dataclass(frozen=True, slots=True)
-class Edited:
-    """The record a form is about, and the buttons that may follow when it is saved."""
+class About:
+    """What a form is about.
 
-    record: Record
+    Attributes:
+        record: The record; None = a new one.
+        kind: Of a new record: its type, where that is chosen.
+        follow: The buttons that may follow when it is saved.
+    """
+
+    record: Record | None = None
+    kind: RecordType | None = None
     follow: tuple[Move, ...] = ()
+
+
+NOTHING = About()
+Groups = list[tuple[str, tuple[Field, ...]]]
 
 
 # --- new ----------------------------------------------------------------------------------------------------------
 
 
-def _creatable(visit: PageVisit) -> list[tuple[str, tuple[Field, ...]]]:
+def _creatable(visit: PageVisit, chosen: str) -> tuple[Groups, RecordType | None]:
+    """Return the sections of the form of a new record, and the type it will have if one is to be sent.
+
+    Raises:
+        Forbidden: the actor may create none.
+    """
     access = visit.access(visit.entity.name, "create")
     if access is None:
         raise Forbidden(f"You may not create {visit.entity.plural}.")
-    return sections(visit, visit.entity, access.writable())
+    kinds = _kinds(access)
+    kind = kinds.get(chosen) if kinds else None
+    given = {TYPE_FIELD: kind.name if kind else access.presets.get(TYPE_FIELD)}
+    typed = visit.prepared.of(given if given[TYPE_FIELD] else _default(visit.entity))
+    return sections(visit, typed.entity, access.writable()), kind
+
+
+def _kinds(access: Access) -> Mapping[str, RecordType]:
+    """Return the types among which somebody may choose for a new record; none where there is no choice."""
+    free = TYPE_FIELD in access.writable() and TYPE_FIELD not in access.presets
+    return access.entity.record_types if free else {}
+
+
+def _default(entity: Entity) -> Mapping[str, Any]:
+    return {TYPE_FIELD: entity.fields[TYPE_FIELD].default} if entity.record_types else {}
 
 
 def _all(groups: Sequence[tuple[str, tuple[Field, ...]]]) -> list[Field]:
@@ -51,13 +83,20 @@ def _all(groups: Sequence[tuple[str, tuple[Field, ...]]]) -> list[Field]:
 
 
 async def new_page(visit: PageVisit, render: Renderer) -> Response[Any]:
-    """Show an empty form, filled in by defaults and by query parameters."""
-    groups = _creatable(visit)
+    """Show an empty form, filled in by defaults and by query parameters; first ask for a type, where there are some."""
+    chosen = visit.parameter(TYPE_FIELD)
+    groups, kind = _creatable(visit, chosen)
+    access = visit.access(visit.entity.name, "create")
+    kinds = _kinds(access) if access and kind is None else {}
+    if len(kinds) > 1:
+        ways = [(each, url(visit.path, **{**visit.query, TYPE_FIELD: each.name})) for each in kinds.values()]
+        title = f"New {singular(visit.entity)}"
+        return render.page(visit, "record_types.html", title=title, entity=visit.entity, kinds=ways)
     fields = _all(groups)
     raw = to_raw(visit.show, fields, _defaults(visit, fields))
     given = [f for f in fields if f.name in visit.query]
     raw |= await _labelled(visit, given, take_raw(given, visit.query))
-    return _form(visit, render, groups, raw)
+    return _form(visit, render, groups, raw, about=About(kind=kind))
 
 
 def _defaults(visit: PageVisit, fields: Sequence[Field]) -> Record:
@@ -90,18 +129,17 @@ async def _labelled(visit: PageVisit, fields: Sequence[Field], raw: dict[str, An
 
 async def create(visit: PageVisit, render: Renderer) -> Response[Any]:
     """Create a record of what the form says."""
-    groups = _creatable(visit)
     sent = Sent(await body(visit))
-    await read_values(visit, sent, _all(groups))
+    groups, kind = _creatable(visit, sent.word(TYPE_FIELD))
+    await read_values(visit, sent, [*_type_field(visit.entity), *_all(groups)])
     try:
         saved = await saving.create(visit, sent)
     except (Invalid, Conflict, Forbidden) as error:
-        return _form(
-            visit, render, groups, sent.raw, error.issues or [Issue("", error.code, error.message)], sent, error.status
-        )
+        issues = error.issues or [Issue("", error.code, error.message)]
+        return _form(visit, render, groups, sent.raw, issues, sent, error.status, About(kind=kind))
     notices = _told(visit.entity, saved, "created")
     if sent.word("_then") == "new":
-        return go(visit, visit.path, *notices)
+        return go(visit, url(visit.path, **{TYPE_FIELD: kind.name if kind else ""}), *notices)
     return go(visit, _after(visit, sent, saved.record), *notices)
 
 
@@ -127,14 +165,25 @@ def _told(entity: Entity, saved: Saved, what: str) -> list[Notice]:
 # --- edit ---------------------------------------------------------------------------------------------------------
 
 
-async def _editable(visit: PageVisit) -> tuple[list[tuple[str, tuple[Field, ...]]], Granted]:
-    """Return the sections of the form of one record, and what the actor may do with this one."""
+async def _editable(visit: PageVisit, chosen: str = "") -> tuple[Groups, Granted]:
+    """Return the sections of the form of one record, and what the actor may do with this one.
+
+    `chosen` is the type the form gives it; it is laid out as one of that type.
+    """
     entity = visit.entity
-    record = await visit.records.get(visit.actor, entity.name, visit.id, ("id",))
+    names = ("id", TYPE_FIELD) if entity.record_types and visit.reads(entity, TYPE_FIELD) else ("id",)
+    record = await visit.records.get(visit.actor, entity.name, visit.id, names)
     granted = await visit.records.permitted(visit.actor, entity.name, UUID(record["id"]))
     if "update" not in granted:
         raise Forbidden(f"You may not change this {singular(entity)}.")
-    return sections(visit, entity, granted["update"]), granted
+    typed = visit.prepared.of({TYPE_FIELD: chosen} if chosen in entity.record_types else record)
+    groups = sections(visit, typed.entity, granted["update"])
+    choosing = tuple(f for f in _type_field(entity) if f.name in granted["update"])
+    return ([("", choosing), *groups] if choosing else groups), granted
+
+
+def _type_field(entity: Entity) -> tuple[Field, ...]:
+    return (entity.fields[TYPE_FIELD],) if entity.record_types else ()
 
 
 async def edit_page(visit: PageVisit, render: Renderer) -> Response[Any]:
@@ -142,11 +191,11 @@ async def edit_page(visit: PageVisit, render: Renderer) -> Response[Any]:
     groups, granted = await _editable(visit)
     record = await visit.records.get(visit.actor, visit.entity.name, visit.id)
     groups = _without(groups, record)
-    edited = Edited(record, presses(visit, visit.prepared, record, granted))
-    return _form(visit, render, groups, to_raw(visit.show, _all(groups), record), edited=edited)
+    about = About(record, follow=presses(visit, visit.prepared, record, granted))
+    return _form(visit, render, groups, to_raw(visit.show, _all(groups), record), about=about)
 
 
-def _without(groups: Sequence[tuple[str, tuple[Field, ...]]], record: Record) -> list[tuple[str, tuple[Field, ...]]]:
+def _without(groups: Groups, record: Record) -> Groups:
     """Leave out fields whose value is withheld: whoever cannot see a value must not overwrite it unseen."""
     hidden = set(record.get("_masked", ()))
     hidden |= {n for n, v in record.items() if isinstance(v, Mapping) and v.get("_restricted")}
@@ -156,8 +205,8 @@ def _without(groups: Sequence[tuple[str, tuple[Field, ...]]], record: Record) ->
 
 async def save(visit: PageVisit, render: Renderer) -> Response[Any]:
     """Update a record by what the form says."""
-    groups, granted = await _editable(visit)
     sent = Sent(await body(visit))
+    groups, granted = await _editable(visit, sent.word(TYPE_FIELD))
     await read_values(visit, sent, [f for f in _all(groups) if sent.word(CHOOSE + f.name) != "theirs"])
     try:
         saved = await saving.update(visit, sent)
@@ -176,9 +225,9 @@ async def save(visit: PageVisit, render: Renderer) -> Response[Any]:
             issues,
             sent,
             error.status,
-            Edited(
+            About(
                 {**record, "version": sent.version or record["version"]},
-                presses(visit, visit.prepared, record, granted),
+                follow=presses(visit, visit.prepared, record, granted),
             ),
         )
     after, then = _after(visit, sent, saved.record), sent.word("_then")
@@ -215,9 +264,9 @@ def _form(
     issues: Sequence[Issue] = (),
     sent: Sent | None = None,
     status: int = 200,
-    edited: Edited | None = None,
+    about: About = NOTHING,
 ) -> Response[Any]:
-    record = edited.record if edited else None
+    record, kind = about.record, about.kind
     fields = _all(groups)
     order = {f.name: n for n, f in enumerate(fields)}
     issues = sorted(issues, key=lambda issue: order.get(issue.path.split(".")[0], -1))
@@ -225,7 +274,8 @@ def _form(
     shown = [Group(title, entries(visit, part, raw, issues, (), suggestions)) for title, part in groups]
     back = sent.word("_next") if sent else visit.parameter("_next")
     cancel = local_path(back) if back else f"/e/{visit.entity.name}" + (f"/{record['id']}" if record else "")
-    heading = f"Edit {record.get('label') or singular(visit.entity)}" if record else f"New {singular(visit.entity)}"
+    called = kind.title if kind else singular(visit.entity)
+    heading = f"Edit {record.get('label') or called}" if record else f"New {called}"
     return render.page(
         visit,
         "form.html",
@@ -235,8 +285,9 @@ def _form(
         groups=shown,
         issues=issues,
         record=record,
-        presses=edited.follow if edited else (),
-        fields=",".join(f.name for f in fields),
+        kind=kind,
+        presses=about.follow,
+        fields=",".join([*([TYPE_FIELD] if kind else []), *(f.name for f in fields)]),
         back=back,
         cancel=cancel,
         fields_name=FIELDS,

@@ -11,8 +11,10 @@ from uuid import UUID
 from litestar import Response
 
 from xrm.errors import Conflict, Forbidden, Invalid, Issue, NotFound, Precondition, XrmError
+from xrm.kernel.live import LiveEntity
 from xrm.kernel.records import Record
 from xrm.metadata.model import Entity, Field
+from xrm.metadata.names import TYPE_FIELD
 from xrm.web.forms import entries, to_raw
 from xrm.web.moves import Move, move_named, moves, path
 from xrm.web.pages import board
@@ -52,7 +54,8 @@ async def record_page(visit: PageVisit, render: Renderer) -> Response[Any]:
         moves=possible,
         path=path(visit.prepared, record),
         above=await _above(visit, entity, id),
-        sections=_sections(visit, entity, record),
+        kind=entity.record_types.get(record.get(TYPE_FIELD) or ""),
+        sections=_sections(visit, visit.prepared.of(record), record),
         related=await related(visit, render.environment, entity, id),
         timeline=await timeline(visit, entity, id) if entity.timeline else (),
         quick=_quick(visit, entity, id),
@@ -81,10 +84,12 @@ async def _above(visit: PageVisit, entity: Entity, id: UUID) -> Sequence[tuple[s
     return await visit.records.above(visit.actor, entity.name, field.name, id) if field else ()
 
 
-def _sections(visit: PageVisit, entity: Entity, record: Record) -> list[Shown]:
+def _sections(visit: PageVisit, prepared: LiveEntity, record: Record) -> list[Shown]:
     """Return the fields of a record in the sections of its form, those in none of them at the end."""
+    entity = prepared.entity
     state = entity.workflow.field if entity.workflow else ""
-    named = {state, _named_by(entity, record)}
+    named = {state, _named_by(entity, record), TYPE_FIELD if entity.record_types else ""}
+    named |= {name for name in prepared.hidden if record.get(name) in (None, "", [], False)}
     fields = {f.name: f for f in visit.readable(entity) if not f.system and f.name not in named and f.name in record}
     view = next((v for v in entity.views.values() if v.kind == "form"), None)
     groups = [(s.title, [fields[n] for n in s.fields if n in fields]) for s in view.sections] if view else []
