@@ -16,11 +16,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from xrm import __version__, cli_doctor, cli_work
+from xrm import __version__, cli_changes, cli_doctor, cli_work
 from xrm import cli_past as past
 from xrm.builtin.transfer.layout import WRITTEN
+from xrm.cli_changes import actor_as
 from xrm.errors import XrmError
-from xrm.kernel.change import SYSTEM, Actor
+from xrm.kernel.change import SYSTEM
 from xrm.kernel.hooks import Command
 from xrm.kernel.kernel import BUILTIN
 from xrm.kernel.plugins import load_plugins
@@ -357,7 +358,7 @@ async def import_(site: Site, args: argparse.Namespace) -> int:
     """Import records from a file: CSV, XLSX, JSON or vCards."""
     from xrm.builtin.transfer.command import import_file
 
-    return await import_file(site.kernel, await _actor(site, args.email, "import"), args)
+    return await import_file(site.kernel, await actor_as(site, args.email, "import"), args)
 
 
 def _export_arguments(parser: argparse.ArgumentParser) -> None:
@@ -373,19 +374,7 @@ async def export(site: Site, args: argparse.Namespace) -> int:
     """Export records to a file: CSV, XLSX, JSON lines, Parquet, vCards or a calendar."""
     from xrm.builtin.transfer.command import export_file
 
-    return await export_file(site.kernel, await _actor(site, args.email, "export"), args)
-
-
-async def _actor(site: Site, email: str | None, source: str) -> Actor:
-    import dataclasses
-
-    if email is None:
-        return dataclasses.replace(CLI, source=source)
-    found = await site.kernel.records.bound(CLI).find("user", f"email == {json.dumps(email.lower())}")
-    actor = await site.accounts.actor_for(_uuid(found["id"])) if found else None
-    if actor is None:
-        raise XrmError(f"There is no active user {email}.")
-    return dataclasses.replace(actor, source=source)
+    return await export_file(site.kernel, await actor_as(site, args.email, "export"), args)
 
 
 # --- a new site ------------------------------------------------------------------------------------------------------
@@ -467,6 +456,7 @@ _COMMANDS: tuple[tuple[str, str, Callable[[argparse.ArgumentParser], None], Any]
     ("plan", "show what applying the definitions would do", _plan_arguments, plan),
     ("apply", "put the definitions in force", _apply_arguments, apply),
     *past.COMMANDS,
+    *cli_changes.COMMANDS,
     *cli_doctor.COMMANDS,
     ("explain", "say which layer and line set a property", _explain_arguments, explain),
     ("serve", "serve the site over HTTP", _serve_arguments, serve),

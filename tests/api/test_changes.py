@@ -100,3 +100,57 @@ async def test_what_one_may_not_read_has_no_history(callers, maker):
     await admin.delete(base, headers={"if-match": "*"})
     assert (await reader.get(f"{base}/history")).status_code == 404
     assert [c["kind"] for c in (await admin.get(f"{base}/history")).json()["changes"]] == ["delete", "create"]
+
+
+async def test_an_undo_is_shown_done_once_and_undone(callers, maker):
+    made = (await maker.post("/api/machine", json={"name": "Lathe", "place": "Ost"})).json()
+    base = f"/api/machine/{made['id']}"
+    changed = await maker.patch(base, json={"place": "Süd"}, headers={"if-match": '"1"'})
+    act = changed.headers["change-set"]
+    shown = (await maker.post(f"/api/changes/{act}/undo", json={"dry_run": True})).json()
+    assert (shown["dry_run"], shown["changeset"], shown["changes"][0]["fields"]) == (
+        True,
+        None,
+        {"place": {"from": "Süd", "to": "Ost"}},
+    )
+    assert (await maker.get(base)).json()["version"] == 2
+    key = {"idempotency-key": "u1", "change-reason": "mistake"}
+    done = await maker.post(f"/api/changes/{act}/undo", headers=key)
+    assert done.content == (await maker.post(f"/api/changes/{act}/undo", headers=key)).content
+    assert (await maker.get(base)).json()["place"] == "Ost"
+    told = (await maker.get(f"/api/changes/{done.headers['change-set']}")).json()
+    assert (told["undoes"], told["reason"], told["id"]) == (act, "mistake", done.json()["changeset"])
+    again = await maker.post(f"/api/changes/{act}/undo")
+    assert (again.status_code, again.json()["undone_by"]) == (409, told["id"])
+    await maker.post(f"/api/changes/{told['id']}/undo")
+    assert (await maker.get(base)).json()["place"] == "Süd"
+
+
+async def test_what_stands_in_the_way_of_an_undo_is_told(callers, maker):
+    made = (await maker.post("/api/machine", json={"name": "Lathe", "place": "Ost"})).json()
+    base = f"/api/machine/{made['id']}"
+    act = (await maker.patch(base, json={"place": "A"}, headers={"if-match": "*"})).headers["change-set"]
+    await maker.patch(base, json={"place": "B"}, headers={"if-match": "*"})
+    refused = await maker.post(f"/api/changes/{act}/undo", json={})
+    assert refused.status_code == 409
+    (conflict,) = refused.json()["conflicts"]
+    assert [conflict[n] for n in ("field", "then", "now")] == ["place", "Ost", "B"]
+    kept = await maker.post(f"/api/changes/{act}/undo", json={"keep": "newer"})
+    assert (kept.status_code, kept.json()["changes"]) == (200, [])
+    assert (await maker.post(f"/api/changes/{act}/undo", json={"keep": "older"})).status_code == 400
+    assert (await maker.post("/api/changes/nothing/undo")).status_code == 404
+
+
+async def test_an_import_with_updates_is_taken_back(callers):
+    admin = await callers.robot("Admin", "admin")
+    await admin.post("/api/machine", json={"name": "Old", "serial": "1", "place": "Ost"})
+    sent = await admin.post(
+        "/api/machine/import?key=serial",
+        content="serial,name,place\n1,New,West\n2,Other,Nord\n",
+        headers={"content-type": "text/csv"},
+    )
+    assert (sent.json()["created"], sent.json()["updated"]) == (1, 1)
+    done = await admin.post(f"/api/changes/{sent.headers['change-set']}/undo")
+    assert done.status_code == 200, done.text
+    records = (await admin.get("/api/machine?fields=name,place")).json()["records"]
+    assert [(r["name"], r["place"]) for r in records] == [("Old", "Ost")]

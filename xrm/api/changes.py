@@ -8,12 +8,14 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
-from litestar import get
+from litestar import get, post
 
-from xrm.errors import Malformed, Unavailable
+from xrm.api.once import Writes
+from xrm.errors import Issue, Malformed, Unavailable
 from xrm.http.answers import Answer, Stream, answer
 from xrm.http.caller import header, signed_in
-from xrm.http.reading import AnyRequest, read_query, record_id, whole
+from xrm.http.reading import AnyRequest, read_optional_object, read_query, record_id, take, whole
+from xrm.kernel.acts import Act
 from xrm.kernel.change import Actor
 from xrm.kernel.history.feed import Feed
 from xrm.site import Site
@@ -28,8 +30,8 @@ MAX_STREAMS = 500  # open at once in one process
 class ChangeRoutes:
     """The routes below /api/changes, and those of the histories of fields."""
 
-    def __init__(self, site: Site) -> None:
-        self._kernel = site.kernel
+    def __init__(self, site: Site, writes: Writes) -> None:
+        self._kernel, self._writes = site.kernel, writes
         self._streams = 0
 
     def handlers(self) -> list[Any]:
@@ -37,6 +39,7 @@ class ChangeRoutes:
         return [
             get("/api/changes")(self.feed),
             get("/api/changes/{id:str}")(self.one),
+            post("/api/changes/{id:str}/undo")(self.undo),
             get("/api/{entity:str}/{id:str}/blame")(self.blame),
             get("/api/{entity:str}/{id:str}/fields/{field:str}/history")(self.field_history),
         ]
@@ -58,6 +61,22 @@ class ChangeRoutes:
         actor = signed_in(request)
         read_query(request)
         return answer(await self._kernel.feed.find(actor, record_id(request)))
+
+    async def undo(self, request: AnyRequest) -> Answer:
+        """Take a change-set or a run back; with `dry_run`, answer with what that would do."""
+        actor, id = signed_in(request), record_id(request)
+        read_query(request)
+        asked = take(await read_optional_object(request), dry_run=(bool, False), keep=(str, ""))
+        if asked["keep"] not in ("", "newer"):
+            raise Malformed(issues=[Issue("keep", "unknown_value", 'It is "newer", or left out.')])
+        records = self._kernel.records
+        if asked["dry_run"]:
+            return answer({**(await records.preview_undo(actor, id)).to_dict(), "dry_run": True})
+
+        async def work(_: Act) -> Answer:
+            return answer((await records.undo(actor, id, keep=asked["keep"])).to_dict())
+
+        return await self._writes.once(request, actor, work)
 
     async def blame(self, request: AnyRequest) -> Answer:
         """Answer, for each field of a record, with what put its present value there."""

@@ -35,7 +35,7 @@ def routes(site: Site) -> list[Any]:
         PackageRoutes(site),
         SearchRoutes(site),
         WhyRoutes(site),
-        ChangeRoutes(site),
+        ChangeRoutes(site, writes),
         BulkRoutes(site, writes),
         TransferRoutes(site),
         UploadRoutes(site),

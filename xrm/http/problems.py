@@ -32,7 +32,8 @@ _CODES: Mapping[int, str] = MappingProxyType(
         429: "too_many_requests",
     }
 )
-TOLD = frozenset({"retry_after", "version", "steps", "hint"})  # other details of an error are for our own eyes
+# Other details of an error are for our own eyes.
+TOLD = frozenset({"retry_after", "version", "steps", "hint", "conflicts", "undone_by"})
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 

@@ -65,6 +65,19 @@ class Actor:
 SYSTEM = Actor(id=None, name="System", kind="system", source="system")
 
 
+@dataclass(frozen=True, slots=True)
+class Back:
+    """What an undo gives a record back.
+
+    Attributes:
+        values: Python values by field, as the log holds them.
+        derived: Those of them that nobody had sent, and which whoever undoes their own act gets back all the same.
+    """
+
+    values: Mapping[str, Any]
+    derived: frozenset[str] = frozenset()
+
+
 @dataclass(slots=True)
 class Change:
     """One record's write on its way: hooks before the write may `set` fields, hooks after it only read.
@@ -78,6 +91,7 @@ class Change:
         action: The transition or action that asked for it, or empty.
         warnings: Findings that are told but do not refuse.
         sent: The fields that were sent; what else differs was derived.
+        back: What an undo gives back, instead of what is sent.
     """
 
     entity: Entity
@@ -88,6 +102,7 @@ class Change:
     action: str = ""
     warnings: list[Any] = field(default_factory=list)
     sent: frozenset[str] = frozenset()
+    back: Back | None = None
 
     def set(self, name: str, value: Any) -> None:
         """Give a field another (Python) value before it is stored."""

@@ -17,6 +17,7 @@ from xrm.kernel.change import Actor
 from xrm.kernel.consequences import Consequences
 from xrm.kernel.following import again
 from xrm.kernel.history.past import Past
+from xrm.kernel.history.undo import Undo
 from xrm.kernel.live import Running
 from xrm.kernel.query import Count, Page, Query
 from xrm.kernel.reading import Reading
@@ -41,6 +42,9 @@ class Records:
         self.list = self._followed(self._reading.list)
         self.count = self._followed(self._reading.count)
         self.aggregate = self._followed(self._reading.aggregate)
+        undo = Undo(running, self._writing)
+        self.undo = self._followed(undo.undo)
+        self.preview_undo = self._followed(undo.preview)
         past = Past(running)
         self.history = self._followed(past.history)
         self.field_history = self._followed(past.field_history)

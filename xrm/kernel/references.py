@@ -148,6 +148,15 @@ class References:
                 title = self._title(act, end)
                 raise _NotAlong(f"It would take {title} along, which you may not delete.") from None
 
+    async def pointing_here(self, act: Act, entity: Entity, id: UUID) -> list[str]:
+        """Return the titles of what points to a record, by whatever relation."""
+        found: dict[str, None] = {}
+        for end in act.live.model.inverses.get(entity.name, ()):
+            field = act.live.model.entities[end.entity].fields[end.field]
+            if await self._pointing(act, end, field, entity, id):
+                found[self._title(act, end)] = None
+        return list(found)
+
     async def _held(
         self, act: Act, ends: Sequence[tuple[Inverse, Field]], entity: Entity, id: UUID, along: set[UUID]
     ) -> None:

@@ -218,6 +218,16 @@ def check_start(
         issues.append(Issue(workflow.field, "transition_not_allowed", message, f"possible: {titles}"))
 
 
+def check_way_back(workflow: Workflow, change: Change, actor: Actor, issues: list[Issue]) -> None:
+    """Add an Issue if an undo leaves a state by a transition that the actor may not make."""
+    now, then = change.before.get(workflow.field), change.after.get(workflow.field)
+    if now == then:
+        return
+    moves = tuple(t for t in workflow.moves(then or workflow.initial) if t.target == now)
+    if moves and not any(may_move(move, actor) for move in moves):
+        issues.append(Issue(workflow.field, "transition_not_permitted", f"You may not take back {moves[0].title!r}."))
+
+
 def may_move(transition: Transition, actor: Actor) -> bool:
     """Whether the actor has a role the transition asks for."""
     return actor.is_system or not transition.roles or bool(actor.roles & set(transition.roles))

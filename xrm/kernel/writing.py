@@ -11,7 +11,7 @@ from xrm.errors import Conflict, Invalid, Issue, NotFound, Precondition
 from xrm.kernel import derive, record_types, rules
 from xrm.kernel.acts import Act, Acts
 from xrm.kernel.buttons import Offer, Press
-from xrm.kernel.change import SYSTEM, Actor, Change, uuid7
+from xrm.kernel.change import SYSTEM, Actor, Back, Change, uuid7
 from xrm.kernel.computed import kept
 from xrm.kernel.computed.spread import Spreading
 from xrm.kernel.files.attaching import attach
@@ -42,10 +42,10 @@ class Writing:
         self._running, self._reading, self._bound = running, reading, bound
         self.acts = Acts(running)
         self._loading = Loading(running, reading)
-        self._references = References(running, reading)
+        self.references = References(running, reading)
         self._rates = Rates(running, reading)
         self._spreading = Spreading(running)
-        self._linking = Linking(LinkReading(running), self._references)
+        self._linking = Linking(LinkReading(running), self.references)
 
     # --- the doors ---
 
@@ -67,6 +67,14 @@ class Writing:
             change = Change(access.entity, "update", id, loaded.values, dict(loaded.values), action)
             await self._write(act, change, access, loaded.holding, sent)
 
+    async def give_back(self, actor: Actor, entity: str, id: UUID, back: Back, version: int) -> None:
+        """Give a record back values it had, as an undo does: through all stations, but a transition is gone back."""
+        async with self.acts.act(actor) as act:
+            access, loaded = await self._loading.load(act, entity, id, "update")
+            _same_version(loaded, version)
+            change = Change(access.entity, "update", id, loaded.values, dict(loaded.values), back=back)
+            await self._write(act, change, access, loaded.holding, {})
+
     async def refresh(self, entity: str, id: UUID) -> None:
         """Compute the kept values of a record anew, as the system's work; one in the trash waits for its restore."""
         async with self.acts.act(SYSTEM) as act:
@@ -87,7 +95,7 @@ class Writing:
         async with self.acts.act(actor) as act:
             access, loaded = await self._loading.load(act, entity, id, "delete")
             _same_version(loaded, version)
-            await self._references.release(act, self, access.entity, id, along)
+            await self.references.release(act, self, access.entity, id, along)
             access, loaded = await self._loading.load(
                 act, entity, id, "delete"
             )  # hooks of what went along may have changed it
@@ -185,14 +193,16 @@ class Writing:
         """Take one change through its stations; 1 Receive was the edge's, 2 Open the caller's."""
         prepared = act.live.entities[access.entity.name]
         issues: list[Issue] = []
-        change.sent = frozenset(sent)
-        values = self._parse(act, access, sent, issues)  # 4 Parse (unknown names look the same as unreadable ones)
+        values = self._values(
+            act, access, change, sent, issues
+        )  # 4 Parse (unknown names look the same as unreadable ones)
         rules.permitted(
-            access.entity, access, holding, values, issues
+            access.entity, access, holding, values.keys() - (change.back.derived if change.back else ()), issues
         )  # 3 Permit: fields; rows were permitted by loading
         links = await self._linking.take(act, access.entity, values, issues)
-        await self._references.resolve(act, access.entity, values, issues)
-        await attach(self._running.files, act.actor, change, values, issues)
+        await self.references.resolve(act, access.entity, values, issues)
+        if change.back is None:
+            await attach(self._running.files, act.actor, change, values, issues)
         change.after.update(values)
         if change.kind == "create":
             change.after.update(
@@ -225,6 +235,15 @@ class Writing:
             await self._running.store.execute(*prepared.rows.update(change.id, change.before["version"], values))
             await self._spreading.spread(act, self, change)
 
+    def _values(
+        self, act: Act, access: Access, change: Change, sent: Mapping[str, Any], issues: list[Issue]
+    ) -> dict[str, Any]:
+        if change.back is not None:  # typed already, by the log
+            change.sent = frozenset(change.back.values.keys() - change.back.derived)
+            return dict(change.back.values)
+        change.sent = frozenset(sent)
+        return self._parse(act, access, sent, issues)
+
     def _parse(self, act: Act, access: Access, sent: Mapping[str, Any], issues: list[Issue]) -> dict[str, Any]:
         reading = act.live.policy.access(act.actor, access.entity.name, "read")
         known = access.writable() | (reading.readable() if reading else frozenset())
@@ -234,7 +253,11 @@ class Writing:
         entity, now = prepared.entity, act.changes.at
         if change.kind == "create":
             await self._defaults(act, prepared, change)
-        move = rules.find_move(entity.workflow, change, act.actor, issues) if entity.workflow else None
+        move = None
+        if entity.workflow and change.back is not None:
+            rules.check_way_back(entity.workflow, change, act.actor, issues)
+        elif entity.workflow:
+            move = rules.find_move(entity.workflow, change, act.actor, issues)
         if move is not None:
             change.action = change.action or move.name
         self._set_values(act, prepared, change, move.name if move is not None else change.action, issues)
@@ -242,7 +265,7 @@ class Writing:
         change.after.setdefault("id", change.id)
         await kept.compute(self._running.store, act.live, prepared, change.after, act.actor, now)
         await self._rates.fill(act.actor, entity, change, now)
-        change.after["label"] = derive.label(entity, change.after, await self._references.labels(act, prepared, change))
+        change.after["label"] = derive.label(entity, change.after, await self.references.labels(act, prepared, change))
         change.after["search"] = derive.search_text(entity, change.after)
         return move
 
@@ -253,7 +276,7 @@ class Writing:
             if field.default is not None:
                 change.after[field.name] = derive.default(field, act.actor, act.changes.at, act.live.parsing)
             elif field.type == "auto_number":
-                change.after[field.name] = await self._references.next_number(act, prepared.entity, field)
+                change.after[field.name] = await self.references.next_number(act, prepared.entity, field)
 
     def _set_values(self, act: Act, prepared: LiveEntity, change: Change, name: str, issues: list[Issue]) -> None:
         """Give the fields that a transition or button sets their values; those that do not fit are noted."""
@@ -279,7 +302,7 @@ class Writing:
             if change.kind == "create" and not act.actor.is_system and act.actor.source != "import":
                 self._check_start(act, prepared, change, issues)
         rules.checks(prepared.checks, change, act.actor, now, issues)
-        await self._references.check(act, change, issues)
+        await self.references.check(act, change, issues)
 
     def _check_start(self, act: Act, prepared: LiveEntity, change: Change, issues: list[Issue]) -> None:
         """Refuse a new record in a state that the actor could not have brought it to: imports bring what happened."""

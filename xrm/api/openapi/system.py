@@ -14,6 +14,7 @@ from xrm.api.openapi.parts import (
     many,
     obj,
     operation,
+    or_null,
     query_parameter,
     ref,
 )
@@ -103,7 +104,21 @@ def _changes() -> Json:
     one = json_answer("It, as far as you may see it.", ref("ChangeSet"))
     feed = operation("changes", summary, _SITE, {"200": found}, parameters=parameters)
     by_id = operation("get_change_set", "One change-set", _SITE, {"200": one}, parameters=("id",))
-    return {"/api/changes": {"get": feed}, "/api/changes/{id}": {"get": by_id}}
+    return {
+        "/api/changes": {"get": feed},
+        "/api/changes/{id}": {"get": by_id},
+        "/api/changes/{id}/undo": {"post": _undo()},
+    }
+
+
+def _undo() -> Json:
+    sends = obj({"dry_run": BOOL, "keep": {"type": "string", "enum": ["", "newer"]}}, closed=True)
+    conflict = obj({"entity": TEXT, "record": UUID, "field": TEXT, "code": TEXT, "message": TEXT})
+    told = {"changeset": or_null(UUID), "changes": many({"type": "object"}), "conflicts": many(conflict)}
+    answers = {"200": json_answer("What it did, or would do.", obj({"undoes": UUID, **told}, ("undoes", "changes")))}
+    summary = "Take back a change-set, or all of a run; what was changed since is a conflict, or kept"
+    parameters = ("id", "idempotency_key", "change_reason")
+    return operation("undo", summary, _SITE, answers, parameters=parameters, sends=body(sends, required=False))
 
 
 def _upload() -> Json:

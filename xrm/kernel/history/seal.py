@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from xrm.kernel.history.rows import CHANGE_COLUMNS, SET_COLUMNS, ChangeRow, Reader, SetRow
+from xrm.kernel.store.codec import Dialect
 from xrm.kernel.store.schema import ColumnType
 from xrm.kernel.store.sql import Binder
 from xrm.kernel.store.store import Store
@@ -52,6 +53,13 @@ _SET = tuple(n for n in SetRow.__dataclass_fields__ if n not in ("place", "seq",
 _CHANGE = ("number", *(n for n in ChangeRow.__dataclass_fields__ if n not in ("number", "entity", "changeset")))
 
 
+def in_order(dialect: Dialect) -> str:
+    """Return the ORDER BY by which change-sets `s` come in the order they took effect, sealed or not."""
+    if dialect.name == "sqlite":  # it has one writer: its rows are in order
+        return "s.rowid"
+    return 's."seq" NULLS LAST, s."place" NULLS FIRST, s."at", s."id"'
+
+
 class Sealing:
     """Seals what is committed."""
 
@@ -63,7 +71,7 @@ class Sealing:
             f'UPDATE "xrm_changeset" SET "seq" = {mark(1, _INT)}, "hash" = {mark(2, _TEXT)}'
             f' WHERE "id" = {mark(3, _UUID)}'
         )
-        order = 's."place" NULLS FIRST, s."at", s."id"' if store.dialect.name == "postgresql" else "s.rowid"
+        order = in_order(store.dialect)
         self._next = f'SELECT {SET_COLUMNS} FROM "xrm_changeset" s WHERE s."seq" IS NULL ORDER BY {order} LIMIT {CHUNK}'
 
     async def catch_up(self) -> int:
