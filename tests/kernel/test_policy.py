@@ -20,7 +20,7 @@ from xrm.builtin.transfer.exporting import export_csv
 from xrm.errors import Conflict, Invalid, ModelError, XrmError
 from xrm.kernel.change import SYSTEM, Actor
 from xrm.kernel.policy import Access
-from xrm.kernel.query import Query
+from xrm.kernel.query import Place, Query
 from xrm.kernel.totals import Totals
 from xrm.kernel.visible import Visible
 from xrm.testing import TestSite, make_site
@@ -351,8 +351,8 @@ def _joined_unchecked(self: Visible, target: object, alias: str, pointer: str) -
     return f'{alias}."id" = {pointer}'
 
 
-def _own_visibility(access: Access, name: str) -> Any:
-    return access.gives(name)
+def _everywhere(access: Access) -> Any:
+    return (Place(access.entity.search, ()),)
 
 
 def _nothing_needed(*_: object) -> list[str]:
@@ -365,7 +365,7 @@ def _nothing_needed(*_: object) -> list[str]:
         ("xrm.kernel.visible.Visible.column", _raw_column),
         ("xrm.kernel.visible.Visible.rows", _any_row),
         ("xrm.kernel.visible.Visible.joined", _joined_unchecked),
-        ("xrm.kernel.visible.visibility", _own_visibility),
+        ("xrm.kernel.query.search_places", _everywhere),
         ("xrm.kernel.visible.Visible.value", Visible.path),
         ("xrm.kernel.labels.needed", _nothing_needed),
     ],

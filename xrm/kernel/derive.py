@@ -13,12 +13,11 @@ from uuid import UUID
 
 from xrm.kernel.change import Actor
 from xrm.kernel.expression import Expression
-from xrm.kernel.store.folding import fold
 from xrm.kernel.values import TYPES, Compound, Money, Parsing, Ref, Refused, one_line, parse, to_json
+from xrm.kernel.words import kept_words
 from xrm.metadata.model import Entity, Field
 
 MAX_LABEL = 300  # characters
-MAX_SEARCH = 2_000  # characters
 
 Read = Callable[[tuple[str, ...]], Any]
 
@@ -124,12 +123,12 @@ def _words(field: Field, value: Any) -> str:
 
 
 def search_text(entity: Entity, values: Mapping[str, Any]) -> str | None:
-    """Return the folded text the search box looks into."""
-    words: list[str] = []
-    for name in entity.search:
-        value = values.get(name)
-        if value is None:
-            continue
-        sought = TYPES[entity.fields[name].type].sought
-        words.append(sought(value) if sought else _words(entity.fields[name], value))
-    return (fold("\n".join(words)) or "")[:MAX_SEARCH] or None
+    """Return the words a record is found by."""
+    known = ((entity.fields[name], values[name]) for name in entity.search if values.get(name) is not None)
+    return kept_words((field.name, sought_text(field, value)) for field, value in known)
+
+
+def sought_text(field: Field, value: Any) -> str:
+    """Return the text in which a value is looked for."""
+    sought = TYPES[field.type].sought
+    return sought(value) if sought else _words(field, value)

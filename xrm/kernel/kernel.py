@@ -404,6 +404,7 @@ class Kernel:
             handlers,
             self.plugins.collect("actions"),
             unique_fields(generation.unique, model),
+            generation.words,
             dict(self._live.compiled) if self._live else {},
         )
         _ = live.entities  # compile all now, not in the first request

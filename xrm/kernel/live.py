@@ -134,6 +134,7 @@ class Live:
     handlers: Handlers
     actions: Sequence[Action] = ()
     unique_fields: Mapping[str, tuple[str, ...]] = field(default_factory=empty)  # index name → fields
+    words: Mapping[str, str] = field(default_factory=empty)  # entity → name of its index of words
     compiled: dict[str, Compiled] = field(default_factory=dict)  # entity → how it was compiled last
     statements: dict[Any, Any] = field(default_factory=dict)  # bounded cache, see `cached`
 

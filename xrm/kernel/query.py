@@ -6,7 +6,6 @@ statement is made once per generation, set of roles and shape of query.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -22,8 +21,10 @@ from xrm.kernel.expression import Expression, ExpressionError, from_json, types
 from xrm.kernel.expression import compile as compile_expression
 from xrm.kernel.expression.tree import Compare, Join, Literal, Node
 from xrm.kernel.expression.tree import Field as Named
+from xrm.kernel.migration.word_index import full_text, lexemes
 from xrm.kernel.paths import Path, resolve
 from xrm.kernel.policy import Access, Rule, visibility
+from xrm.kernel.store.codec import Dialect
 from xrm.kernel.store.folding import fold
 from xrm.kernel.store.schema import ColumnType
 from xrm.kernel.store.sql import Binder, Statement, Var, quote
@@ -31,6 +32,7 @@ from xrm.kernel.store.system import IN_FORCE
 from xrm.kernel.values import TYPES, Part, revealing
 from xrm.kernel.values import parts as field_parts
 from xrm.kernel.visible import ReadableScope, Visible, readable
+from xrm.kernel.words import matching, sought_in
 from xrm.metadata.model import Entity, Field
 
 if TYPE_CHECKING:
@@ -38,7 +40,8 @@ if TYPE_CHECKING:
 
 MAX_PAGE = 1000
 MAX_COUNT = 10_000  # counting stops there: "10,000+"
-MAX_WORDS = 6  # of a search
+MAX_RANKED = 1000  # hits that are put in order of relevance, and as many in which a word is found whole
+RELEVANCE = "relevance"
 HIDDEN = frozenset({"search", "deleted_at", "deleted_by"})
 RESTRICTED = {"_restricted": True}
 
@@ -73,9 +76,10 @@ class Query:
 
     Attributes:
         filter: An expression over the record, or its JSON form as a text, or empty.
-        sort: Field paths, "-" in front for descending; the id is always the last key.
+        sort: Field paths, "-" in front for descending; the id is always the last key. Of a search also "relevance",
+            its order if none is given.
         fields: Field paths to return; empty = every readable field.
-        search: Words that must all occur in the entity's search fields.
+        search: Words that must all be found in the entity's search fields: the beginnings of words, in any notation.
         limit: Records per page, 1 to 1000.
         after: The cursor a page before returned as `next`.
         offset: Records to skip (slower than `after`).
@@ -253,7 +257,7 @@ class Selector:
             condition = compile_filter(self.live, self.actor, self.entity, query.filter)
             found.extend(self._pointed(condition))
             found.append(condition.sql(self.binder, lambda path: self.visible.value(self.entity, "t", path)))
-        found.extend(self._word(number) for number in range(words))
+        found.extend(self._found(words, query.sort))
         return found
 
     def _pointed(self, condition: Expression) -> list[str]:
@@ -281,14 +285,42 @@ class Selector:
         target = None if field.polymorphic else self.visible.access(self.live.model.entities[field.to[0]])
         return target is not None and target.unconditional
 
-    def _word(self, number: int) -> str:
-        word = self.binder.bind(Var(f"word.{number}", TEXT), TEXT)
-        if visibility(self.access, "search") is not None:
-            texts = [self.visible.column(self.access, "t", "search", "search")]
-        else:
-            names = [n for n in self.entity.search if self.access.gives(n) is not None]
-            texts = [self.live.dialect.fold(self.visible.column(self.access, "t", n, n)) for n in names]
-        return "(" + (" OR ".join(f"{text} LIKE {word} ESCAPE '\\'" for text in texts) or "1 = 0") + ")"
+    def _found(self, words: int, sort: tuple[str, ...]) -> list[str]:
+        """Return the conditions of a search: -1 words are one that names none, which nothing fits."""
+        if not words:
+            return []
+        index = self.live.words.get(self.entity.name, "")
+        places = search_places(self.access)
+        if words < 0 or not places or not index:
+            return ["1 = 0"]
+        if len(places) == 1 and not places[0].rules:
+            return [self._all_words(index, sort)]
+        return [f"({' OR '.join(self._one_word(index, n, p) for p in range(len(places)))})" for n in range(words)]
+
+    def _all_words(self, index: str, sort: tuple[str, ...]) -> str:
+        if RELEVANCE not in sort:
+            return self._among(self._hits(index, "match"))
+        hits = (
+            f"SELECT * FROM ({self._hits(index, name)} LIMIT {MAX_RANKED}) {self.visible.alias()}" for name in RANKED
+        )
+        return self._among(" UNION ".join(hits))
+
+    def _one_word(self, index: str, number: int, place: int) -> str:
+        hit = self._among(self._hits(index, f"match.{number}.{place}"))
+        rules = search_places(self.access)[place].rules
+        return f"({hit} AND {self.visible.rows(rules, self.entity, 't')})" if rules else hit
+
+    def _among(self, hits: str) -> str:
+        """Return the condition that a row is among hits; they are gathered once, from the index."""
+        return f't."id" IN ({hits})' if self.live.dialect.name == "sqlite" else f't."id" = ANY(ARRAY({hits}))'
+
+    def _hits(self, index: str, name: str) -> str:
+        asked, alias = self.binder.bind(Var(name, TEXT), TEXT), self.visible.alias()
+        if self.live.dialect.name == "sqlite":
+            text = quote(full_text(index))
+            return f'SELECT {alias}."id" FROM {text}({asked}) f JOIN {quote(index)} {alias} ON {alias}."n" = f.rowid'
+        found = f"{lexemes(f'{alias}.')} @@ {asked}::tsquery"
+        return f'SELECT {alias}."id" FROM {quote(self.entity.name)} {alias} WHERE {found}'
 
     def select(self, sql: str) -> int:
         """Add a column to the statement, unless it is there, and return its place in the row."""
@@ -380,9 +412,25 @@ class Selector:
         Raises:
             Invalid: a key is unknown or cannot be sorted by.
         """
-        found = [self._key(name) for name in sort]
+        found = [
+            self._rank() if name == RELEVANCE and name not in self.entity.fields else self._key(name) for name in sort
+        ]
         down = bool(sort) and sort[-1].startswith("-")  # the id goes the way of the last key, so that an index serves
         return (*found, (Key(ColumnType("uuid"), self.select('t."id"'), down, nullable=False), 't."id"'))
+
+    def _rank(self) -> tuple[Key, str]:
+        """Return how well the label fits what was typed: the same, beginning so, a word that does, or not at all."""
+        if visibility(self.access, "label") is None:
+            raise Invalid(
+                "The list cannot be sorted so", [Issue("sort", "not_sortable", "There is no order by relevance.")]
+            )
+        label = self.live.dialect.fold(self.visible.column(self.access, "t", "label", "label"))
+        same, starts, has = (self.binder.bind(Var(f"rank.{name}", TEXT), TEXT) for name in ("same", "starts", "has"))
+        sql = (
+            f"CASE WHEN {label} = {same} THEN 0 WHEN {label} LIKE {starts} ESCAPE '\\' THEN 1"
+            f" WHEN {label} LIKE {has} ESCAPE '\\' THEN 2 ELSE 3 END"
+        )
+        return Key(INT, self.select(sql), descending=False, nullable=False), sql
 
     def _key(self, name: str) -> tuple[Key, str]:
         descending = name.startswith("-")
@@ -443,14 +491,50 @@ def beyond(keys: tuple[tuple[Key, str], ...], nulls: tuple[bool, ...], binder: B
     return "(" + " OR ".join(alternatives) + ")"
 
 
-def search_words(text: str) -> tuple[str, ...]:
-    """Return the folded words of a search; a word of digits loses leading zeros and signs, as phone numbers do."""
-    words = (fold(word) or "" for word in text.split()[:MAX_WORDS])
-    return tuple(w for w in (_digits(word) for word in words) if w)
+RANKED = ("match.whole", "match")
 
 
-def _digits(word: str) -> str:
-    word = word.replace("(0)", "")
-    if re.fullmatch(r"[+(]*[\d()/.\-]{3,}", word):
-        return re.sub(r"\D", "", word).lstrip("0")
-    return word
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Fields in which a search looks, and the rules on whose rows it may; none = on all rows."""
+
+    fields: tuple[str, ...]
+    rules: tuple[Rule, ...]
+
+
+def search_places(access: Access) -> tuple[Place, ...]:
+    """Return where a search looks: every field that makes up the search, where the actor may read it."""
+    found: dict[tuple[Rule, ...], list[str]] = {}
+    for name in access.entity.search:
+        rules = visibility(access, name)
+        if rules is not None:
+            found.setdefault(rules, []).append(name)
+    return tuple(Place(tuple(names), rules) for rules, names in found.items())
+
+
+def search_count(text: str) -> int:
+    """Return how many words a search has; -1 when it has none although something was typed."""
+    return len(sought_in(text)) or (-1 if text.strip() else 0)
+
+
+def search_variables(dialect: Dialect, access: Access, text: str) -> dict[str, Any]:
+    """Return the values of the Vars of a search."""
+    words, places = sought_in(text), search_places(access)
+    if not words or not places:
+        return {}
+    name, fields = dialect.name, places[0].fields
+    found = {
+        f"match.{n}.{p}": matching(name, [word], place.fields)
+        for n, word in enumerate(words if len(places) > 1 or places[0].rules else ())
+        for p, place in enumerate(places)
+    }
+    typed = " ".join((fold(text) or "").split())
+    start = dialect.like_escape(typed)
+    return {
+        **found,
+        "match": matching(name, words, fields),
+        "match.whole": matching(name, words, fields, whole=True),
+        "rank.same": typed,
+        "rank.starts": f"{start}%",
+        "rank.has": f"% {start}%",
+    }

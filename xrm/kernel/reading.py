@@ -117,17 +117,18 @@ class Reading:
         _bounds(query)
         fields = self._with_expanded(live, actor, access.entity, query.fields, query.expand)
         query = replace(query, fields=fields) if query.expand else query
-        words = q.search_words(query.search)
+        query = _ranked(query, access)
+        words = q.search_count(query.search)
         cursor = self._cursor(live, actor, access, query)
         nulls = tuple(v is None for v in cursor)
-        key = ("list", action, entity, roles_key(actor), query.filter, query.sort, query.fields, len(words), nulls)
-        selection = live.cached(key, lambda: _list_selection(live, actor, access, granted, query, len(words), nulls))
+        key = ("list", action, entity, roles_key(actor), query.filter, query.sort, query.fields, words, nulls)
+        selection = live.cached(key, lambda: _list_selection(live, actor, access, granted, query, words, nulls))
         rows = await self._rows(
             live,
             actor,
             selection.statement,
             {
-                **{f"word.{n}": f"%{live.dialect.like_escape(w)}%" for n, w in enumerate(words)},
+                **q.search_variables(live.dialect, access, query.search),
                 **{f"after.{n}": v for n, v in enumerate(cursor)},
                 "limit": query.limit + 1,
                 "offset": query.offset,
@@ -147,12 +148,11 @@ class Reading:
         action = _action(query)
         access = demand(live, actor, entity, "read")
         granted = demand(live, actor, entity, action)
-        words = q.search_words(query.search)
-        key = ("count", action, entity, roles_key(actor), query.filter, len(words))
-        statement = live.cached(key, lambda: _count_statement(live, actor, access, granted, query, len(words)))
-        rows = await self._rows(
-            live, actor, statement, {f"word.{n}": f"%{live.dialect.like_escape(w)}%" for n, w in enumerate(words)}
-        )
+        words = q.search_count(query.search)
+        query = replace(query, sort=())
+        key = ("count", action, entity, roles_key(actor), query.filter, words)
+        statement = live.cached(key, lambda: _count_statement(live, actor, access, granted, query, words))
+        rows = await self._rows(live, actor, statement, q.search_variables(live.dialect, access, query.search))
         found = int(rows[0][0])
         return Count(min(found, q.MAX_COUNT), found <= q.MAX_COUNT)
 
@@ -160,14 +160,14 @@ class Reading:
         """Return one row per group: the group's values and the totals asked for."""
         live = self._running.live
         access = demand(live, actor, entity, "read")
-        words = q.search_words(totals.search)
-        key = ("totals", entity, roles_key(actor), totals.group, totals.values, totals.filter, totals.limit, len(words))
-        selection = live.cached(key, lambda: totals_selection(Selector(live, actor, access), totals, len(words)))
+        words = q.search_count(totals.search)
+        key = ("totals", entity, roles_key(actor), totals.group, totals.values, totals.filter, totals.limit, words)
+        selection = live.cached(key, lambda: totals_selection(Selector(live, actor, access), totals, words))
         rows = await self._rows(
             live,
             actor,
             selection.statement,
-            {f"word.{n}": f"%{live.dialect.like_escape(w)}%" for n, w in enumerate(words)},
+            q.search_variables(live.dialect, access, totals.search),
         )
         return [selection.record(row) for row in rows]
 
@@ -264,6 +264,13 @@ def _identity(live: Live, cell: Any) -> UUID:
 def _action(query: Query) -> str:
     """Return the action whose grants say which of the readable rows a query finds."""
     return "restore" if query.trash == "deleted" else query.action
+
+
+def _ranked(query: Query, access: Access) -> Query:
+    """Return a search for which no order is asked in the order of how well it fits."""
+    if not query.search.strip() or query.sort or visibility(access, "label") is None:
+        return query
+    return replace(query, sort=(q.RELEVANCE, "label"))
 
 
 def _bounds(query: Query) -> None:

@@ -58,6 +58,7 @@ def affected(old: Model | None, new: Model, steps: Iterable[Mapping[str, Any]] =
         steps: What was done (`Step.to_dict`): values that a step wrote may be in labels, search texts and formulas.
     """
     written: dict[str, set[str]] = {}
+    indexed = {step["entity"] for step in steps if (step["kind"], step["field"]) == ("add_index", "search")}
     for step in steps:
         if step.get("affected"):
             written.setdefault(step["entity"], set()).add(step["field"])
@@ -65,7 +66,8 @@ def affected(old: Model | None, new: Model, steps: Iterable[Mapping[str, Any]] =
         if entity.removed:
             continue
         touched = {(name, field) for name, fields in written.items() for field in fields}
-        if _gathers(entity, touched) or any(_reads(entity, name) for name in written.get(entity.name, ())):
+        reads = any(_reads(entity, name) for name in written.get(entity.name, ()))
+        if entity.name in indexed or reads or _gathers(entity, touched):
             yield entity
             continue
         before = old.entities.get(entity.was if entity.name not in old.entities else entity.name) if old else None

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from xrm.builtin.computed.command import EXPLAIN, VERIFY
+from xrm.builtin.computed.command import EXPLAIN, REINDEX, VERIFY
 from xrm.kernel.hooks import Command, hookimpl
 
 
 @hookimpl
 def commands() -> list[Command]:
     """Return the commands of the command line."""
-    return [EXPLAIN, VERIFY]
+    return [EXPLAIN, VERIFY, REINDEX]

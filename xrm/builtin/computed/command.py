@@ -16,6 +16,7 @@ from xrm.kernel.change import SYSTEM, Actor
 from xrm.kernel.history import audit
 from xrm.kernel.history.seal import Head
 from xrm.kernel.hooks import Command
+from xrm.kernel.migration.drift import reindex
 
 
 def _arguments(parser: ArgumentParser) -> None:
@@ -109,3 +110,17 @@ def _anchor(text: str) -> Head | None:
 
 VERIFY = Command("verify", "prove that no kept value is stale, or that the log is whole", _verify, _verify_arguments)
 EXPLAIN = Command("explain-expression", "say how an expression is understood, and what it gives", _run, _arguments)
+
+
+def _reindex_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("entity", nargs="?", default="", help="only of this one")
+
+
+async def _reindex(site: Any, args: Namespace) -> int:
+    names = [args.entity] if args.entity else list(site.kernel.live.entities)
+    await verify(site.kernel, args.entity, "repair")
+    sys.stdout.write(f"{await reindex(site.kernel.store, names)} indexes of words were made anew.\n")
+    return 0
+
+
+REINDEX = Command("reindex", "make anew what the search looks into", _reindex, _reindex_arguments)

@@ -78,10 +78,14 @@ def read(text: str) -> PhoneNumber | None:
 
 
 def _sought(text: str) -> str:
-    """Return a kept number in every form it is looked for: all digits, and those dialled inside the country."""
-    number = read(text)
-    home = phonenumbers.national_significant_number(number) if number else ""
-    return " ".join([text, re.sub(r"\D", "", text), *([f"0{home}"] if home else [])])
+    """Return a kept number in every form it is looked for: its digits from each place on, as many as four are left.
+
+    So it is found with and without the country's and the city's code, and by the last digits, which a caller may give.
+    """
+    number, _, extension = text.partition(";ext=")
+    digits = re.sub(r"\D", "", number)
+    ends = (digits[start:] for start in range(max(1, len(digits) - 3)))
+    return " ".join([*ends, extension])
 
 
 register(

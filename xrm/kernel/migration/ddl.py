@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from xrm.kernel import conditions
 from xrm.kernel.migration.diff import SchemaChange, TableChange, compare
 from xrm.kernel.migration.physical import SYSTEM_PREFIX, base_id, plain
+from xrm.kernel.migration.word_index import create_on_postgresql, create_on_sqlite, drop_on_sqlite
 from xrm.kernel.store.codec import Dialect
 from xrm.kernel.store.schema import Column, ColumnType, ForeignKey, Index, Schema, Table
 from xrm.kernel.store.sql import quote
@@ -105,7 +106,22 @@ class _Writer:
         primary = next(c for c in target.columns if c.primary)
         return f"REFERENCES {quote(target.name)} ({quote(primary.name)}) DEFERRABLE INITIALLY IMMEDIATE"
 
-    def index(self, table: Table, index: Index) -> Run:
+    def index(self, table: Table, index: Index) -> Iterator[Operation]:
+        """Yield what makes an index."""
+        if index.kind == "words":
+            create = create_on_sqlite if self.dialect.name == "sqlite" else create_on_postgresql
+            yield from map(Run, create(table.name, index_name(table.id, index)))
+        else:
+            yield self._plain_index(table, index)
+
+    def drop_index(self, table: Table, index: Index) -> Iterator[Operation]:
+        """Yield what drops an index."""
+        if index.kind == "words" and self.dialect.name == "sqlite":
+            yield from map(Run, drop_on_sqlite(index_name(table.id, index)))
+        else:
+            yield Run(f"DROP INDEX {quote(index_name(table.id, index))}")
+
+    def _plain_index(self, table: Table, index: Index) -> Run:
         names = {c.id: c for c in table.columns}
         columns = [names[id] for id in index.columns]
         where = [f"{quote('deleted_at')} IS NULL"] if index.live else []
@@ -234,7 +250,7 @@ class _Postgres(_Writer):
         changed, dropped = self.change.changed, self.change.dropped
         for change in changed:
             yield from self._drop_keys(change.old, self._keys_to_drop(change))
-            yield from (Run(f"DROP INDEX {quote(index_name(change.old.id, i))}") for i in _indexes_to_drop(change))
+            yield from (run for i in _indexes_to_drop(change) for run in self.drop_index(change.old, i))
         for table in dropped:
             yield from self._drop_keys(table, table.foreign_keys)
         yield from (Run(f"DROP TABLE {quote(table.name)}") for table in dropped)
@@ -244,9 +260,9 @@ class _Postgres(_Writer):
     def _complete(self) -> Iterator[Operation]:
         """Add indexes and keys, when all tables are there."""
         for table in self.change.created:
-            yield from (self.index(table, i) for i in table.indexes)
+            yield from (run for i in table.indexes for run in self.index(table, i))
         for change in self.change.changed:
-            yield from (self.index(change.new, i) for i in _indexes_to_create(change))
+            yield from (run for i in _indexes_to_create(change) for run in self.index(change.new, i))
         for table in self.change.created:
             yield from self._add_keys(table, table.foreign_keys)
         for change in self.change.changed:
@@ -326,8 +342,9 @@ class _Sqlite(_Writer):
         altered = [c for c in changed if not _needs_rebuild(c)]
         rebuilt = [c for c in changed if _needs_rebuild(c)]
         for change in changed:
-            yield from (Run(f"DROP INDEX {quote(index_name(change.old.id, i))}") for i in _indexes_to_drop(change))
+            yield from (run for i in _indexes_to_drop(change) for run in self.drop_index(change.old, i))
         for table in self.change.dropped:
+            yield from (run for i in table.indexes if i.kind for run in self.drop_index(table, i))
             yield Run(f"DROP TABLE {quote(table.name)}")
         for change in altered:
             for column in change.dropped:
@@ -344,7 +361,7 @@ class _Sqlite(_Writer):
         columns = [self._full_column(table, c) for c in table.columns]
         yield Run(f"CREATE TABLE {quote(name)} ({', '.join([*columns, self.primary(table)])}) STRICT")
         if name == table.name:
-            yield from (self.index(table, i) for i in table.indexes)
+            yield from (run for i in table.indexes for run in self.index(table, i))
 
     def _full_column(self, table: Table, column: Column) -> str:
         """Return a column with its key beside it: only so may a column with a key be added later."""
@@ -359,7 +376,7 @@ class _Sqlite(_Writer):
             shown = self._full_column(change.new, column)
             yield Run(f"ALTER TABLE {quote(change.new.name)} ADD COLUMN {shown}")
         yield from self.fill(change, _names_now(change))
-        yield from (self.index(change.new, i) for i in _indexes_to_create(change))
+        yield from (run for i in _indexes_to_create(change) for run in self.index(change.new, i))
 
     def _rebuild(self, change: TableChange) -> Iterator[Operation]:
         table, beside = change.new, f"xrm_new_{change.new.id}"
@@ -373,7 +390,7 @@ class _Sqlite(_Writer):
         yield Run(f"INSERT INTO {quote(beside)} ({into}) SELECT {taken} FROM {quote(table.name)}")
         yield Run(f"DROP TABLE {quote(table.name)}")
         yield Run(f"ALTER TABLE {quote(beside)} RENAME TO {quote(table.name)}")
-        yield from (self.index(table, i) for i in table.indexes)
+        yield from (run for i in table.indexes for run in self.index(table, i))
 
     def _add_beside(self, change: TableChange, names: dict[str, str]) -> Iterator[Operation]:
         """Add new columns to the old table under names that are free, so that they can be filled before the copy."""

@@ -8,7 +8,7 @@ to the schema of the journal, in one transaction.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
 
 from xrm.errors import Issue
@@ -58,7 +58,7 @@ async def examine(store: Store) -> Diagnosis:
     lost = [i async for i in _dangling(store, wanted, there)]
     damaged = [i async for i in _damaged(store, wanted, there)]
     known = {t.name for t in wanted.tables.values()}
-    extra = [_extra_table(name) for name in sorted(there.keys() - known)]
+    extra = [_extra_table(name) for name in sorted(there.keys() - known) if not name.startswith(_beside(wanted))]
     findings = (*examiner.findings, *extra, *lost, *damaged)
     return Diagnosis(findings, _without_keys_to_nowhere(tables), wanted, tuple(examiner.stray))
 
@@ -83,6 +83,11 @@ async def repair(store: Store) -> Diagnosis:
 async def _each(schema: Schema) -> AsyncIterator[Table]:
     for table in schema.tables.values():
         yield table
+
+
+def _beside(schema: Schema) -> tuple[str, ...]:
+    """Return how the tables are called that belong to an index of words."""
+    return tuple(index_name(t.id, i) for t in schema.tables.values() for i in t.indexes if i.kind == "words")
 
 
 def _extra_table(name: str) -> Issue:
@@ -216,3 +221,26 @@ async def _damaged(store: Store, schema: Schema, there: dict[str, FoundTable]) -
             if bad:
                 text = f"{bad} cells hold what is no {column.type.name}; they are shown as empty."
                 yield Issue(f"{table.name}.{column.name}", "damaged_cell", text, "write these values again")
+
+
+async def reindex(store: Store, names: Iterable[str]) -> int:
+    """Make the indexes of words of some tables anew, by the tables' names; return how many there were.
+
+    Raises:
+        Unavailable: the database is busy; nothing was changed.
+    """
+    generation, wanted = await current(store), frozenset(names)
+    tables = generation.schema.tables if generation else {}
+    without = {id: _without_words(table) if table.name in wanted else table for id, table in tables.items()}
+    done = sum(without[id] is not table for id, table in tables.items())
+    async with store.schema_transaction():
+        await store.lock(LOCK)
+        await perform_all(store, Schema(tables), Schema(without))
+        await perform_all(store, Schema(without), Schema(tables))
+    await store.tables_changed()
+    return done
+
+
+def _without_words(table: Table) -> Table:
+    kept = tuple(index for index in table.indexes if index.kind != "words")
+    return table if kept == table.indexes else dataclasses.replace(table, indexes=kept)

@@ -39,7 +39,10 @@ async def _sqlite(store: Store) -> dict[str, FoundTable]:
         'SELECT s.name, c.name, c.type, c."notnull" FROM sqlite_schema s, pragma_table_info(s.name) c'
         " WHERE s.type = 'table' AND s.name NOT LIKE 'sqlite%'"
     )
-    indexes = await store.fetch("SELECT tbl_name, name FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL")
+    indexes = await store.fetch(
+        "SELECT tbl_name, name FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL"
+        " OR type = 'trigger' AND name IN (SELECT name FROM sqlite_schema WHERE type = 'table')"  # an index of words
+    )
     keys = await store.fetch(
         'SELECT s.name, k."from", k."table" FROM sqlite_schema s, pragma_foreign_key_list(s.name) k'
         " WHERE s.type = 'table'"

@@ -8,13 +8,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
+from xrm.kernel.migration.ddl import index_name
 from xrm.kernel.migration.physical import SYSTEM_PREFIX, EntityIds, Ids
 from xrm.kernel.store.schema import Column, ColumnType, ForeignKey, Index, Schema, Table
 from xrm.kernel.store.sql import Binder, quote
@@ -81,13 +82,15 @@ class InForce:
     number: int
     sources: tuple[Source, ...]
     unique: tuple[UniqueKey, ...]
+    words: Mapping[str, str] = field(default_factory=dict)  # name of a table → of its index of words
     lacking: tuple[str, ...] = ()  # the platform's own tables it has not, or without a column they need today
 
     @classmethod
     def of(cls, generation: Generation) -> InForce:
         """Return it of a whole generation."""
         keys = [_unique_key(t.id, i, t.name, {c.id: c.name for c in t.columns}) for t, i in generation.unique_indexes]
-        return cls(generation.number, generation.sources, tuple(keys))
+        words = _word_indexes(schema_to_json(generation.schema))
+        return cls(generation.number, generation.sources, tuple(keys), words)
 
 
 # --- reading and writing -------------------------------------------------------------------------------------------
@@ -130,7 +133,13 @@ async def in_force(store: Store) -> InForce | None:
         return None
     decoders = [store.dialect.decode(_COLUMNS[name].type) for name in names]
     number, sources, schema = (d(cell) if d else cell for d, cell in zip(decoders, rows[0], strict=True))
-    return InForce(number, tuple(Source(*parts) for parts in sources), _unique_keys(schema), _lacking(schema))
+    return InForce(
+        number,
+        tuple(Source(*parts) for parts in sources),
+        _unique_keys(schema),
+        _word_indexes(schema),
+        _lacking(schema),
+    )
 
 
 def _lacking(schema: Mapping[str, Any]) -> tuple[str, ...]:
@@ -147,6 +156,11 @@ def _unique_keys(schema: Mapping[str, Any]) -> tuple[UniqueKey, ...]:
             index = Index(i["id"], tuple(i["columns"]), unique=True, live=i["live"])
             found.append(_unique_key(id, index, table["name"], names))
     return tuple(found)
+
+
+def _word_indexes(schema: Mapping[str, Any]) -> dict[str, str]:
+    found = ((id, table, i) for id, table in schema.items() for i in table["indexes"] if i.get("kind") == "words")
+    return {table["name"]: index_name(id, Index(i["id"], tuple(i["columns"]))) for id, table, i in found}
 
 
 def _unique_key(id: str, index: Index, table: str, names: Mapping[str, str]) -> UniqueKey:
@@ -263,7 +277,7 @@ def _table_to_json(table: Table) -> dict[str, Any]:
                 "columns": list(i.columns),
                 "unique": i.unique,
                 "live": i.live,
-                **{name: text for name, text in (("where", i.where), ("ignore", i.ignore)) if text},
+                **{name: text for name, text in (("where", i.where), ("ignore", i.ignore), ("kind", i.kind)) if text},
             }
             for i in table.indexes
         ],
@@ -279,7 +293,15 @@ def _table_from_json(id: str, data: Mapping[str, Any]) -> Table:
         data["name"],
         tuple(_column_from_json(c) for c in data["columns"]),
         tuple(
-            Index(i["id"], tuple(i["columns"]), i["unique"], i["live"], i.get("where", ""), i.get("ignore", ""))
+            Index(
+                i["id"],
+                tuple(i["columns"]),
+                i["unique"],
+                i["live"],
+                i.get("where", ""),
+                i.get("ignore", ""),
+                i.get("kind", ""),
+            )
             for i in data["indexes"]
         ),
         tuple(ForeignKey(k["id"], k["column"], k["table"], k["on_delete"]) for k in data["keys"]),

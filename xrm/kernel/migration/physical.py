@@ -28,6 +28,7 @@ from xrm.kernel.store.schema import Column, ForeignKey, Index, Schema, Table
 from xrm.kernel.values import Lookup, Parsing, Refused
 from xrm.metadata.model import Entity, Field, Key, Model, View, empty
 
+WORDS = "fw_search"  # id of the index of words
 SYSTEM_PREFIX = "xrm_"
 _NEVER_NULL = frozenset({"id", "version", "created_at", "updated_at"})
 
@@ -245,6 +246,8 @@ class _Mapping:
         for names in self.entity.indexes:
             yield self._index(names)
         yield from self._order_indexes()
+        if self.entity.search and "search" in self.fields:
+            yield dataclasses.replace(self._full_index(("search",)), id=WORDS, kind="words")
 
     def _order_indexes(self) -> Iterator[Index]:
         if {"created_at", "id"} <= self.fields.keys():

@@ -55,7 +55,8 @@ class ForeignKey:
 class Index:
     """An index over columns (by id); `live` limits it to rows that are not in the trash.
 
-    `where` is a condition (kernel/conditions.py), and `ignore: case` takes texts in their folded form.
+    `where` is a condition (kernel/conditions.py), and `ignore: case` takes texts in their folded form. The kind "words"
+    is that of the words records are found by (migration/word_index.py).
     """
 
     id: str
@@ -64,6 +65,7 @@ class Index:
     live: bool = False
     where: str = ""
     ignore: str = ""
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ from typing import Any
 
 from litestar import Response
 
-from xrm.kernel.query import Query, search_words
+from xrm.kernel.query import Query
 from xrm.kernel.records import Record
+from xrm.kernel.words import sought_in
 from xrm.metadata.model import Entity
 from xrm.web.render import Renderer, html, weight
 from xrm.web.visit import PageVisit, url
@@ -41,7 +42,7 @@ async def quick(visit: PageVisit, render: Renderer) -> Response[Any]:
 
 
 async def _search(visit: PageVisit, words: str, limit: int) -> list[Found]:
-    if not search_words(words):
+    if not sought_in(words):
         return []
     found = []
     for entity in visit.live.policy.entities(visit.actor):
