@@ -21,6 +21,7 @@ from xrm.site import Site
 MAX_ROWS = 1000
 ROWS = list[dict[str, Any]]
 
+Verdicts = dict[str, list[dict[str, Any]]]
 Write = Callable[[], Awaitable[dict[str, Any]]]
 
 
@@ -49,15 +50,30 @@ class BulkRoutes:
             raise Malformed(f"A request takes 1 to {MAX_ROWS} rows; this one has {count}.")
 
         async def work(act: Act) -> Answer:
-            verdicts = {
-                kind: [await self._verdict(actor, write) for write in self._each(actor, entity, kind, body[kind])]
-                for kind in ("create", "update", "delete")
-            }
+            verdicts: Verdicts = {}
+            for kind in ("create", "update", "delete"):
+                verdicts[kind] = await self._verdicts(actor, entity, kind, body[kind])
             if body["mode"] == "atomic":
                 _all_or_none(verdicts)
             return answer(verdicts)
 
         return await self._writes.once(request, actor, work)
+
+    async def _verdicts(self, actor: Actor, entity: str, kind: str, rows: ROWS) -> list[dict[str, Any]]:
+        if kind == "create" and len(rows) > 1 and (done := await self._together(actor, entity, rows)):
+            return done
+        return [await self._verdict(actor, write) for write in self._each(actor, entity, kind, rows)]
+
+    async def _together(self, actor: Actor, entity: str, rows: ROWS) -> list[dict[str, Any]] | None:
+        """Create all rows as one set; None when one is refused: then each is done for itself, to say which and why."""
+        try:
+            async with self._records.attempt(actor):
+                ids = await self._records.create_many(actor, entity, rows)
+        except (Unavailable, StorageFull):
+            raise
+        except XrmError:
+            return None
+        return [_created(id) for id in ids]
 
     async def _verdict(self, actor: Actor, write: Write) -> dict[str, Any]:
         """Do one row and say what became of it."""
@@ -80,7 +96,7 @@ class BulkRoutes:
 
     async def _create(self, actor: Actor, entity: str, row: dict[str, Any]) -> dict[str, Any]:
         (id,) = await self._records.create_many(actor, entity, [row])
-        return {"status": 201, "id": str(id), "version": 1}
+        return _created(id)
 
     async def _update(self, actor: Actor, entity: str, row: dict[str, Any]) -> dict[str, Any]:
         id, version, values = _named(row)
@@ -93,6 +109,10 @@ class BulkRoutes:
             raise Malformed("A row to delete has an id and a version only.")
         await self._records.delete(actor, entity, id, version)
         return {"status": 204, "id": str(id)}
+
+
+def _created(id: UUID) -> dict[str, Any]:
+    return {"status": 201, "id": str(id), "version": 1}
 
 
 def _named(row: dict[str, Any]) -> tuple[UUID, int | None, dict[str, Any]]:
@@ -110,7 +130,7 @@ def _named(row: dict[str, Any]) -> tuple[UUID, int | None, dict[str, Any]]:
     return found, None if version == "*" else version, values
 
 
-def _all_or_none(verdicts: dict[str, list[dict[str, Any]]]) -> None:
+def _all_or_none(verdicts: Verdicts) -> None:
     """Refuse everything when one row was refused, saying what is wrong with which."""
     issues: list[Issue] = []
     for kind, rows in verdicts.items():

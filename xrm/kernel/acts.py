@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
+from typing import Any
 from uuid import UUID
 
 from xrm.errors import Conflict
@@ -33,6 +34,13 @@ class Act:
         return self.changes.actor
 
 
+Settle = Callable[[Sequence[Any]], Awaitable[None]]
+
+
+async def _nothing_waits(_: Sequence[Any]) -> None:
+    """Stand in for storing: nothing was made to wait."""
+
+
 @dataclass(frozen=True, slots=True)
 class Why:
     """What an act tells of itself, beside who acts. The attributes are those of `ChangeSet`."""
@@ -54,12 +62,14 @@ class Acts:
         self._running = running
         self._statements = LogStatements(running.store.dialect)
         self._open: ContextVar[Act | None] = ContextVar("xrm_act", default=None)
+        self._settle: Settle = _nothing_waits
 
     @asynccontextmanager
     async def act(self, actor: Actor, why: Why = NO_REASON) -> AsyncIterator[Act]:
         """Open an act, or join the one that is open: its writes take effect together or not at all."""
         running = self._open.get()
         if running is not None and self._running.store.in_transaction:
+            await self.settle()
             yield _joined(running, actor)
             return
         live, now = self._running.live, self._running.clock()
@@ -96,6 +106,7 @@ class Acts:
             async with self.act(actor, Why(reason)), self.part(actor, origin) as act:
                 yield act
             return
+        await self.settle()
         await self._spill(running)
         log, changes = running.log, running.changes
         entries, count = len(log.entries), len(changes.changes)
@@ -123,6 +134,18 @@ class Acts:
                 yield told
             finally:
                 self._open.reset(token)
+
+    def on_settle(self, store: Settle) -> None:
+        """Say how new records that wait to be stored are stored."""
+        self._settle = store
+
+    async def settle(self) -> None:
+        """Store what waits in the open act: whoever reads or writes next must find it."""
+        running = self._open.get()
+        if running is not None and running.log.waiting:
+            waiting = tuple(running.log.waiting)
+            running.log.waiting.clear()
+            await self._settle(waiting)
 
     async def note(self, act: Act, change: Change) -> None:
         """Log a record's write."""

@@ -112,7 +112,8 @@ class Change:
 
     def changed(self) -> tuple[str, ...]:
         """Return the names of the fields whose value differs between before and after."""
-        return tuple(n for n, v in self.after.items() if self.before.get(n) != v)
+        was = self.before.get
+        return tuple([n for n, v in self.after.items() if was(n) != v])
 
     def changes(self, name: str) -> bool:
         """Whether this write gives field `name` another value."""

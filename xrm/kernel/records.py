@@ -19,6 +19,7 @@ from xrm.kernel.following import again
 from xrm.kernel.history.past import Past
 from xrm.kernel.history.undo import Undo
 from xrm.kernel.live import Running
+from xrm.kernel.many import Many
 from xrm.kernel.query import Count, Page, Query
 from xrm.kernel.reading import Reading
 from xrm.kernel.totals import Totals
@@ -37,6 +38,7 @@ class Records:
         self._running = running
         self._reading = Reading(running)
         self._writing = Writing(running, self._reading, self.bound)
+        self._many = Many(running, self._writing)
         self.get = self._followed(self._reading.get)
         self.find_by = self._followed(self._reading.find_by)
         self.list = self._followed(self._reading.list)
@@ -60,6 +62,7 @@ class Records:
         """Return `work`, done once more if the tables changed under it."""
 
         async def done(*args: P.args, **kwargs: P.kwargs) -> T:
+            await self._writing.acts.settle()
             return await again(self._running, lambda: work(*args, **kwargs))
 
         return done
@@ -141,15 +144,15 @@ class Records:
 
         return await again(self._running, work)
 
-    async def create_many(self, actor: Actor, entity: str, rows: Iterable[Mapping[str, Any]]) -> Sequence[UUID]:
-        """Create records in one act, all or none, and return their ids."""
+    async def create_many(
+        self, actor: Actor, entity: str, rows: Iterable[Mapping[str, Any]], origins: Sequence[str] = ()
+    ) -> Sequence[UUID]:
+        """Create records in one act, all or none, and return their ids.
+
+        `origins` say which part of the source each comes from, such as "row 17": none, or one per row.
+        """
         known = list(rows)
-
-        async def work() -> Sequence[UUID]:
-            async with self._writing.acts.act(actor):
-                return [await self._writing.create(actor, entity, values) for values in known]
-
-        return await again(self._running, work)
+        return await again(self._running, lambda: self._many.create(actor, entity, known, origins))
 
     async def hold(self, name: str) -> None:
         """Hold a lock against all processes until the act that is open ends; see `Bound.hold`."""

@@ -99,6 +99,8 @@ class References:
                 issues.append(issue)
 
     async def _exists(self, act: Act, entity: str, id: UUID, field: Field) -> bool:
+        if (entity, id) in act.log.seen:
+            return True
         live = act.live
         actor = SYSTEM if id == act.actor.id and entity == "user" else act.actor  # everybody may name themselves
         access = live.policy.access(actor, entity, "read")

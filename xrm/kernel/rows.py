@@ -11,10 +11,32 @@ from xrm.kernel.change import Change
 from xrm.kernel.store.codec import Dialect
 from xrm.kernel.store.schema import ColumnType
 from xrm.kernel.store.sql import quote
-from xrm.kernel.values import ColumnSpec, columns, pack, unpack
+from xrm.kernel.values import ColumnSpec, columns, keys, unpack
 from xrm.metadata.model import Entity, Field
 
 Bound = tuple[str, list[Any]]
+
+
+class _Packer:
+    """Turns values of one field into the cells of its columns, as `pack` and `Dialect.encode` do."""
+
+    __slots__ = ("_empty", "_encoders", "_names")
+
+    def __init__(self, field: Field, specs: tuple[ColumnSpec, ...], dialect: Dialect) -> None:
+        self._names = keys(field)
+        self._encoders = tuple(dialect.encoder(spec.type) for spec in specs)
+        self._empty = (None,) * len(specs)
+
+    def add(self, value: Any, cells: list[Any]) -> None:
+        """Add the cells of a value to those of a row."""
+        if value is None:
+            cells += self._empty
+        elif not self._names:
+            cells.append(self._encoders[0](value))
+        else:
+            for name, encode in zip(self._names, self._encoders, strict=True):
+                part = getattr(value, name)
+                cells.append(None if part is None else encode(part))
 
 
 class RowStatements:
@@ -28,6 +50,7 @@ class RowStatements:
         )
         self._specs = {f.name: (f, specs) for f, specs in self._fields}
         self.columns: tuple[ColumnSpec, ...] = tuple(spec for _, specs in self._fields for spec in specs)
+        self._packers = {f.name: _Packer(f, specs, dialect) for f, specs in self._fields}
         self._decoders = tuple(dialect.decode(spec.type) for spec in self.columns)
         self._updates: dict[tuple[str, ...], str] = {}
         self._insert = self._insert_text()
@@ -52,18 +75,19 @@ class RowStatements:
 
     def insert(self, values: Mapping[str, Any]) -> Bound:
         """Return the statement that inserts a whole row."""
-        return self._insert, [arg for f, specs in self._fields for arg in self._pack(f, specs, values.get(f.name))]
+        args: list[Any] = []
+        for name, packer in self._packers.items():
+            packer.add(values.get(name), args)
+        return self._insert, args
 
     def update(self, id: UUID, version: int, values: Mapping[str, Any]) -> Bound:
         """Return the statement that stores `values` if the version is still `version`: it changes one row or none."""
         names = tuple(values)
         text = self._updates.get(names) or self._update_text(names)
-        args = [arg for name in names for arg in self._pack(*self._specs[name], values[name])]
+        args: list[Any] = []
+        for name in names:
+            self._packers[name].add(values[name], args)
         return text, [*args, self._dialect.encode(_UUID, id), version]
-
-    def _pack(self, field: Field, specs: tuple[ColumnSpec, ...], value: Any) -> list[Any]:
-        cells = pack(field, value)
-        return [self._dialect.encode(spec.type, cell) for spec, cell in zip(specs, cells, strict=True)]
 
     def _insert_text(self) -> str:
         places = [self._dialect.placeholder(n, spec.type) for n, spec in enumerate(self.columns, 1)]

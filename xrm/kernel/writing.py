@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -16,11 +16,11 @@ from xrm.kernel.computed import kept
 from xrm.kernel.computed.spread import Spreading
 from xrm.kernel.files.attaching import attach
 from xrm.kernel.hooks import Action, Context
-from xrm.kernel.linking import Linking
+from xrm.kernel.linking import Linking, LinkWrite
 from xrm.kernel.links import LinkReading
 from xrm.kernel.live import Live, LiveEntity, Running
 from xrm.kernel.loading import Loaded, Loading
-from xrm.kernel.policy import Access, Rule
+from xrm.kernel.policy import Access, Rule, roles_key
 from xrm.kernel.rates import Rates
 from xrm.kernel.reading import Reading, demand
 from xrm.kernel.references import References
@@ -192,6 +192,26 @@ class Writing:
     ) -> None:
         """Take one change through its stations; 1 Receive was the edge's, 2 Open the caller's."""
         prepared = act.live.entities[access.entity.name]
+        links = await self.ready(act, change, access, holding, sent)
+        if change.kind == "update" and not set(change.changed()) - FOLLOWING:
+            await self._follow(act, prepared, change)
+            await self.link(act, change.id, links)
+            return
+        await self._store(act, prepared, change)  # 7 Store
+        await self._loading.permit_new_row(act, access, change)
+        await self.link(act, change.id, links)
+        await self._spreading.spread(act, self, change)
+        await self._tell("after", act, change)
+
+    async def ready(
+        self, act: Act, change: Change, access: Access, holding: tuple[Rule, ...], sent: Mapping[str, Any]
+    ) -> tuple[LinkWrite, ...]:
+        """Take a change up to where it may be stored; return the links that are to be written after it.
+
+        Raises:
+            Invalid: values are refused, or rules do not hold.
+        """
+        prepared = act.live.entities[access.entity.name]
         issues: list[Issue] = []
         values = self._values(
             act, access, change, sent, issues
@@ -217,15 +237,15 @@ class Writing:
         self._linking.check(change, links, issues)
         if issues:
             raise Invalid(issues=issues)
-        if change.kind == "update" and not set(change.changed()) - FOLLOWING:
-            await self._follow(act, prepared, change)
-            await self._linking.write(act, self, change.id, links)
-            return
-        await self._store(act, prepared, change)  # 7 Store
-        await self._loading.permit_new_row(act, access, change)
-        await self._linking.write(act, self, change.id, links)
-        await self._spreading.spread(act, self, change)
-        await self._tell("after", act, change)
+        return links
+
+    async def spread(self, act: Act, changes: Sequence[Change]) -> None:
+        """Compute anew what other records keep of those that were changed."""
+        await self._spreading.spread(act, self, *changes)
+
+    async def link(self, act: Act, id: UUID, links: tuple[LinkWrite, ...]) -> None:
+        """Write the links of a record that is stored."""
+        await self._linking.write(act, self, id, links)
 
     async def _follow(self, act: Act, prepared: LiveEntity, change: Change) -> None:
         """Store a label that follows that of another record: it is no change of this one."""
@@ -245,9 +265,9 @@ class Writing:
         return self._parse(act, access, sent, issues)
 
     def _parse(self, act: Act, access: Access, sent: Mapping[str, Any], issues: list[Issue]) -> dict[str, Any]:
-        reading = act.live.policy.access(act.actor, access.entity.name, "read")
-        known = access.writable() | (reading.readable() if reading else frozenset())
-        return rules.parse_all(access.entity, sent, known - {"search"}, act.live.parsing, issues)
+        key = ("known", access.entity.name, roles_key(act.actor), access.action)
+        known = act.live.cached(key, lambda: (access.writable() | self._readable(act, access.entity.name)) - {"search"})
+        return rules.parse_all(access.entity, sent, known, act.live.parsing, issues)
 
     async def _consult(self, act: Act, prepared: LiveEntity, change: Change, issues: list[Issue]) -> Transition | None:
         entity, now = prepared.entity, act.changes.at
@@ -332,12 +352,13 @@ class Writing:
         try:
             count = await self._running.store.execute(*statement)
         except UniqueViolation as error:
-            raise self._taken(act, prepared, error) from None
+            raise self.taken(act, prepared, error) from None
         if count != 1:
             raise Precondition
         await self.acts.note(act, change)
 
-    def _taken(self, act: Act, prepared: LiveEntity, error: UniqueViolation) -> Conflict:
+    def taken(self, act: Act, prepared: LiveEntity, error: UniqueViolation) -> Conflict:
+        """Return what to tell of a value that another record has."""
         """Return what a clash is told as: which fields clash is for those who may read them on every permitted row."""
         names = act.live.unique_fields.get(error.index, ())
         access = act.live.policy.access(act.actor, prepared.entity.name, "read")

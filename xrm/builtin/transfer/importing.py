@@ -9,7 +9,7 @@ a chunk that fails is taken back and done again with a savepoint around every ro
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Container, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -167,7 +167,35 @@ class Import:
     async def _rows(self, rows: Sequence[Row]) -> Sequence[Verdict]:
         prepared = [self._prepare(row) for row in rows]
         found = await self._keys.find([p.key for p in prepared if p.verdict is None and p.key])
-        return [p.verdict or await self._told(p, found) for p in prepared]
+        verdicts: list[Verdict] = []
+        new: list[_Prepared] = []
+        keys: set[tuple[Any, ...]] = set()
+        for one in prepared:
+            if one.verdict is None and self._is_new(one, found, keys):
+                new.append(one)
+                keys.add(one.key)
+                continue
+            verdicts += await self._create(new, found)
+            new, keys = [], set()
+            verdicts.append(one.verdict or await self._told(one, found))
+        return verdicts + await self._create(new, found)
+
+    def _is_new(self, prepared: _Prepared, found: Found, new: Container[Any]) -> bool:
+        """Whether a row makes a record, and none of those made together with it (their keys are `new`)."""
+        existing = found.get(prepared.key, ()) if prepared.key else ()
+        same = bool(prepared.key) and prepared.key in new
+        return not existing and not same and self._misfit(existing) is None
+
+    async def _create(self, new: Sequence[_Prepared], found: Found) -> list[Verdict]:
+        if not new:
+            return []
+        origins = [f"row {prepared.row.number}" for prepared in new]
+        values = [prepared.values for prepared in new]
+        ids = await self._kernel.records.create_many(self._actor, self._entity.name, values, origins)
+        for prepared, id in zip(new, ids, strict=True):
+            if prepared.key:
+                found[prepared.key] = ((id, 1),)
+        return [Verdict(prepared.row, "created", id) for prepared, id in zip(new, ids, strict=True)]
 
     async def _told(self, prepared: _Prepared, found: Found) -> Verdict:
         async with self._kernel.records.part(self._actor, f"row {prepared.row.number}"):
@@ -201,10 +229,7 @@ class Import:
             return Verdict(prepared.row, "refused", issues=(issue,))
         if existing:
             return await self._update(prepared, existing[0][0], found)
-        (id,) = await self._kernel.records.create_many(self._actor, self._entity.name, [prepared.values])
-        if prepared.key:
-            found[prepared.key] = ((id, 1),)
-        return Verdict(prepared.row, "created", id)
+        return (await self._create([prepared], found))[0]
 
     def _misfit(self, existing: Sequence[tuple[UUID, int]]) -> Issue | None:
         key = self._mapping.key[0] if self._mapping.key else ""

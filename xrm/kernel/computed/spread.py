@@ -33,23 +33,30 @@ class Spreading:
     def __init__(self, running: Running) -> None:
         self._running = running
 
-    async def spread(self, act: Act, writing: Writing, change: Change) -> None:
-        """Compute the kept values anew that a stored change makes stale.
+    async def spread(self, act: Act, writing: Writing, *changes: Change) -> None:
+        """Compute the kept values anew that stored changes make stale, each record's once.
 
         Raises:
-            Invalid: a rule of a record that depends on the change would not hold any more.
+            Invalid: a rule of a record that depends on a change would not hold any more.
         """
-        stale: dict[str, set[UUID]] = {}
-        for dependency in act.live.dependencies.get(change.entity.name, ()):
+        stale: dict[tuple[str, UUID], None] = {}
+        for change in changes:
+            for entity, ids in (await self._stale(act.live, change)).items():
+                if len(ids) > FEW:
+                    await enqueue(self._running.store, act.live, entity, act.changes.at)
+                else:
+                    stale |= dict.fromkeys((entity, id) for id in sorted(ids))
+        for entity, id in stale:
+            await self._refresh(act, writing, entity, id)
+
+    async def _stale(self, live: Live, change: Change) -> dict[str, set[UUID]]:
+        """Return the records whose values a change makes stale, by entity."""
+        found: dict[str, set[UUID]] = {}
+        for dependency in live.dependencies.get(change.entity.name, ()):
             ends = _ends(dependency, change)
             if ends:
-                stale.setdefault(dependency.dependent, set()).update(await self._dependents(act.live, dependency, ends))
-        for entity, ids in stale.items():
-            if len(ids) > FEW:
-                await enqueue(self._running.store, act.live, entity, act.changes.at)
-                continue
-            for id in sorted(ids):
-                await self._refresh(act, writing, entity, id)
+                found.setdefault(dependency.dependent, set()).update(await self._dependents(live, dependency, ends))
+        return found
 
     async def hold(self, act: Act, change: Change) -> None:
         """Lock the records that a change adds itself to, before it points to them.

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import phonenumbers
@@ -67,6 +68,7 @@ def shown(text: str, country: str) -> str:
     return str(phonenumbers.format_number(number, form))
 
 
+@lru_cache(maxsize=1024)
 def read(text: str) -> PhoneNumber | None:
     """Return the number of a kept text, or None: numbers kept before they had one form are left as they are."""
     if not _EXTENSION.fullmatch(text):

@@ -11,6 +11,7 @@ from xrm.kernel.fieldtypes.base import FieldType, Parsing, Refused, constant, re
 from xrm.metadata.model import Field
 from xrm.metadata.pattern import matches
 
+_HALF = re.compile("[\ud800-\udfff]")  # of a surrogate pair
 MAX_TEXT = 100_000  # characters, where a field sets no smaller limit
 
 
@@ -22,7 +23,7 @@ def clean_text(value: Any, limit: int) -> str:
     """
     if not isinstance(value, str):
         raise Refused("not_text", "This must be text.")
-    if "\x00" in value or any("\ud800" <= c <= "\udfff" for c in value):
+    if "\x00" in value or not (value.isascii() or _HALF.search(value) is None):
         raise Refused(
             "bad_character", "This text has a character that cannot be stored.", "remove NUL and lone surrogates"
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from xrm.kernel.change import Actor, Change, ChangeSet, uuid7
 from xrm.kernel.store.codec import Dialect
@@ -81,12 +82,16 @@ class Log:
         entries: The changes, in order.
         stored: How many changes are stored already.
         attempts: How many parts that may fail are open; until they end nothing is stored.
+        waiting: New records of a set that are not stored yet, see many.py.
+        seen: Entity and id of records that are known to exist for the actor while a set is made.
     """
 
     actor: Actor
     entries: list[Entry] = field(default_factory=list)
     stored: int = 0
     attempts: int = 0
+    waiting: list[Any] = field(default_factory=list)
+    seen: set[tuple[str, UUID]] = field(default_factory=set)
 
     @property
     def changed(self) -> bool:
@@ -108,6 +113,10 @@ class LogStatements:
         last = dialect.placeholder(1 + len([c for c in changeset.columns if _given(c)]), _INT)
         self._changeset = f"{self._text(changeset)} WHERE {IN_FORCE} = {last}"
         self._change = self._text(TABLES.tables["xrm_change"])
+        self._encoders = {
+            name: tuple(dialect.encoder(column.type) for column in filter(_given, TABLES.tables[name].columns))
+            for name in ("xrm_changeset", "xrm_change")
+        }
 
     def _text(self, table: Table) -> str:
         columns = [c for c in table.columns if c.name not in _SEALED]
@@ -149,8 +158,8 @@ class LogStatements:
         return rows
 
     def _bound(self, table: str, values: Sequence[Any]) -> list[Any]:
-        columns = filter(_given, TABLES.tables[table].columns)
-        return [self._dialect.encode(c.type, value) for c, value in zip(columns, values, strict=True)]
+        pairs = zip(self._encoders[table], values, strict=True)
+        return [None if value is None else encode(value) for encode, value in pairs]
 
 
 def _given(column: Column) -> bool:

@@ -25,6 +25,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 from uuid import UUID
@@ -166,11 +167,11 @@ class Dialect(ABC):
             TypeError: the value is of another type.
             ValueError: it is of the type but does not fit (range, digits, NUL, time zone).
         """
-        return None if value is None else self._store(type, value)
+        return None if value is None else self.encoder(type)(value)
 
     @abstractmethod
-    def _store(self, type: ColumnType, value: Any) -> Any:
-        """Return the stored form of a value that is not None."""
+    def encoder(self, type: ColumnType) -> Converter:
+        """Return what makes the stored form of a value that is not None; it raises as `encode` does."""
 
     @abstractmethod
     def decode(self, type: ColumnType) -> Converter | None:
@@ -250,8 +251,8 @@ _SQLITE_INTEGERS = frozenset({"int", "bool", "decimal"})
 class _Sqlite(Dialect):
     name: str = field(default="sqlite")
 
-    def _store(self, type: ColumnType, value: Any) -> Any:
-        return checked_units(value, type) if type.name == "decimal" else _SQLITE_STORE[type.name](value)
+    def encoder(self, type: ColumnType) -> Converter:
+        return partial(checked_units, column=type) if type.name == "decimal" else _SQLITE_STORE[type.name]
 
     def decode(self, type: ColumnType) -> Converter | None:
         return _decimal_reader(type.scale) if type.name == "decimal" else _SQLITE_READ[type.name]
@@ -323,8 +324,8 @@ _POSTGRES_SHOW: Mapping[str, Converter] = MappingProxyType(
 class _Postgres(Dialect):
     name: str = field(default="postgresql")
 
-    def _store(self, type: ColumnType, value: Any) -> Any:
-        return checked_decimal(value, type) if type.name == "decimal" else _POSTGRES_STORE[type.name](value)
+    def encoder(self, type: ColumnType) -> Converter:
+        return partial(checked_decimal, column=type) if type.name == "decimal" else _POSTGRES_STORE[type.name]
 
     def decode(self, type: ColumnType) -> Converter | None:
         return _POSTGRES_READ.get(type.name)
