@@ -409,11 +409,11 @@ class TestPurge:
 
 async def test_progress_is_told_by_statement_and_by_record(store: Store, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("xrm.kernel.migration.impact.PAGE", 3)
-    found = await take(store, NUMBER)
+    found = await take(store, TEXT)
     for number in range(7):
-        await put(store, found, "thing", a=number)
+        await put(store, found, "thing", a=str(number))
     told: list[Progress] = []
-    await carry_out(store, partial(propose, TEXT), Order(SYSTEM, tell=told.append))
+    await carry_out(store, partial(propose, NUMBER), Order(SYSTEM, tell=told.append))
     assert [(p.rows, p.of) for p in told if p.of] == [(3, 7), (6, 7), (7, 7)]
     assert told[-1].step == told[-1].steps
 

@@ -19,16 +19,16 @@ from xrm.errors import Conflict, Issue, ModelError
 from xrm.kernel.change import Actor
 from xrm.kernel.migration.carry.find import named
 from xrm.kernel.migration.carry.work import clear_away, lay
-from xrm.kernel.migration.ddl import Convert, Operation, Run, in_order, operations
+from xrm.kernel.migration.ddl import Operation, Run, in_order, operations
 from xrm.kernel.migration.diff import compare
-from xrm.kernel.migration.impact import assess, scan
+from xrm.kernel.migration.filling import fill_converted
+from xrm.kernel.migration.impact import assess
 from xrm.kernel.migration.journal import Generation, current, sources_hash, write
 from xrm.kernel.migration.kept import compare_kept, copy, keeping
 from xrm.kernel.migration.plan import Plan, Step, propose
 from xrm.kernel.migration.restore import Restores
 from xrm.kernel.migration.restore_impact import assess_restores
 from xrm.kernel.migration.restoring import bring_back
-from xrm.kernel.migration.retype import convert
 from xrm.kernel.store.schema import ColumnType, Schema
 from xrm.kernel.store.sql import Binder, quote
 from xrm.kernel.store.store import Store
@@ -291,19 +291,7 @@ async def _perform(store: Store, operation: Operation, count: Callable[[int, int
     if isinstance(operation, Run):
         await store.execute(operation.sql)
     else:
-        await _convert(store, operation, count)
-
-
-async def _convert(store: Store, what: Convert, count: Callable[[int, int], None]) -> None:
-    dialect, done = store.dialect, 0
-    value, key = dialect.placeholder(1, what.new), dialect.placeholder(2, what.key.type)
-    sql = f"UPDATE {quote(what.table)} SET {quote(what.target)} = {value} WHERE {quote(what.key.name)} = {key}"
-    of = (await store.fetch(f"SELECT count({quote(what.source)}) FROM {quote(what.table)}"))[0][0]
-    async for page in scan(store, what.table, what.key, what.source, what.old):
-        rows = [(dialect.encode(what.new, convert(cell, what.old, what.new)), id) for id, _, cell in page]
-        await store.execute_many(sql, rows)
-        done += len(rows)
-        count(done, of)
+        await fill_converted(store, operation, count)
 
 
 async def _follow_renames(store: Store, plan: Plan, schema: Schema) -> None:

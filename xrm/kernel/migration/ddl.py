@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from xrm.kernel import conditions
 from xrm.kernel.migration.diff import SchemaChange, TableChange, compare
+from xrm.kernel.migration.direct import direct
 from xrm.kernel.migration.physical import SYSTEM_PREFIX, base_id, plain
 from xrm.kernel.migration.word_index import create_on_postgresql, create_on_sqlite, drop_on_sqlite
 from xrm.kernel.store.codec import Dialect
@@ -185,11 +186,18 @@ class _Writer:
         """Add a column beside each that changes its type and fill it; `names` then tells the new one."""
         key = next(c for c in change.new.columns if c.primary)
         for old, new in change.retyped:
+            if in_place := list(self.in_place(change, old, new)):
+                yield from in_place
+                continue
             beside, table = f"xrm_new_{plain(new.id)}", change.new.name
             yield Run(f"ALTER TABLE {quote(table)} ADD COLUMN {quote(beside)} {self.dialect.column_type(new.type)}")
             if not new.taken:
                 yield Convert(table, key, names[new.id], beside, old.type, new.type)
             names[new.id] = beside
+
+    def in_place(self, change: TableChange, old: Column, new: Column) -> Iterator[Operation]:
+        """Yield what changes a column's type where it stands; nothing where that is not possible."""
+        yield from ()
 
 
 def _with_base(column: Column, names: Mapping[str, str]) -> list[str]:
@@ -301,8 +309,16 @@ class _Postgres(_Writer):
         yield from self.convert(change, names)
         yield from self.fill(change, names)
         for _, new in change.retyped:
-            yield from self._replace(change, new, names[new.id])
+            if names[new.id] != new.name:
+                yield from self._replace(change, new, names[new.id])
         yield from self._constrain(change)
+
+    def in_place(self, change: TableChange, old: Column, new: Column) -> Iterator[Operation]:
+        """Let the database convert the values itself: the table is written anew once, or not at all."""
+        how = None if new.taken else direct(self.dialect, old.type, new.type, quote(new.name))
+        if how is not None:
+            yield self._alter_column(change, new, "DROP DEFAULT")
+            yield self._alter_column(change, new, f"TYPE {self.dialect.column_type(new.type)} USING {how.value}")
 
     def _add_column(self, change: TableChange, column: Column) -> Run:
         """Add a column; one that is required but has no default gets NOT NULL when it is filled."""

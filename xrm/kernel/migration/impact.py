@@ -17,6 +17,7 @@ from xrm.kernel.conditions import sql
 from xrm.kernel.migration.carry.find import Carry
 from xrm.kernel.migration.carry.words import HINTS
 from xrm.kernel.migration.carry.work import Tally, survey
+from xrm.kernel.migration.direct import direct
 from xrm.kernel.migration.journal import table_names
 from xrm.kernel.migration.physical import base_id
 from xrm.kernel.migration.plan import DESTRUCTIVE, Plan, Step, belongs
@@ -36,11 +37,16 @@ async def assess(store: Store, plan: Plan) -> Plan:
     return dataclasses.replace(plan, steps=tuple(steps), issues=(*plan.issues, *assessor.issues))
 
 
-async def scan(store: Store, table: str, key: Column, column: str, type: ColumnType) -> AsyncIterator[list[Any]]:
-    """Yield the values of a column that are not null, in pages of (stored key, stored value, value)."""
+async def scan(
+    store: Store, table: str, key: Column, column: str, type: ColumnType, where: str = ""
+) -> AsyncIterator[list[Any]]:
+    """Yield the values of a column that are not null, in pages of (stored key, stored value, value).
+
+    `where` is SQL of a further condition.
+    """
     decode = store.dialect.decode(type) or (lambda stored: stored)
     known: Sequence[Any] = ()
-    after = ""
+    after = where = f" AND ({where})" if where else ""
     while True:
         rows = await store.fetch(
             f"SELECT {quote(key.name)}, {quote(column)} FROM {quote(table)} WHERE {quote(column)} IS NOT NULL{after}"
@@ -52,7 +58,7 @@ async def scan(store: Store, table: str, key: Column, column: str, type: ColumnT
         if len(rows) < PAGE:
             return
         known = [rows[-1][0]]
-        after = f" AND {quote(key.name)} > {store.dialect.placeholder(1, key.type)}"
+        after = f"{where} AND {quote(key.name)} > {store.dialect.placeholder(1, key.type)}"
 
 
 @dataclass
@@ -153,10 +159,11 @@ class _Assessor:
             old = self._old(step, new.id)
             if old is None or new.taken or old.type == new.type or not convertible(old.type, new.type):
                 continue
-            async for page in scan(self.store, self._table(step).name, _key(self._table(step)), old.name, old.type):
+            async for page in self._doubtful(step, old, new):
                 refused = [str(stored) for _, stored, value in page if not _fits(value, old.type, new.type)]
-                values, bad = values + len(page), bad + len(refused)
+                bad += len(refused)
                 samples += refused[: SAMPLES - len(samples)]
+            values += await self._count(f"SELECT count({quote(old.name)}) FROM {quote(self._table(step).name)}")
         if bad:
             shown = ", ".join(repr(_short(sample)) for sample in samples)
             self._block(
@@ -166,6 +173,12 @@ class _Assessor:
                 "correct these values first, or give the new field another name",
             )
         return values, samples
+
+    def _doubtful(self, step: Step, old: Column, new: Column) -> AsyncIterator[list[Any]]:
+        """Return pages of values that may have no equal in the new type; see `scan`."""
+        by_itself = direct(self.store.dialect, old.type, new.type, quote(old.name))
+        where = "" if by_itself is None else by_itself.unfit or "1 = 0"
+        return scan(self.store, self._table(step).name, _key(self._table(step)), old.name, old.type, where)
 
     async def _unique(self, step: Step) -> tuple[int, list[str]]:
         table, index = self._table(step), self._index(step)
