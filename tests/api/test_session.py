@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from datetime import timedelta
 
 import httpx
+from cryptography.hazmat.primitives.hashes import SHA1
+from cryptography.hazmat.primitives.twofactor.totp import TOTP
 
 from tests.api.conftest import HOST, PASSWORD
 
@@ -215,3 +218,22 @@ async def test_a_session_token_serves_programs_of_the_site_as_well(lite_callers)
         assert made.status_code == 201
         history = await studio.get(f"/api/machine/{made.json()['id']}/history")
     assert history.json()["changes"][0]["source"] == "studio"
+
+
+async def test_a_second_factor_is_asked_for_and_withheld_roles_are_told(lite_callers):
+    ann = await lite_callers.browser("Ann", "maker")
+    assert ((await ann.get("/api/me")).json()["mfa"], (await ann.get("/api/me")).json()["withheld"]) == (False, [])
+    actor, factors = lite_callers.site.people["Ann"], lite_callers.site.accounts.factors
+    begun = factors.begin(actor)
+    app = TOTP(base64.b32decode(begun.secret), 6, SHA1(), 30)
+    moment = lambda: int(lite_callers.site.clock().timestamp())  # noqa: E731
+    await factors.confirm(actor, begun.pending, app.generate(moment()).decode())
+    client = await lite_callers.anybody()
+    sent = {"email": "ann@example.com", "password": PASSWORD}
+    asked = await client.post("/api/session", json=sent)
+    assert (asked.status_code, asked.json()["code"]) == (401, "second_factor")
+    assert "set-cookie" not in asked.headers
+    assert "pending" not in asked.json()
+    lite_callers.site.clock.forward(timedelta(seconds=30))
+    good = await client.post("/api/session", json={**sent, "code": app.generate(moment()).decode()})
+    assert (good.status_code, good.json()["mfa"]) == (201, True)

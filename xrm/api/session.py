@@ -8,7 +8,7 @@ from uuid import UUID
 
 from litestar import delete, get, post, put
 
-from xrm.builtin.people.accounts import Session
+from xrm.builtin.people.accounts import WITHHELD, Session
 from xrm.builtin.people.keys import Key
 from xrm.errors import Invalid, Issue
 from xrm.http.answers import Answer, answer
@@ -54,9 +54,11 @@ class SessionRoutes:
     async def sign_in(self, request: AnyRequest) -> Answer:
         """Open a session; its token is in the cookie only. One that was open before ends."""
         read_query(request)
-        body = take(await read_object(request), email=str, password=str)
+        body = take(await read_object(request), email=str, password=str, code=(str, ""))
         known = caller(request)
-        token, session = await self._accounts.sign_in(body["email"], body["password"], from_device(request))
+        token, session = await self._accounts.sign_in(
+            body["email"], body["password"], from_device(request), body["code"]
+        )
         if known.token:
             await self._accounts.sign_out(known.token)
         actor = await self._accounts.session(token)
@@ -90,6 +92,8 @@ class SessionRoutes:
             "name": actor.name,
             "email": actor.user.get("email"),
             "kind": actor.kind,
+            "mfa": actor.mfa,
+            "withheld": list(actor.user.get(WITHHELD, ())),
             "roles": sorted(actor.roles),
             "capabilities": sorted(held),
             "unit": to_json(actor.user.get("unit")),

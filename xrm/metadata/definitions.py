@@ -358,6 +358,7 @@ def role_of(name: str, node: Node, origin: Origin, gone: Mapping[str, Origin] = 
         _text(node, "description"),
         tuple(grant for grant, _ in grants),
         _names(node, "capabilities"),
+        _text(node, "mfa"),
         origin,
         MappingProxyType(origins),
         MappingProxyType(dict(gone)),

@@ -15,7 +15,21 @@ from xrm.errors import NotFound
 from xrm.http.caller import caller
 from xrm.http.problems import handle
 from xrm.site import Site
-from xrm.web.pages import account, accounts, board, bulk, edit, errors, home, lists, preview, record, search, welcome
+from xrm.web.pages import (
+    account,
+    accounts,
+    board,
+    bulk,
+    edit,
+    errors,
+    factor,
+    home,
+    lists,
+    preview,
+    record,
+    search,
+    welcome,
+)
 from xrm.web.render import STATIC, Renderer
 from xrm.web.visit import PageVisit
 
@@ -25,7 +39,13 @@ PAGES: tuple[tuple[str, str, Page], ...] = (
     ("GET", "/", home.home_page),
     ("GET", "/sign-in", account.sign_in_page),
     ("POST", "/sign-in", account.sign_in),
+    ("POST", "/sign-in/code", account.sign_in_code),
     ("POST", "/sign-out", account.sign_out),
+    ("GET", "/account/factor", factor.factor_page),
+    ("POST", "/account/factor", factor.confirm),
+    ("POST", "/account/factor/codes", factor.renew_codes),
+    ("POST", "/account/factor/remove", factor.remove),
+    ("POST", "/accounts/{id:uuid}/factor/reset", accounts.reset_factor),
     ("GET", "/set-up/{token:str}", welcome.set_up_page),
     ("POST", "/set-up/{token:str}", welcome.set_up),
     ("GET", "/invitation/{token:str}", welcome.choose_page),
@@ -68,9 +88,8 @@ PAGES: tuple[tuple[str, str, Page], ...] = (
 )
 
 UPLOADING = frozenset({"/e/{entity:str}/new", "/e/{entity:str}/{id:uuid}/edit"})  # their forms bring files
-OPEN = frozenset(
-    {"/sign-in", "/sign-out", "/forgot", "/{rest:path}", *welcome.PATHS}
-)  # reached without having signed in
+# Reached without having signed in:
+OPEN = frozenset({"/sign-in", "/sign-in/code", "/sign-out", "/forgot", "/{rest:path}", *welcome.PATHS})
 
 
 def routes(site: Site) -> list[Any]:

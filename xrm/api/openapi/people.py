@@ -15,6 +15,8 @@ def me() -> Json:
             "name": TEXT,
             "email": or_null(TEXT),
             "kind": TEXT,
+            "mfa": {"type": "boolean", "description": "Whether a second factor was shown."},
+            "withheld": {**many(TEXT), "description": "Roles that are not in force for want of one."},
             "roles": many(TEXT),
             "capabilities": many(TEXT),
             "unit": or_null(UUID),

@@ -27,7 +27,7 @@ _SIGN_IN, _MODEL, _SITE = "Sign-in", "Model", "Site"
 def public_paths() -> Json:
     """Return the paths that need no sign-in."""
     status = json_answer("Yes.", obj({"status": TEXT}, ("status",)))
-    sends = body(obj({"email": TEXT, "password": TEXT}, ("email", "password"), closed=True))
+    sends = body(obj({"email": TEXT, "password": TEXT, "code": TEXT}, ("email", "password"), closed=True))
     signed_in = {"201": json_answer("Signed in; the cookie carries the session.", me())}
     return {
         "/health/live": {"get": operation("live", "Does the process run?", _SITE, {"200": status}, public=True)},

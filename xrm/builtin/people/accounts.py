@@ -10,19 +10,20 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 from uuid import UUID
 
 from xrm.builtin.people.attempts import Attempts
+from xrm.builtin.people.factors import APP, Factors, SecondFactorNeeded
 from xrm.builtin.people.keys import Keys
 from xrm.builtin.people.links import Links
 from xrm.builtin.people.lookups import UUID_TYPE, WIDTH, Lookups, make_lookups
 from xrm.builtin.people.passwords import MAX_LENGTH, Passwords, check_password
 from xrm.builtin.people.rounds import Rounds
-from xrm.builtin.people.rules import may_give
+from xrm.builtin.people.rules import may_give, needing_factor
 from xrm.builtin.people.tokens import hash_token, new_token
 from xrm.errors import Forbidden, Invalid, Issue, NotFound, StorageFull, Unauthenticated, Unavailable
 from xrm.kernel.change import Actor, uuid7
@@ -33,6 +34,7 @@ from xrm.kernel.store.store import Row
 from xrm.kernel.store.system import SYSTEM
 from xrm.kernel.store.tables import piccolo_tables
 
+WITHHELD = "withheld"  # in `Actor.user`: roles that are not in force for want of a second factor
 TOUCH = timedelta(minutes=1)  # how exactly it is known when a token was last used
 
 
@@ -73,6 +75,7 @@ class Accounts:
         links: Links that can be used once: set-up, invitations, new passwords.
         mail: How they are sent.
         attempts: How often signing in failed.
+        factors: Second factors of users.
     """
 
     def __init__(self, kernel: Kernel) -> None:
@@ -83,7 +86,7 @@ class Accounts:
         self._lookups: Lookups = make_lookups(kernel.store.dialect)
         self._idle = timedelta(hours=kernel.settings.session_hours)
         self._lifetime = timedelta(days=kernel.settings.session_days)
-        self.attempts = Attempts(kernel)
+        self.attempts, self.factors = Attempts(kernel), Factors(kernel, self)
         self._session_rounds: Rounds[str, Row] = Rounds(self._find_sessions)
         self._key_rounds: Rounds[str, Row] = Rounds(self._find_keys)
         self._touches: dict[UUID, asyncio.Task[None]] = {}
@@ -103,7 +106,15 @@ class Accounts:
             Unavailable: the database cannot answer, or no model is in force.
         """
         row = await self._session_rounds.of(hash_token(token))
-        return None if row is None else self._seen("xrm_session", row, "person", source)
+        return None if row is None else self._within_factor(self._seen("xrm_session", row, "person", source))
+
+    def _within_factor(self, actor: Actor) -> Actor:
+        """Return an actor without the roles that need a second factor, unless they showed one."""
+        needing = self._kernel.live.cached(("people", "mfa"), lambda: needing_factor(self._kernel.model))
+        if actor.mfa or needing.isdisjoint(actor.roles):
+            return actor
+        user = {**actor.user, WITHHELD: tuple(sorted(needing & actor.roles))}
+        return replace(actor, roles=actor.roles - needing, user=user)
 
     async def key(self, secret: str, source: str = "api") -> Actor | None:
         """Return who an API key belongs to, or None when it is (no longer) good."""
@@ -155,10 +166,11 @@ class Accounts:
 
     # --- sign in and out ---
 
-    async def sign_in(self, email: str, password: str, client: Client) -> tuple[str, Session]:
+    async def sign_in(self, email: str, password: str, client: Client, code: str = "") -> tuple[str, Session]:
         """Return the token of a new session. Whatever is wrong, the answer and its time are the same.
 
         Raises:
+            SecondFactorNeeded: the two belong together, and the user has an authenticator app; `finish` goes on.
             Unauthenticated: the two do not belong together, or the user may not come in.
             TooManyRequests: too many failed before, for the account or from this network.
         """
@@ -173,7 +185,19 @@ class Accounts:
                 raise Unauthenticated("E-mail address and password do not belong together.")
         if self._passwords.outdated(hashed):
             await self._store_hash(user, await self._passwords.hash(password))
-        return await self.open_session(user, client)
+        if await self.factors.since(user) is None:
+            return await self.open_session(user, client)
+        pending = self.factors.pending(user, hashed)
+        if not code:
+            raise SecondFactorNeeded(pending=pending)
+        return await self.finish(pending, code, client)
+
+    async def finish(self, pending: str, code: str, client: Client) -> tuple[str, Session]:
+        """Return the token of a new session of a user who also shows a code.
+
+        Raises as `Factors.finish` does.
+        """
+        return await self.open_session(await self.factors.finish(pending, code, client), client, APP)
 
     async def sign_out(self, token: str) -> None:
         """End the session of a token; nothing happens when there is none."""
@@ -192,11 +216,11 @@ class Accounts:
         decode = self._kernel.store.dialect.decode(UUID_TYPE)
         return (decode(row[0]) if decode else row[0]), row[1] if row[2] else None
 
-    async def open_session(self, user: UUID, client: Client) -> tuple[str, Session]:
-        """Return the token of a new session of a user who has shown who they are."""
+    async def open_session(self, user: UUID, client: Client, factor: str = "") -> tuple[str, Session]:
+        """Return the token of a new session of a user who has shown who they are, and by which second factor."""
         now, token = self._kernel.clock(), new_token()
         agent = "".join(c for c in client.agent if c.isprintable())[:200]
-        session = Session(uuid7(), user, now, now, now + self._lifetime, agent, client.address[:60])
+        session = Session(uuid7(), user, now, now, now + self._lifetime, agent, client.address[:60], bool(factor))
         sessions = self.tables["xrm_session"]
         await sessions.delete().where((sessions.c_expires_at < now) | (sessions.c_seen_at < now - self._idle))
         await sessions.insert(
@@ -209,7 +233,7 @@ class Accounts:
                 c_expires_at=session.expires_at,
                 c_client=agent,
                 c_address=session.address,
-                c_mfa=False,
+                c_mfa=session.mfa,
             )
         )
         return token, session

@@ -24,6 +24,11 @@ def capabilities(model: Model, roles: Iterable[str]) -> frozenset[str]:
     return frozenset(c for name in roles if name in model.roles for c in model.roles[name].capabilities)
 
 
+def needing_factor(model: Model) -> frozenset[str]:
+    """Return the roles that are in force only for who showed a second factor."""
+    return frozenset(role.name for role in model.roles.values() if role.mfa == "required")
+
+
 def is_administrator(model: Model, roles: Iterable[str]) -> bool:
     """Whether one of the roles gives every capability."""
     return "*" in capabilities(model, roles)

@@ -161,6 +161,19 @@ TABLES = (
         (Index("uq_token", ("token_hash",), unique=True), Index("ix_user", ("user",))),
     ),
     _table(
+        "xrm_factor",
+        {  # second factors of users
+            "id": _key("id", UUID),
+            "user": _needed("user", UUID),
+            "kind": _needed("kind", TEXT),  # app (TOTP) | recovery
+            "secret": _needed("secret", TEXT),  # app: sealed in the vault; recovery: SHA-256
+            "created_at": _needed("created_at", DATETIME),
+            "seen_at": DATETIME,
+            "counter": INT,  # app: the last step of time whose code was used
+        },
+        (Index("ix_user", ("user",)),),
+    ),
+    _table(
         "xrm_attempt",
         {  # failed sign-ins: how often in the window that began then
             "key": _key("key", TEXT),  # SHA-256 of what is counted

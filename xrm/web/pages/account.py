@@ -8,7 +8,9 @@ from uuid import UUID
 
 from litestar import Response
 
-from xrm.errors import Invalid, Issue, Malformed, NotFound, TooManyRequests, Unauthenticated
+from xrm.builtin.people.accounts import Session
+from xrm.builtin.people.factors import SecondFactorNeeded
+from xrm.errors import Conflict, Invalid, Issue, Malformed, NotFound, TooManyRequests, Unauthenticated
 from xrm.http.auth import device_cookie, from_device, session_cookie
 from xrm.web.render import Notice, Renderer, go
 from xrm.web.sent import Sent, body
@@ -37,6 +39,8 @@ async def sign_in(visit: PageVisit, render: Renderer) -> Response[Any]:
     back, email = local_path(sent.word("next")), sent.word("email").strip()
     try:
         token, session = await visit.site.accounts.sign_in(email, sent.word("password"), from_device(visit.request))
+    except SecondFactorNeeded as needed:
+        return _ask_code(visit, render, back, needed.details["pending"])
     except Unauthenticated:
         problem = "E-mail address and password do not belong together."
         return render.bare(SIGN_IN, 401, **_sign_in_words(visit, back, email, problem))
@@ -44,9 +48,36 @@ async def sign_in(visit: PageVisit, render: Renderer) -> Response[Any]:
         minutes = -(-int(error.details.get("retry_after", 60)) // 60)
         problem = f"Too many failed attempts. Try again in {minutes} minute{'s' if minutes > 1 else ''}."
         return render.bare(SIGN_IN, 429, **_sign_in_words(visit, back, email, problem))
+    return await let_in(visit, back, token, session)
+
+
+async def sign_in_code(visit: PageVisit, render: Renderer) -> Response[Any]:
+    """Open a session of whoever gave the right password, and now a code."""
+    sent = Sent(await body(visit))
+    back, pending = local_path(sent.word("next")), sent.word("pending")
+    try:
+        token, session = await visit.site.accounts.finish(pending, sent.word("code"), from_device(visit.request))
+    except Conflict as error:
+        return render.bare(SIGN_IN, 409, **_sign_in_words(visit, back, "", error.message))
+    except Unauthenticated as error:
+        return _ask_code(visit, render, back, pending, error.message, 401)
+    except TooManyRequests:
+        return _ask_code(visit, render, back, pending, "Too many wrong codes. Try again in some minutes.", 429)
+    return await let_in(visit, back, token, session)
+
+
+def _ask_code(
+    visit: PageVisit, render: Renderer, back: str, pending: str, problem: str = "", status: int = 200
+) -> Response[Any]:
+    words = {"title": "One more step", "site": visit.settings.title, "next": back, "pending": pending}
+    return render.bare("sign_in_code.html", status, **words, problem=problem)
+
+
+async def let_in(visit: PageVisit, path: str, token: str, session: Session) -> Response[Any]:
+    """Return the answer that gives a browser its session; one that was open before ends."""
     if visit.known.token:
         await visit.site.accounts.sign_out(visit.known.token)
-    answer = go(visit, back)
+    answer = go(visit, path)
     answer.set_cookie(session_cookie(visit.site, token))
     answer.set_cookie(device_cookie(visit.site, visit.site.accounts.attempts.new_device(session.user)))
     return answer
@@ -80,6 +111,8 @@ async def account_page(visit: PageVisit, render: Renderer, status: int = 200, **
         "program": program,
         "roles": [visit.live.model.roles[r].title for r in sorted(visit.actor.roles) if r in visit.live.model.roles],
         "profile": f"/e/user/{user}" if visit.may("user", "read") else "",
+        "factor_since": await accounts.factors.since(user),
+        "recovery_left": await accounts.factors.recovery_left(user),
         "issues": {},
         "secret": "",
         "key_title": "",

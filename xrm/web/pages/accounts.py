@@ -27,6 +27,7 @@ async def account_of(visit: PageVisit, render: Renderer, **more: Any) -> Respons
         "active": actor is not None,
         "invited": hashed is None,
         "sessions": await accounts.sessions(user),
+        "factor_since": await accounts.factors.since(user),
         "keys": await accounts.api_keys.list(user),
         "program": program,
         "mail": accounts.mail.ready,
@@ -51,6 +52,13 @@ async def end_sessions(visit: PageVisit, render: Renderer) -> Response[Any]:
     user = await _user(visit)
     await visit.site.accounts.end_sessions(user)
     return go(visit, f"/accounts/{user}", Notice("success", "All sessions were ended."))
+
+
+async def reset_factor(visit: PageVisit, render: Renderer) -> Response[Any]:
+    """Take away the authenticator app of a user who has lost it."""
+    user = await _user(visit)
+    await visit.site.accounts.factors.reset(visit.actor, user)
+    return go(visit, f"/accounts/{user}", Notice("success", "The second factor was taken away; all sessions ended."))
 
 
 async def revoke_key(visit: PageVisit, render: Renderer) -> Response[Any]:

@@ -9,8 +9,7 @@ from litestar import Response
 
 from xrm.builtin.people.links import INVITATION, PASSWORD, SETUP
 from xrm.errors import Invalid, Issue, NotFound
-from xrm.http.auth import session_cookie
-from xrm.web.pages.account import by_path
+from xrm.web.pages.account import by_path, let_in
 from xrm.web.render import Renderer, go
 from xrm.web.sent import Sent, body
 from xrm.web.visit import PageVisit
@@ -101,7 +100,4 @@ def _page(
 
 
 async def _let_in(visit: PageVisit, user: UUID) -> Response[Any]:
-    token, _ = await visit.site.accounts.open_session(user, visit.known.client)
-    answer = go(visit, "/")
-    answer.set_cookie(session_cookie(visit.site, token))
-    return answer
+    return await let_in(visit, "/", *await visit.site.accounts.open_session(user, visit.known.client))
