@@ -173,7 +173,7 @@ async def _look_table(store: Store, oid: int) -> dict[str, Any]:
             name: (short.get(kind, kind), null, await _evaluated(store, default, kind), primary)
             for name, kind, null, default, primary in info
         },
-        "indexes": {name: (list(columns), unique, partial) for name, unique, partial, columns in indexes},
+        "indexes": {name: (list(columns or ()), unique, partial) for name, unique, partial, columns in indexes},
         "keys": {(column, table.strip('"')) for column, table in keys},
     }
 
