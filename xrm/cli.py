@@ -31,6 +31,7 @@ from xrm.site import Site, open_site
 
 CLI = past.CLI
 _INSTALLED = Path(__file__).parent / "base" / "studio"
+MAX_WORKERS = 64
 STUDIO = _INSTALLED if _INSTALLED.is_dir() else Path(__file__).parent.parent / "studio"  # a wheel, or a checkout
 Run = Callable[[Site, argparse.Namespace], Awaitable[int]]
 
@@ -285,7 +286,19 @@ def _serve_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", help="address to listen on")
     parser.add_argument("--port", type=int, help="port to listen on")
     parser.add_argument("--no-studio", action="store_true", help="leave the studio out")
+    parser.add_argument(
+        "--workers",
+        type=_workers,
+        default=1,
+        help="processes that answer requests; with more than one, without the studio",
+    )
     parser.add_argument("--no-jobs", action="store_true", help="leave jobs to `xrm work`")
+
+
+def _workers(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MAX_WORKERS):
+        raise argparse.ArgumentTypeError(f"it is a number from 1 to {MAX_WORKERS}")
+    return int(text)
 
 
 def serve(args: argparse.Namespace, settings: Settings) -> int:
@@ -299,6 +312,10 @@ def serve(args: argparse.Namespace, settings: Settings) -> int:
     studio = None if getattr(args, "no_studio", False) else STUDIO
     try:
         jobs = 0 if getattr(args, "no_jobs", False) else settings.jobs_at_once
+        if (workers := getattr(args, "workers", 1)) > 1:
+            from xrm.workers import run as run_several
+
+            return run_several(settings, workers, lambda text: print(text, flush=True), jobs)
         return run(settings, studio, lambda text: print(text, flush=True), jobs)
     except XrmError as error:
         show_error(error)

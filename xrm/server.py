@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import socket
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import uvicorn
 
@@ -28,6 +29,8 @@ from xrm.site import Site, open_site
 from xrm.studio_mount import with_studio
 
 STOP_SECONDS = 10  # how long requests under way may take to end after a stop was asked for
+
+T = TypeVar("T")
 
 log = logging.getLogger("xrm.server")
 
@@ -51,11 +54,54 @@ def run(settings: Settings, studio: Path | None, announce: Callable[[str], None]
         Unavailable: the database cannot be reached, or the platform's own tables in it are of an earlier version.
         ModelError: there is no model in force yet, and the definitions are not valid.
     """
+
+    async def serve() -> int:
+        async with open_site(settings) as site:
+            await _ensure_model(site)
+            words = (_address(settings, studio), *await _first_words(site))
+            return await _serve(site, create_app(site, studio), jobs, lambda: _each(announce, words))
+
+    _log(settings)
+    return _run(serve())
+
+
+def prepare(settings: Settings) -> tuple[str, ...]:
+    """Put a first model in force, if there is none; return what is to be announced once the site is served.
+
+    Raises:
+        Unavailable, ModelError: as `run`.
+    """
+
+    async def look() -> tuple[str, ...]:
+        async with open_site(settings) as site:
+            await _ensure_model(site)
+            return (_address(settings, None), *await _first_words(site))
+
+    _log(settings)
+    return _run(look())
+
+
+def serve_on(settings: Settings, port: socket.socket, jobs: int, started: Callable[[], None]) -> int:
+    """Serve the site, without the studio, on a port that is open already; `started` is called once it listens."""
+
+    async def serve() -> int:
+        async with open_site(settings) as site:
+            return await _serve(site, create_app(site), jobs, started, [port])
+
+    _log(settings)
+    return _run(serve())
+
+
+def _log(settings: Settings) -> None:
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    return _run(_serve(settings, studio, announce, jobs))
 
 
-def _run(main: Coroutine[Any, Any, int]) -> int:
+def _each(announce: Callable[[str], None], words: Sequence[str]) -> None:
+    for text in words:
+        announce(text)
+
+
+def _run(main: Coroutine[Any, Any, T]) -> T:
     """Run on uvloop where there is one: about a tenth less CPU per request."""
     if sys.platform == "win32":
         return asyncio.run(main)
@@ -64,26 +110,31 @@ def _run(main: Coroutine[Any, Any, int]) -> int:
     return uvloop.run(main)
 
 
-async def _serve(settings: Settings, studio: Path | None, announce: Callable[[str], None], jobs: int) -> int:
-    async with open_site(settings) as site:
-        await _ensure_model(site)
-        site.kernel.watch()
-        if jobs:
-            site.kernel.jobs.start(jobs)
-        config = uvicorn.Config(
-            create_app(site, studio),
-            settings.host,
-            settings.port,
-            log_level="warning",
-            access_log=False,
-            timeout_graceful_shutdown=STOP_SECONDS,
-            server_header=False,
-            date_header=False,
-            proxy_headers=False,
-        )
-        server = _Server(config, settings, await _first_words(site), announce)
-        await server.serve()
-        return 0 if server.started else 1
+async def _serve(
+    site: Site, app: Any, jobs: int, started: Callable[[], None], ports: list[socket.socket] | None = None
+) -> int:
+    site.kernel.watch()
+    if jobs:
+        site.kernel.jobs.start(jobs)
+    config = uvicorn.Config(
+        app,
+        site.settings.host,
+        site.settings.port,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=STOP_SECONDS,
+        server_header=False,
+        date_header=False,
+        proxy_headers=False,
+    )
+    server = _Server(config, started)
+    await server.serve(ports)
+    return 0 if server.started else 1
+
+
+def _address(settings: Settings, studio: Path | None) -> str:
+    address = f"http://{settings.host}:{settings.port}"
+    return f"{settings.title} is at {address}  ({f'studio: {address}/studio; ' if studio else ''}Ctrl-C stops it)"
 
 
 async def _ensure_model(site: Site) -> None:
@@ -104,30 +155,25 @@ async def _ensure_model(site: Site) -> None:
         log.warning("The definitions on disk differ from the model in force: see `xrm plan`.")
 
 
-async def _first_words(site: Site) -> str:
-    """Return how the first administrator comes in; empty when somebody can sign in already."""
+async def _first_words(site: Site) -> tuple[str, ...]:
+    """Return how the first administrator comes in; nothing when somebody can sign in already."""
     link = await site.accounts.links.set_up()
-    return (
-        f"Nobody can sign in yet. Open this to set the site up (once, within {SETUP_HOURS} hours):\n  {link}"
-        if link
-        else ""
-    )
+    if not link:
+        return ()
+    return (f"Nobody can sign in yet. Open this to set the site up (once, within {SETUP_HOURS} hours):\n  {link}",)
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, telling where the site is once it listens."""
+    """uvicorn's server, telling when it listens."""
 
-    def __init__(self, config: uvicorn.Config, settings: Settings, first: str, announce: Callable[[str], None]) -> None:
+    def __init__(self, config: uvicorn.Config, told: Callable[[], None]) -> None:
         super().__init__(config)
-        self._settings, self._first, self._announce = settings, first, announce
+        self._told = told
 
     async def startup(self, sockets: list[Any] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            address = f"http://{self._settings.host}:{self._settings.port}"
-            self._announce(f"{self._settings.title} is at {address}  (studio: {address}/studio; Ctrl-C stops it)")
-            if self._first:
-                self._announce(self._first)
+            self._told()
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         """Stop at the first signal; a second one does not wait for requests under way."""

@@ -46,8 +46,8 @@ def command(folder: Path, database: str, *words: str, code: int = 0) -> str:
 class Server:
     """`xrm serve` as a process of its own."""
 
-    def __init__(self, folder: Path, database: str, **variables: str) -> None:
-        self.folder, self.database, self.port = folder, database, free_port()
+    def __init__(self, folder: Path, database: str, *words: str, **variables: str) -> None:
+        self.words, self.folder, self.database, self.port = words, folder, database, free_port()
         self.variables: Mapping[str, str] = variables
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -68,6 +68,7 @@ class Server:
             "--no-studio",
             "--port",
             str(self.port),
+            *self.words,
         ]
         began = time.monotonic()
         self.process = subprocess.Popen(
