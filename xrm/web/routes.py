@@ -28,6 +28,7 @@ from xrm.web.pages import (
     preview,
     record,
     search,
+    undo,
     welcome,
 )
 from xrm.web.render import STATIC, Renderer
@@ -76,6 +77,8 @@ PAGES: tuple[tuple[str, str, Page], ...] = (
     ("POST", "/e/{entity:str}/new", edit.create),
     ("GET", "/e/{entity:str}/{id:uuid}", record.record_page),
     ("GET", "/e/{entity:str}/{id:uuid}/history", record.history_page),
+    ("GET", "/e/{entity:str}/{id:uuid}/undo/{change:uuid}", undo.undo_page),
+    ("POST", "/e/{entity:str}/{id:uuid}/undo/{change:uuid}", undo.undo),
     ("GET", "/e/{entity:str}/{id:uuid}/edit", edit.edit_page),
     ("POST", "/e/{entity:str}/{id:uuid}/edit", edit.save),
     ("GET", "/e/{entity:str}/{id:uuid}/delete", edit.delete_page),

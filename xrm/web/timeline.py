@@ -59,6 +59,8 @@ class Event:
         source: Where it came from, in words; empty for a form.
         reason: Why, as it was given.
         open: Whether it is still to be done.
+        late: Whether it is overdue.
+        undo: The page on which the change can be taken back; empty for who may change nothing here.
     """
 
     kind: str
@@ -72,6 +74,7 @@ class Event:
     reason: str = ""
     open: bool = False
     late: bool = False
+    undo: str = ""
 
 
 def activity_entity(visit: PageVisit) -> Entity | None:
@@ -88,7 +91,7 @@ def activity_entity(visit: PageVisit) -> Entity | None:
 
 async def timeline(visit: PageVisit, entity: Entity, id: UUID) -> list[Event]:
     """Return the timeline of a record."""
-    changes = [_change(visit, entity, change) for change in await _history(visit, entity, id)]
+    changes = [_change(visit, entity, id, change) for change in await _history(visit, entity, id)]
     happened = [*changes, *await _activities(visit, entity, id)]
     done = sorted((e for e in happened if not e.open), key=lambda e: e.at, reverse=True)
     return [*sorted((e for e in happened if e.open), key=lambda e: e.at or "9"), *done]
@@ -130,7 +133,7 @@ def _labelled(field: Field | None, value: Any, labels: Mapping[str, Mapping[str,
     return RESTRICTED if label is None else {"entity": target, "id": id, "label": label}
 
 
-def _change(visit: PageVisit, entity: Entity, change: Mapping[str, Any]) -> Event:
+def _change(visit: PageVisit, entity: Entity, id: UUID, change: Mapping[str, Any]) -> Event:
     before, after = change["before"] or {}, change["after"] or {}
     names = [n for n in entity.fields if n in after or n in before]
     state = entity.workflow.field if entity.workflow else ""
@@ -146,7 +149,18 @@ def _change(visit: PageVisit, entity: Entity, change: Mapping[str, Any]) -> Even
     )
     who = change["actor"]["label"] or "System"
     source = "" if who == "System" else SOURCES.get(change["source"], str(change["source"]).replace("plugin:", "by "))
-    return Event("change", change["at"], who, title, icon, None, shown, source, change["reason"] or "")
+    may = any(visit.may(entity.name, action) for action in ("update", "delete"))
+    undo = f"/e/{entity.name}/{id}/undo/{change['changeset']}" if may else ""
+    return Event("change", change["at"], who, title, icon, None, shown, source, change["reason"] or "", undo=undo)
+
+
+async def differences(visit: PageVisit, entity: Entity, fields: Mapping[str, Mapping[str, Any]]) -> list[Difference]:
+    """Return what an undo changes, `from` and `to` by field, with the titles of the records that values point to."""
+    sides = {side: {n: v[side] for n, v in fields.items()} for side in ("from", "to")}
+    labels = await _labels(visit, entity, [{"before": sides["from"], "after": sides["to"]}])
+    known = [f for f in entity.fields.values() if f.name in fields]
+    pairs = ((f, [_labelled(f, sides[side][f.name], labels) for side in ("from", "to")]) for f in known)
+    return [Difference(field, before, after) for field, (before, after) in pairs]
 
 
 def _heading(visit: PageVisit, entity: Entity, change: Mapping[str, Any]) -> tuple[str, str]:
