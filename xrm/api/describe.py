@@ -21,7 +21,7 @@ from xrm.metadata.names import TYPE_FIELD
 READ = "model.read"
 _RENAMED = {"field_class": "class", "over": "field", "sight": "as", "sources": "from", "target": "to"}
 _OWN = ("name", "title", "plural", "description", "icon", "group", "timeline")
-_FULL = ("uses", "unique", "indexes", "search", "checks", "restrict", "buttons", "label", "origin")
+_FULL = ("uses", "unique", "indexes", "search", "checks", "restrict", "privacy", "buttons", "label", "origin")
 _WITHHELD = frozenset(
     {
         *("formula", "of", "where", "compute", "over", "stored", "sight", "across", "reads", "foreign"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from xrm.errors import Issue
 from xrm.metadata.check_buttons import check_buttons
 from xrm.metadata.check_fields import check_fields
+from xrm.metadata.check_privacy import check_privacy
 from xrm.metadata.check_record_types import check_record_types
 from xrm.metadata.check_roles import check_role
 from xrm.metadata.check_views import check_label, check_search, check_views
@@ -75,6 +76,7 @@ def _entity(findings: Findings, entity: Entity) -> None:
     check_record_types(findings, entity)
     check_buttons(findings, entity)
     check_views(findings, entity)
+    check_privacy(findings, entity)
 
 
 def _name(findings: Findings, entity: Entity) -> None:

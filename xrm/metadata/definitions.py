@@ -23,6 +23,7 @@ from xrm.metadata.model import (
     Key,
     Link,
     Origin,
+    Privacy,
     RecordType,
     Restriction,
     Role,
@@ -171,6 +172,7 @@ def entity_of(
         search=_names(node, "search") if node.get("search") is not None else _named_in(label, fields),
         checks=tuple(_check(item) for item in _items(node, "checks")),
         restrict=tuple(_restriction(item) for item in _items(node, "restrict")),
+        privacy=_privacy(node.get("privacy")),
         workflow=workflow,
         record_types=MappingProxyType(kinds),
         buttons=MappingProxyType({key: _button(key, child) for key, child in _children(node, "buttons").items()}),
@@ -257,6 +259,22 @@ def _check(node: Node) -> Check:
 
 def _restriction(node: Node) -> Restriction:
     return Restriction(_text(node, "where"), _names(node, "except"), _text(node, "name"), node.origin)
+
+
+def _privacy(node: Node | None) -> Privacy:
+    if node is None:
+        return Privacy()
+    keep = node.get("keep")
+    return Privacy(
+        _text(node, "subject"),
+        _names(node, "fields"),
+        _text(node, "purpose"),
+        _text(node, "basis"),
+        _text(node, "since"),
+        keep.value if keep is not None else 0,
+        _text(node, "then", "erase"),
+        node.origin,
+    )
 
 
 def _workflow(node: Node) -> Workflow | None:

@@ -103,6 +103,8 @@ def _part(entity: Entity, name: str, path: str) -> Iterator[Explained]:
     if entity.workflow is not None:
         parts |= {f"workflow.states.{state.name}": state for state in entity.workflow.states}
         parts |= {f"workflow.transitions.{move.name}": move for move in entity.workflow.transitions}
+    if "privacy" in entity.origins or entity.privacy.origin.file:
+        parts["privacy"] = entity.privacy
     if path in entity.gone:
         yield Explained(_REMOVED, True, entity.gone[path])  # noqa: FBT003 - a value
     elif path not in parts:

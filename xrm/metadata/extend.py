@@ -272,7 +272,7 @@ def _is_table(path: _Path) -> bool:
     match path:
         case ("fields" | "workflow" | "record_types" | "buttons" | "views",) | ("grants", _, "fields"):
             return True
-        case ("record_types" | "buttons" | "views" | "grants" | "checks" | "restrict", _):
+        case ("privacy",) | ("record_types" | "buttons" | "views" | "grants" | "checks" | "restrict", _):
             return True
         case ("record_types", _, "choices" | "defaults") | ("record_types", _, "checks", _):
             return True
@@ -288,7 +288,9 @@ def _is_list(path: _Path) -> bool:
     match path:
         case ("uses" | "search",) | ("fields", _, "to") | ("views", _, "columns" | "filters" | "card"):
             return True
-        case ("workflow", "transitions", _, "ask" | "roles" | "from") | ("restrict", _, "except"):
+        case (
+            ("workflow", "transitions", _, "ask" | "roles" | "from") | ("restrict", _, "except") | ("privacy", "fields")
+        ):
             return True
         case ("record_types", _, "hidden" | "required" | "states" | "transitions") | ("record_types", _, "choices", _):
             return True

@@ -21,12 +21,25 @@ _LIKE_NUMBER = re.compile(r"[+-]?[.]?[0-9]")
 _SAFE = re.compile(r"[A-Za-z_$][A-Za-z0-9_$ ./-]*\Z")
 _QUOTED = frozenset({"label", "formula", "number", "pattern", "when", "require", "guard", "filter", "where", "open"})
 _BLOCKS = frozenset(
-    {"fields", "checks", "restrict", "workflow", "states", "transitions", "record_types", "buttons", "views", "grants"}
+    {
+        "fields",
+        "checks",
+        "restrict",
+        "privacy",
+        "workflow",
+        "states",
+        "transitions",
+        "record_types",
+        "buttons",
+        "views",
+        "grants",
+    }
 )
 _PARTS = {
     ("fields", "*"): "field",
     ("checks", "*"): "check",
     ("restrict", "*"): "restriction",
+    ("privacy",): "privacy",
     ("workflow",): "workflow",
     ("workflow", "states", "*"): "state",
     ("workflow", "transitions", "*"): "transition",

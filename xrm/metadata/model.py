@@ -183,6 +183,24 @@ class Restriction:
     origin: Origin = dataclasses.field(default=Origin(), compare=False)
 
 
+BASES = ("consent", "contract", "legal_obligation", "vital_interests", "public_task", "legitimate_interests")
+"""The legal bases of Art. 6 (1) GDPR, in its order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Privacy:
+    """What records hold of people, why, and for how long."""
+
+    subject: str = ""  # expression: the records that are people; empty = none is
+    fields: tuple[str, ...] = ()  # fields that hold personal data besides those of class personal and special
+    purpose: str = ""
+    basis: str = ""  # of BASES
+    since: str = ""  # date or datetime field from which the time to keep counts
+    keep: int = 0  # days; 0 = without an end
+    then: str = "erase"  # erase | delete
+    origin: Origin = dataclasses.field(default=Origin(), compare=False)
+
+
 @dataclass(frozen=True, slots=True)
 class State:
     """One state of a workflow; `final` is empty, or the kind of end: won, lost, done."""
@@ -331,6 +349,7 @@ class Entity:
     search: tuple[str, ...] = ()  # fields the search box looks into
     checks: tuple[Check, ...] = ()
     restrict: tuple[Restriction, ...] = ()
+    privacy: Privacy = Privacy()
     workflow: Workflow | None = None
     record_types: Mapping[str, RecordType] = field(default_factory=empty)
     buttons: Mapping[str, Button] = field(default_factory=empty)
@@ -353,6 +372,12 @@ class Entity:
         """Return the key of exactly these fields, in whatever order, or None."""
         wanted = frozenset(names)
         return next((key for key in self.keys if frozenset(key.fields) == wanted), None)
+
+    @property
+    def personal(self) -> tuple[Field, ...]:
+        """The fields that hold data of people, in order."""
+        classes = ("personal", "special")
+        return tuple(f for f in self.fields.values() if f.field_class in classes or f.name in self.privacy.fields)
 
     @property
     def owned(self) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from xrm.errors import Issue
+from xrm.kernel.history.erasing import LEDGER
 from xrm.kernel.history.rows import SET_COLUMNS, Reader
 from xrm.kernel.history.seal import Head, Sealing, changes_of, digest
 from xrm.kernel.store.schema import ColumnType
@@ -50,6 +51,7 @@ async def verify(store: Store, anchor: Head | None = None) -> Verdict:
 
 async def _issues(store: Store, anchor: Head | None) -> AsyncIterator[Issue]:
     head, met = Head(), anchor is None
+    erased, ledger = set[str](), set[str]()
     reader = Reader(store.dialect)
     while rows := await store.fetch(*_after(store, head.seq)):
         sets = [reader.set_of(row) for row in rows]
@@ -60,10 +62,16 @@ async def _issues(store: Store, anchor: Head | None) -> AsyncIterator[Issue]:
                 yield Issue(str(head.seq + 1), "audit_gap", f"Change-sets {head.seq + 1} to {seq - 1} are missing.")
             elif one.hash != digest(head.hash, seq, one, changes.get(one.id, ())):
                 yield Issue(str(seq), "audit_changed", f"Change-set {one.id} is not as it was sealed.")
+            if any(change.erased and (change.before or change.after) for change in changes.get(one.id, ())):
+                yield Issue(str(seq), "audit_changed", f"Change-set {one.id} has values where they were erased.")
+            erased |= {str(change.record) for change in changes.get(one.id, ()) if change.erased}
+            ledger |= {str((c.after or {}).get("record")) for c in changes.get(one.id, ()) if c.entity == LEDGER}
             head = Head(seq, one.hash or "")
             met = met or head == anchor
     if not met and anchor is not None:
         yield Issue(str(anchor.seq), "audit_anchor", "The log does not go through the anchor: its end was replaced.")
+    for record in sorted(erased - ledger):
+        yield Issue(record, "audit_erased", f"Changes of the record {record} were erased, and no ledger says so.")
     ((orphans,),) = await store.fetch(_ORPHANS)
     if orphans:
         yield Issue("xrm_change", "audit_orphans", f"{orphans} changes belong to no change-set.")

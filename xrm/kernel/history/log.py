@@ -38,7 +38,7 @@ DERIVED = frozenset(
 )
 Bound = tuple[str, list[Any]]
 _INT = ColumnType("int")
-_SEALED = frozenset({"seq", "hash"})  # of a change-set, once it is sealed
+_LATER = frozenset({"seq", "hash", "erased"})  # what sealing and erasing put into a row
 _PLACE = "(pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint"  # SQLite has one writer: its rows are in order
 
 
@@ -119,7 +119,7 @@ class LogStatements:
         }
 
     def _text(self, table: Table) -> str:
-        columns = [c for c in table.columns if c.name not in _SEALED]
+        columns = [c for c in table.columns if c.name not in _LATER]
         names = ", ".join(quote(c.name) for c in columns)
         given = [c for c in columns if _given(c)]
         places = [self._dialect.placeholder(n, c.type) for n, c in enumerate(given, 1)]
@@ -164,7 +164,7 @@ class LogStatements:
 
 def _given(column: Column) -> bool:
     """Whether a column's value is given by the act."""
-    return column.name not in _SEALED and column.name != "place"
+    return column.name not in _LATER and column.name != "place"
 
 
 def _changeset(work: ChangeSet) -> tuple[Any, ...]:

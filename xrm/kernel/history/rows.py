@@ -81,6 +81,7 @@ class ChangeRow:
     source: str | None
     origin: str | None
     derived: list[str] | None
+    erased: str | None
 
 
 class Reader:

@@ -36,21 +36,28 @@ class Head:
 
 
 def digest(before: str, seq: int, of: SetRow, changes: Sequence[ChangeRow]) -> str:
-    """Return the hash of a change-set: SHA-256 over the one before, its number, its row and those of its changes.
+    """Return the hash (SHA-256) of a change-set: over the one before, its number, its row and those of its changes."""
+    told = [before, seq, *(to_json(getattr(of, name)) for name in _SET)]
+    ordered = sorted(changes, key=lambda change: (change.number is None, change.number or 0, str(change.id)))
+    return _hash([told, [change.erased or digest_of(change) for change in ordered]])
+
+
+def digest_of(change: ChangeRow) -> str:
+    """Return the hash of one change, which it keeps (`erased`) when what it held of a person is erased.
 
     The names of entities are not in it: they change when an entity is renamed. A record's id tells it for good.
     """
-    told = [before, seq, *(to_json(getattr(of, name)) for name in _SET)]
-    rows = sorted(
-        ([to_json(getattr(change, name)) for name in _CHANGE] for change in changes),
-        key=lambda row: (row[0] is None, row[0] or 0, row[1]),
-    )
-    text = json.dumps([told, rows], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return _hash([to_json(getattr(change, name)) for name in _CHANGE])
+
+
+def _hash(told: object) -> str:
+    text = json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 _SET = tuple(n for n in SetRow.__dataclass_fields__ if n not in ("place", "seq", "hash"))
-_CHANGE = ("number", *(n for n in ChangeRow.__dataclass_fields__ if n not in ("number", "entity", "changeset")))
+_UNHASHED = ("number", "entity", "changeset", "erased")
+_CHANGE = ("number", *(n for n in ChangeRow.__dataclass_fields__ if n not in _UNHASHED))
 
 
 def in_order(dialect: Dialect) -> str:

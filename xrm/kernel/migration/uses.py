@@ -71,6 +71,12 @@ def _of_rules(entity: Entity) -> Iterator[Use]:
     for check in entity.checks:
         for source in filter(None, (check.when, check.require)):
             yield Use("a check", _at(check.origin, f"{entity.name}.checks"), entity, source)
+    if entity.privacy.subject:
+        place = str(place_of(entity, "privacy.subject"))
+        yield Use("its privacy", place, entity, entity.privacy.subject)
+    named = (*entity.privacy.fields, *filter(None, (entity.privacy.since,)))
+    if named:
+        yield Use("its privacy", str(place_of(entity, "privacy")), entity, paths=named)
     for restriction in entity.restrict:
         yield Use("a restriction", _at(restriction.origin, f"{entity.name}.restrict"), entity, restriction.where)
     for move in entity.workflow.transitions if entity.workflow else ():

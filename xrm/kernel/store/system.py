@@ -92,6 +92,7 @@ TABLES = (
             "source": TEXT,
             "origin": TEXT,  # which part of the source: "row 17"
             "derived": JSON,  # fields that nobody sent: defaults, formulas, what hooks set
+            "erased": TEXT,  # the hash it was sealed with, when what it held of a person was erased
         },
         (
             Index("ix_record", ("record", "version")),
