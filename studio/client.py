@@ -76,6 +76,25 @@ class Client:
         generations: list[dict[str, Any]] = self._ask("GET", "/api/model/history?limit=100")["generations"]
         return generations
 
+    def plan_back(self, generation: int) -> dict[str, Any]:
+        """Return what going back to a generation would do: hash, steps, issues, diffs, empty."""
+        return self._ask("POST", "/api/model/rollback", {"generation": generation, "dry_run": True})
+
+    def go_back(self, generation: int, plan_hash: str, consent: list[str]) -> dict[str, Any]:
+        """Go back to a generation and have its files written: generation, steps, written, issues."""
+        body = {"generation": generation, "hash": plan_hash, "consent": consent}
+        return self._ask("POST", "/api/model/rollback", body)
+
+    def kept(self) -> list[dict[str, Any]]:
+        """Return what is kept of values that changes of the model took away, the oldest first."""
+        found: list[dict[str, Any]] = self._ask("GET", "/api/model/kept")["kept"]
+        return found
+
+    def purge(self, generation: int) -> list[dict[str, Any]]:
+        """Remove what a generation took away for good; return what that was."""
+        gone: list[dict[str, Any]] = self._ask("POST", "/api/model/purge", {"generation": generation})["purged"]
+        return gone
+
     def count(self, entity: str) -> tuple[int, bool] | None:
         """Return how many records of an entity the visitor may read, and whether that is exact; None = may not."""
         try:

@@ -83,6 +83,30 @@ def _step(step: dict[str, Any], more: str) -> str:
     return f'<li class="xs-step is-{escape(step["severity"])}">{what}{number}{badge(words, kind)}</li>'
 
 
+def consents(plan: Mapping[str, Any]) -> list[str] | None:
+    """Ask for consent to each step that takes values away; return the steps' ids, or None while one is lacking."""
+    destructive = [step for step in plan["steps"] if step["severity"] == "destructive"]
+    agreed = [
+        step["id"] for step in destructive if st.checkbox(_consent(step), key=f"consent.{plan['hash']}.{step['id']}")
+    ]
+    if len(agreed) == len(destructive):
+        return agreed
+    st.caption("This needs your consent to each step that takes values away.")
+    return None
+
+
+def blocked(plan: Mapping[str, Any]) -> bool:
+    """Whether a plan has a finding that refuses it."""
+    return any(issue.get("severity", "error") == "error" for issue in plan["issues"])
+
+
+def _consent(step: dict[str, Any]) -> str:
+    what = "record" if step["kind"] == "drop_table" else "value"
+    number = step["affected"] if step.get("lost") is None else step["lost"]
+    lost = f"no {what} leaves" if not number else f"1 {what} leaves" if number == 1 else f"{number:,} {what}s leave"
+    return f"{step['description']} I agree that {lost} the records; the history keeps them until they are purged."
+
+
 def _impact(step: dict[str, Any]) -> str:
     if step.get("affected"):
         return f"{step['affected']:,} of {step.get('rows') or 0:,} records"

@@ -362,7 +362,9 @@ class _Panel:
         known = self.desk.known(self.entity.name, self.field)
         with st.popover("Remove this field", disabled=self.locked):
             if known:
-                st.warning("All its values will be lost when you apply. The plan tells how many, and asks again.")
+                st.warning(
+                    "Its values leave the records when you apply. The plan tells how many; the history keeps them."
+                )
             else:
                 st.write("It was never applied, so nothing is lost.")
             st.button(

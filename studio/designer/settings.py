@@ -126,7 +126,7 @@ def _last(desk: Desk, entity: Entity) -> None:
         return
     with st.popover("Remove this entity", disabled=not desk.may_edit):
         if entity.name in desk.applied:
-            st.warning("All its records will be lost when you apply. The plan tells how many, and asks again.")
+            st.warning("Its records go when you apply. The plan tells how many; they are kept for the way back.")
         else:
             st.write("It was never applied, so nothing is lost.")
         st.button("Remove it", key=f"entity.x.{entity.name}", on_click=_remove, args=(entity.name,))

@@ -112,32 +112,19 @@ def _fields(desk: Desk, step: dict[str, Any]) -> str:
 
 def _decide(desk: Desk, plan: dict[str, Any]) -> None:
     """Ask for consent to what loses data, and offer to apply."""
-    blocked = any(issue.get("severity", "error") == "error" for issue in plan["issues"])
-    destructive = [step for step in plan["steps"] if step["severity"] == "destructive"]
-    agreed = [
-        step["id"] for step in destructive if st.checkbox(_consent(step), key=f"consent.{plan['hash']}.{step['id']}")
-    ]
-    ready = not blocked and len(agreed) == len(destructive) and not desk.draft.moved(desk.disk)
+    agreed = show.consents(plan)
+    ready = not show.blocked(plan) and agreed is not None and not desk.draft.moved(desk.disk)
     with st.container(horizontal=True):
         st.button(
             "Apply",
             type="primary",
             disabled=not (ready and desk.may_edit),
             on_click=_apply,
-            args=(plan["hash"], agreed, _touched(desk, plan)),
+            args=(plan["hash"], agreed or [], _touched(desk, plan)),
         )
         with st.popover("Discard the draft", disabled=not desk.draft):
             st.write("All changes that are not applied will be gone. Undo brings them back.")
             st.button("Discard everything", on_click=_discard)
-    if destructive and len(agreed) < len(destructive):
-        st.caption("Applying needs your consent to each step that loses data.")
-
-
-def _consent(step: dict[str, Any]) -> str:
-    what = "record" if step["kind"] == "drop_table" else "value"
-    number = step.get("affected") or 0
-    lost = f"no {what}" if not number else f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
-    return f"{step['description']} I agree that {lost} will be lost."
 
 
 def _touched(desk: Desk, plan: dict[str, Any]) -> list[str]:

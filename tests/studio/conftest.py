@@ -28,7 +28,8 @@ class PaperSite:
         folder: Its folder.
         capabilities: Of whoever asks.
         plan: What the next plan says, beside its differences.
-        applied: The bodies of all calls of apply.
+        applied: The bodies of all calls of apply, and of going back.
+        kept: What is kept of values that were taken away.
         refuse: Status and body of the answer to the next apply, instead of doing it.
     """
 
@@ -45,6 +46,7 @@ class PaperSite:
             "empty": False,
         }
         self.applied: list[dict[str, Any]] = []
+        self.kept: list[dict[str, Any]] = []
         self.refuse: tuple[int, dict[str, Any]] | None = None
         self.in_force = self.sources()
         self.signed_in = True
@@ -84,8 +86,11 @@ class PaperSite:
         if path == "/api/model/apply":
             return self.apply(body)
         if path == "/api/model/history":
-            generation = {"generation": 1, "at": "2026-11-02T09:00:00Z", "actor": {"label": "Ada"}, "steps": []}
-            return httpx.Response(200, json={"generations": [generation]})
+            made = {"at": "2026-11-02T09:00:00Z", "actor": {"label": "Ada"}, "steps": []}
+            numbers = range(self.model()["generation"], 0, -1)
+            return httpx.Response(200, json={"generations": [{"generation": n, **made} for n in numbers]})
+        if path.startswith("/api/model/"):
+            return self.past(path, body)
         return httpx.Response(200, json={"records": [], "count": {"value": 7, "exact": True}})
 
     def model(self) -> dict[str, Any]:
@@ -101,6 +106,18 @@ class PaperSite:
         layers = list(dict.fromkeys(s.layer for s in self.in_force))
         sources = [{"layer": s.layer, "file": s.file, "text": s.text} for s in self.in_force]
         return {"generation": 1 + len(self.applied), "entities": entities, "layers": layers, "sources": sources}
+
+    def past(self, path: str, body: dict[str, Any]) -> httpx.Response:
+        kept = self.kept
+        if path == "/api/model/kept":
+            return httpx.Response(200, json={"kept": kept})
+        if path == "/api/model/purge":
+            self.kept = []
+            return httpx.Response(200, json={"purged": kept, "dry_run": False})
+        if body.get("dry_run"):
+            return httpx.Response(200, json=self.plan)
+        self.applied.append(body)
+        return httpx.Response(200, json={"generation": 1 + len(self.applied), "steps": [], "issues": []})
 
     def apply(self, body: dict[str, Any]) -> httpx.Response:
         if self.refuse is not None:

@@ -279,7 +279,11 @@ def test_what_loses_data_needs_consent(screen, paper):
     assert "4 of 9 records" in words
     assert "such as 12 EUR" in words
     assert button(test, "Apply").disabled
-    labelled(test.checkbox, "Drop machine.price with all its values. I agree that 4 values will be lost.").check().run()
+    labelled(
+        test.checkbox,
+        "Drop machine.price with all its values. I agree that 4 values leave the records; "
+        "the history keeps them until they are purged.",
+    ).check().run()
     button(test, "Apply").click().run()
     assert paper.applied[0]["consent"] == ["drop_field:1.2"]
 
@@ -376,3 +380,49 @@ def test_record_types_are_added_and_told_what_they_have(screen, paper):
     assert "record_types:\n  small_drill: {hidden: [price], states: [new]}" in drafted
     button(test, "Remove this type").click().run()
     assert paper.drafted().get(MACHINE_FILE, MACHINE) == MACHINE
+
+
+# --- going back -----------------------------------------------------------------------------------------------------
+
+
+def test_the_way_back_is_shown_agreed_to_and_taken(screen, paper):
+    paper.plan["steps"] = [DROP]
+    paper.applied.append({})
+    test = screen("history")
+    assert "Generation 2 · in force" in test.expander[0].label
+    button(test, "Look at the way back to it").click().run()
+    assert "Back to generation 1" in [found.value for found in test.subheader]
+    assert "4 of 9 records" in shown(test)
+    assert button(test, "Go back to generation 1").disabled
+    test.checkbox[0].check().run()
+    button(test, "Go back to generation 1").click().run()
+    assert paper.applied[-1] == {"generation": 1, "hash": "h1", "consent": ["drop_field:1.2"]}
+    assert "The site is back at generation 1, as generation 3." in shown(test)
+    assert "Back to generation 1" not in [found.value for found in test.subheader]
+
+
+def test_a_way_back_that_the_records_do_not_allow_is_not_offered(screen, paper):
+    paper.plan["issues"] = [{"path": "machine.code", "code": "not_unique", "message": "2 records share a value"}]
+    paper.applied.append({})
+    test = screen("history")
+    button(test, "Look at the way back to it").click().run()
+    assert "2 records share a value" in shown(test)
+    assert button(test, "Go back to generation 1").disabled
+    button(test, "Stay where we are").click().run()
+    assert "2 records share a value" not in shown(test)
+
+
+def test_what_is_kept_is_removed_for_good(screen, paper):
+    paper.kept = [{"generation": 1, "at": "2026-11-02T09:00:00Z", "description": "4 values of machine.price"}]
+    test = screen("history")
+    assert "took away 4 values of machine.price" in shown(test)
+    button(test, "Remove them for good").click().run()
+    assert "Removed for good: 4 values of machine.price." in shown(test)
+    assert "Kept values" not in [found.value for found in test.subheader]
+
+
+def test_whoever_may_only_see_the_model_is_offered_no_way_back(screen, paper):
+    paper.capabilities = ["model.read"]
+    paper.applied.append({})
+    test = screen("history")
+    assert "Look at the way back to it" not in [found.label for found in test.button]

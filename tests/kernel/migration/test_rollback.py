@@ -344,7 +344,7 @@ class TestRollbackOfARollback:
         added = one(field("a"), field("c", "integer"))
         with pytest.raises(Conflict) as error:
             await go(store, A, 1)
-        assert "1 values would be lost" in error.value.issues[0].message
+        assert "1 value leaves the records, kept until purged" in error.value.issues[0].message
         await back(store, A, 1, "drop_field:e1.f3")
         found = await back(store, added, 2)
         assert await cells(store, found, "thing", "a", "c") == [("x", 9)]

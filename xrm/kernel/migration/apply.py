@@ -264,13 +264,14 @@ def _refuse(plan: Plan, consent: frozenset[str]) -> None:
         issues = [
             Issue(f"{s.entity}.{s.field}".rstrip("."), "needs_consent", _loss(s), f"consent to {s.id}") for s in without
         ]
-        raise Conflict("Values would be lost; consent is needed", issues, steps=[step.id for step in without])
+        raise Conflict("Values would leave the records; consent is needed", issues, steps=[step.id for step in without])
 
 
 def _loss(step: Step) -> str:
-    what = "records" if step.kind == "drop_table" else "values"
+    what = "record" if step.kind == "drop_table" else "value"
     count = step.affected if step.lost is None else step.lost
-    return f"{step.description} {count or 0} {what} would be lost."
+    words = f"1 {what} leaves" if count == 1 else f"{count or 0} {what}s leave"
+    return f"{step.description} {words} the records, kept until purged."
 
 
 async def _lock_tables(store: Store, plan: Plan) -> None:

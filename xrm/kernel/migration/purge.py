@@ -120,6 +120,7 @@ async def purge(
             await store.execute(f"DROP TABLE {quote(name)}")
         generation = _generation(current, gone, actor, clock())
         await journal.write(store, generation)
+        await store.announce()
     await store.tables_changed()
     return generation, gone
 
