@@ -293,6 +293,7 @@ def _serve_arguments(parser: argparse.ArgumentParser) -> None:
         help="processes that answer requests; with more than one, without the studio",
     )
     parser.add_argument("--no-jobs", action="store_true", help="leave jobs to `xrm work`")
+    parser.add_argument("--read-only", action="store_true", help="refuse all writes of records in this process")
 
 
 def _workers(text: str) -> int:
@@ -309,6 +310,8 @@ def serve(args: argparse.Namespace, settings: Settings) -> int:
 
     given = {n: getattr(args, n, None) for n in ("host", "port")}
     settings = dataclasses.replace(settings, **{n: v for n, v in given.items() if v})
+    if getattr(args, "read_only", False):
+        settings = dataclasses.replace(settings, read_only=True)
     studio = None if getattr(args, "no_studio", False) else STUDIO
     try:
         jobs = 0 if getattr(args, "no_jobs", False) else settings.jobs_at_once

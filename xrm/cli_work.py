@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from xrm.errors import XrmError
-from xrm.kernel.jobs.kind import STATES, Job
+from xrm.kernel.jobs.kind import STATES
 from xrm.kernel.jobs.table import Wanted
 from xrm.printing import emit
 from xrm.site import Site
@@ -45,30 +45,13 @@ async def jobs(site: Site, args: argparse.Namespace) -> int:
         return 0
     found = await door.table.page(Wanted(args.state, args.kind), limit=args.limit)
     if args.json:
-        emit([shown(job) for job in found])
+        emit([job.to_dict() for job in found])
         return 0
     for job in found:
         progress = f"{job.done}/{job.total}" if job.total else ""
         told = job.error if job.state != "done" else job.note
         print(f"{job.id}  {job.state:<9} {job.kind:<20} {job.attempts:>3} {progress:>9}  {told or ''}"[:200])
     return 0
-
-
-def shown(job: Job) -> dict[str, Any]:
-    """Return a job as the command line and the API show it; what it is about stays with the site."""
-    return {
-        "id": str(job.id),
-        "kind": job.kind,
-        "state": job.state,
-        "attempts": job.attempts,
-        "run_at": job.run_at.isoformat(),
-        "done": job.done,
-        "total": job.total,
-        "note": job.note,
-        "error": job.error,
-        "created_at": job.created_at.isoformat(),
-        "finished_at": job.finished_at.isoformat() if job.finished_at else None,
-    }
 
 
 def _work_arguments(parser: argparse.ArgumentParser) -> None:
@@ -87,7 +70,24 @@ def _jobs_arguments(parser: argparse.ArgumentParser) -> None:
         actions.add_parser(name, help=help).add_argument("id", type=UUID)
 
 
+async def read_only(site: Site, args: argparse.Namespace) -> int:
+    """Refuse all writes of records in every process of the site, or take them again."""
+    kernel = site.kernel
+    if args.switch == "on":
+        await kernel.make_read_only(args.reason)
+    elif args.switch == "off":
+        await kernel.make_writable()
+    print(f"Writes are refused: {kernel.read_only}" if kernel.read_only else "Writes are taken.")
+    return 0
+
+
+def _switch_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("switch", choices=("on", "off", "show"))
+    parser.add_argument("--reason", default="The site is being looked after.", help="what people are told")
+
+
 COMMANDS: tuple[tuple[str, str, Callable[[argparse.ArgumentParser], None], Any], ...] = (
     ("work", "do jobs, beside `xrm serve` or in its place", _work_arguments, work),
+    ("read-only", "refuse all writes for a while, or take them again", _switch_arguments, read_only),
     ("jobs", "list jobs, start them anew, end them", _jobs_arguments, jobs),
 )

@@ -156,6 +156,15 @@ class TooManyRequests(XrmError):
     status, code, title = 429, "too_many_requests", "Too many requests"
 
 
+class ReadOnly(XrmError):
+    """The site takes no writes for now."""
+
+    status, code, title = 503, "read_only", "The site is read-only for now"
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__(reason or "Nothing can be changed for now; everything can be read.", retry_after=60)
+
+
 class Unavailable(XrmError):
     """The site or its database cannot answer just now; ``retry_after`` in details, seconds."""
 

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import uvicorn
 
 from xrm import api, web
+from xrm.builtin.operating.log import write_log
 from xrm.builtin.people.links import SETUP_HOURS
 from xrm.errors import XrmError
 from xrm.http import application
@@ -28,6 +29,7 @@ from xrm.settings import Settings
 from xrm.site import Site, open_site
 from xrm.studio_mount import with_studio
 
+JOB_SECONDS = 5.0  # how long jobs may take to end after the last request; then another process goes on with them
 STOP_SECONDS = 10  # how long requests under way may take to end after a stop was asked for
 
 T = TypeVar("T")
@@ -61,7 +63,7 @@ def run(settings: Settings, studio: Path | None, announce: Callable[[str], None]
             words = (_address(settings, studio), *await _first_words(site))
             return await _serve(site, create_app(site, studio), jobs, lambda: _each(announce, words))
 
-    _log(settings)
+    write_log(settings)
     return _run(serve())
 
 
@@ -77,7 +79,7 @@ def prepare(settings: Settings) -> tuple[str, ...]:
             await _ensure_model(site)
             return (_address(settings, None), *await _first_words(site))
 
-    _log(settings)
+    write_log(settings)
     return _run(look())
 
 
@@ -88,12 +90,8 @@ def serve_on(settings: Settings, port: socket.socket, jobs: int, started: Callab
         async with open_site(settings) as site:
             return await _serve(site, create_app(site), jobs, started, [port])
 
-    _log(settings)
+    write_log(settings)
     return _run(serve())
-
-
-def _log(settings: Settings) -> None:
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
 
 
 def _each(announce: Callable[[str], None], words: Sequence[str]) -> None:
@@ -129,6 +127,7 @@ async def _serve(
     )
     server = _Server(config, started)
     await server.serve(ports)
+    await site.kernel.jobs.stop(JOB_SECONDS)
     return 0 if server.started else 1
 
 

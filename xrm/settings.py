@@ -115,6 +115,19 @@ class Settings:
     )
     outbound_seconds: float = field(default=10.0, metadata={"help": "Longest time another server may take, seconds."})
     outbound_bytes: int = field(default=1_000_000, metadata={"help": "Largest answer of another server, bytes."})
+    read_only: bool = field(
+        default=False,
+        metadata={"help": "Refuse all writes of records in this process; `xrm read-only on` does in all."},
+    )
+    metrics_token: str = field(
+        default="",
+        repr=False,
+        metadata={
+            "help": "Bearer token by which /metrics may be read, at least 32 characters; without one, only this machine"
+            " may, and nobody through a proxy that says whom it speaks for."
+        },
+    )
+    log_json: bool = field(default=False, metadata={"help": "Write the log as one JSON value per line."})
     jobs_at_once: int = field(
         default=4, metadata={"help": "Jobs that one process runs at the same time; see docs/guide/operating.md."}
     )
@@ -172,6 +185,8 @@ def load_settings(folder: Path, environment: Mapping[str, str] | None = None, **
         issues += _networks(name, values.get(name, ()))
     if any(len(key) < SHORTEST_KEY for key in values.get("secret_key", ())):
         issues.append(Issue("secret_key", "wrong_setting", f"A key has at least {SHORTEST_KEY} characters."))
+    if 0 < len(str(values.get("metrics_token", ""))) < SHORTEST_KEY:
+        issues.append(Issue("metrics_token", "wrong_setting", f"A token has at least {SHORTEST_KEY} characters."))
     if issues:
         raise ModelError("The settings are not valid", issues)
     return Settings(folder=folder.resolve(), **{**values, **overrides})

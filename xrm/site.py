@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
+from xrm.builtin.operating.metrics import Metrics
 from xrm.builtin.people.accounts import Accounts
 from xrm.kernel.kernel import Kernel, utc_now
 from xrm.settings import Settings
@@ -18,6 +19,7 @@ class Site:
 
     kernel: Kernel
     accounts: Accounts
+    metrics: Metrics = field(default_factory=Metrics)
 
     @property
     def settings(self) -> Settings:

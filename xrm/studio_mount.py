@@ -54,7 +54,7 @@ def with_studio(app: Edge, site: Site, folder: Path) -> Edge:
         site: The running site.
         folder: Where the studio's app.py is.
     """
-    return Edge(StudioMount(app.app, site, folder), site.settings)
+    return Edge(StudioMount(app.app, site, folder), site.settings, site.metrics)
 
 
 class StudioMount:

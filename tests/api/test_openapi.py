@@ -98,6 +98,7 @@ async def test_every_path_of_it_leads_somewhere_and_every_route_is_in_it(lite_ca
         ("/api/{entity}/{id}/files/{field}", "get"),
         ("/api/{entity}/{id}/files/{field}/thumbnail", "get"),
         ("/docs", "get"),
+        ("/metrics", "get"),  # no JSON, and no interface of the site's own
         ("/docs/{name}", "get"),
     }
     assert routes - named == set()

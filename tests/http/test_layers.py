@@ -9,6 +9,7 @@ import pytest
 
 from tests.http.conftest import HANDLERS
 from tests.http.raw import send
+from xrm.builtin.operating.metrics import Metrics
 from xrm.builtin.people.accounts import Client
 from xrm.http import application
 from xrm.http.csrf import csrf_token
@@ -67,7 +68,7 @@ async def test_a_defect_outside_of_the_handlers_is_caught_as_well(site, caplog):
 
     from xrm.http.headers import Edge
 
-    reply = await send(Edge(broken, site.kernel.settings), "GET", b"/")
+    reply = await send(Edge(broken, site.kernel.settings, Metrics()), "GET", b"/")
     assert (reply.status, reply.json()["code"]) == (500, "internal")
     assert b"inside" not in reply.body
 

@@ -8,6 +8,7 @@ from xrm.api.bulk import BulkRoutes
 from xrm.api.changes import ChangeRoutes
 from xrm.api.docs import DocsRoutes
 from xrm.api.health import HealthRoutes
+from xrm.api.jobs import JobRoutes
 from xrm.api.model import ModelRoutes
 from xrm.api.once import Writes
 from xrm.api.package import PackageRoutes
@@ -34,6 +35,7 @@ def routes(site: Site) -> list[Any]:
         PastRoutes(site),
         PackageRoutes(site),
         SearchRoutes(site),
+        JobRoutes(site),
         WhyRoutes(site),
         ChangeRoutes(site, writes),
         BulkRoutes(site, writes),

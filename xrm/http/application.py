@@ -30,4 +30,4 @@ def application(site: Site, handlers: Sequence[Any]) -> Edge:
         openapi_config=None,
         logging_config=None,
     )
-    return Edge(inner, site.settings)
+    return Edge(inner, site.settings, site.metrics)

@@ -24,7 +24,7 @@ from xrm.site import Site
 WINDOW = 300.0  # seconds in which requests are counted
 MAX_TOKEN = 200
 DEVICE, DEVICE_DAYS, MAX_DEVICE = "xrm_device", 365, 400
-OPEN = ("/static/", "/health/", "/favicon")  # no session is looked up for these
+OPEN = ("/static/", "/health/", "/favicon", "/metrics")  # no session is looked up for these
 
 
 def cookie_name(site: Site) -> str:

@@ -7,6 +7,7 @@ import os
 import time
 from typing import Any
 
+from xrm.builtin.operating.metrics import Metrics
 from xrm.http.answers import Headers
 from xrm.http.caller import KEY, Caller, header
 from xrm.http.problems import problem, unforeseen, where
@@ -16,6 +17,8 @@ POLICY = (
     "default-src 'self'; script-src 'self'{nonce}; style-src 'self'{nonce}; img-src 'self' data:; font-src 'self'; "
     "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
 )
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 log = logging.getLogger("xrm.http")
 
@@ -47,10 +50,11 @@ class Edge:
     Args:
         app: The ASGI application inside.
         settings: The site's.
+        metrics: Where requests are counted.
     """
 
-    def __init__(self, app: Any, settings: Settings) -> None:
-        self.app = app
+    def __init__(self, app: Any, settings: Settings, metrics: Metrics) -> None:
+        self.app, self._metrics = app, metrics
         self._headers = _defaults(settings)
         self._names = frozenset(name for name, _ in self._headers)
         self._hosts = frozenset(host.lower() for host in settings.allowed_hosts)
@@ -63,6 +67,7 @@ class Edge:
         known = Caller(os.urandom(8).hex())
         scope[KEY] = known
         begin, status, bare = time.perf_counter(), 0, scope["method"] == "HEAD"
+        inner = {**scope, "method": "GET"} if bare else scope
 
         async def finish(message: Any) -> None:
             nonlocal status
@@ -77,13 +82,15 @@ class Edge:
             if not self._knows(header(scope, b"host")):
                 await problem(400, "unknown_host", "This site is not served under this name")(scope, receive, finish)
             else:
-                await self.app({**scope, "method": "GET"} if bare else scope, receive, finish)
+                await self.app(inner, receive, finish)
         except Exception as error:  # noqa: BLE001 - the last line of defence: no defect tells its inside or goes unseen
             answer = unforeseen(error, known.id, where(scope))
             if not status:
                 await answer(scope, receive, finish)
+        seconds = time.perf_counter() - begin
+        self._metrics.count(_method(scope), inner.get("path_template") or "?", status, seconds)
         if log.isEnabledFor(logging.DEBUG):
-            _tell(known, scope, status, begin)
+            _tell(known, scope, status, seconds)
 
     def _knows(self, host: str) -> bool:
         name = host.lower()
@@ -97,8 +104,13 @@ class Edge:
         return [*headers, (b"x-request-id", id.encode()), *added]
 
 
-def _tell(known: Caller, scope: Any, status: int, begin: float) -> None:
+def _method(scope: Any) -> str:
+    """Return the method of a request as it is counted: what no client can make many of."""
+    method = str(scope["method"])
+    return method if method in _METHODS else "other"
+
+
+def _tell(known: Caller, scope: Any, status: int, seconds: float) -> None:
     """Write one line per request: no path, query or body, for these hold personal values."""
     actor = known.actor.id if known.actor else "-"
-    milliseconds = (time.perf_counter() - begin) * 1000
-    log.debug("request=%s %s status=%d ms=%.1f actor=%s", known.id, where(scope), status, milliseconds, actor)
+    log.debug("request=%s %s status=%d ms=%.1f actor=%s", known.id, where(scope), status, seconds * 1000, actor)

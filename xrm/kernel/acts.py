@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from xrm.errors import Conflict
+from xrm.errors import Conflict, ReadOnly
 from xrm.kernel.change import Actor, Change, ChangeSet, uuid7
 from xrm.kernel.following import following
 from xrm.kernel.history.log import Entry, Log, LogStatements
@@ -73,6 +73,8 @@ class Acts:
             yield _joined(running, actor)
             return
         live, now = self._running.live, self._running.clock()
+        if self._running.read_only:
+            raise ReadOnly(self._running.read_only)
         changes = ChangeSet(
             uuid7(int(now.timestamp() * 1000)),
             now,

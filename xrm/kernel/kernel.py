@@ -49,6 +49,7 @@ from xrm.kernel.plugins import Plugins, load_plugins
 from xrm.kernel.recompute import affected, renew
 from xrm.kernel.records import Records
 from xrm.kernel.store.store import Store, StoreOptions, open_store
+from xrm.kernel.switches import READ_ONLY, read_switch, turn_off, turn_on
 from xrm.kernel.values import Parsing
 from xrm.kernel.vault import Vault
 from xrm.kernel.web_address import compile_address
@@ -96,6 +97,7 @@ class Kernel:
         self.outbound = Outbound(settings)
         self.feed = Feed(self)
         self.jobs = Jobs(self, (RENEW,))
+        self._read_only = ""
         self.vault = Vault(settings.secret_key, settings.key_file)
         self._live: Live | None = None
         self._coming: Live | None = None
@@ -118,6 +120,7 @@ class Kernel:
         kernel = cls(settings, store, load_plugins(settings.folder, settings.plugins, BUILTIN), clock)
         try:
             await kernel.refresh()
+            await kernel.read_switches()
         except BaseException:
             await store.close()
             raise
@@ -373,13 +376,34 @@ class Kernel:
         heard.clear()
         try:
             await self.refresh()
-            await self.catch_up()
+            await self.read_switches()
+            self.jobs.wake()
             if self._live is not None:
                 await self.feed.sealing.catch_up()
-            self.jobs.wake()
         except XrmError as error:
             log.warning("The model in force could not be looked up: %s", error)
             await asyncio.sleep(WATCH_SECONDS)
+
+    @property
+    def read_only(self) -> str:
+        """Why nothing may be written for now; empty when it may."""
+        return self._read_only
+
+    async def make_read_only(self, reason: str) -> None:
+        """Refuse all writes of records, in every process of the site, until `make_writable`."""
+        await turn_on(self.store, READ_ONLY, reason, self.clock())
+        await self.read_switches()
+
+    async def make_writable(self) -> None:
+        """Take writes again; a process that was started read-only stays so."""
+        await turn_off(self.store, READ_ONLY)
+        await self.read_switches()
+
+    async def read_switches(self) -> None:
+        """Follow what was switched in another process."""
+        if self._live is not None:
+            told = "This process was started read-only." if self.settings.read_only else ""
+            self._read_only = told or await read_switch(self.store, READ_ONLY)
 
     async def enqueue(self, job: NewJob) -> UUID:
         """Ask for a job in the act that is open, or at once; return its id.

@@ -57,6 +57,10 @@ class Running(Protocol):
     def bell(self) -> Bell:
         """Rung when an act was committed."""
 
+    @property
+    def read_only(self) -> str:
+        """Why nothing may be written for now; empty when it may."""
+
     def clock(self) -> datetime:
         """Return the current time, aware, UTC."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from xrm.api.openapi.decisions import decision_paths
+from xrm.api.openapi.operating import operating_paths
 from xrm.api.openapi.parts import (
     NOTHING,
     TEXT,
@@ -71,6 +72,7 @@ def private_paths() -> Json:
         **decision_paths(),
         **_changes(),
         **_model(),
+        **operating_paths(),
         "/api/search": {
             "get": operation(
                 "search",

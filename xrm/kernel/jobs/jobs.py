@@ -141,7 +141,7 @@ class Jobs:
             self._wake.clear()
 
     async def _round(self, at_once: int) -> None:
-        if not self._kernel.ready:
+        if not self._kernel.ready or self._kernel.read_only:
             return
         if time.monotonic() - self._looked > UPKEEP:
             await self._upkeep()

@@ -119,6 +119,22 @@ class Job:
     created_at: datetime
     finished_at: datetime | None
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the job as the command line and the API show it; what it is about stays with the site."""
+        return {
+            "id": str(self.id),
+            "kind": self.kind,
+            "state": self.state,
+            "attempts": self.attempts,
+            "run_at": self.run_at.isoformat(),
+            "done": self.done,
+            "total": self.total,
+            "note": self.note,
+            "error": self.error,
+            "created_at": self.created_at.isoformat(),
+            "finished_at": self.finished_at.isoformat() if self.finished_at else None,
+        }
+
 
 class Later(Exception):
     """Raised by a job's work: go on after `pause`; this does not count as a failed attempt."""

@@ -73,6 +73,10 @@ class Connections:
         else:
             self._free.append((connection, time.monotonic()))
 
+    def counts(self) -> tuple[int, int]:
+        """Return how many are in use, and how many there are."""
+        return len(self._used), len(self._used) + len(self._free)
+
     def expire(self) -> None:
         """Use none of the present connections again; those in use are closed when they come back."""
         self._epoch += 1

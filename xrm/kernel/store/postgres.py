@@ -140,6 +140,10 @@ class PostgresStore(Store):
         """Hear what is announced, on a connection of its own; see `Store.listen`."""
         await Listener(self._url, _CHANNEL, heard).run()
 
+    def connections(self) -> tuple[int, int]:
+        """Return how many connections are in use, and how many there are."""
+        return self._connections.counts() if self._connections is not None else (0, 0)
+
     @property
     def in_transaction(self) -> bool:
         """Whether statements made here and now join a transaction."""

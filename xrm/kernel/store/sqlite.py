@@ -173,6 +173,11 @@ class SqliteStore(Store):
         finally:
             self._listeners.remove(heard)
 
+    def connections(self) -> tuple[int, int]:
+        """Return how many connections are in use, and how many there are."""
+        there = len(self._readers) + (self._writer is not None)
+        return len(self._readers) - self._free.qsize() + self._turn.locked(), there
+
     @property
     def in_transaction(self) -> bool:
         """Whether statements made here and now join a transaction."""

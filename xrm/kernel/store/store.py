@@ -143,6 +143,10 @@ class Store(ABC):
         What is announced while the database is away may go unheard: look now and then as well.
         """
 
+    @abstractmethod
+    def connections(self) -> tuple[int, int]:
+        """Return how many connections are in use, and how many there are."""
+
     @property
     @abstractmethod
     def in_transaction(self) -> bool:

@@ -108,6 +108,14 @@ TABLES = (
         },
     ),
     _table(
+        "xrm_switch",
+        {  # what holds for all processes of the site; see kernel/switches.py
+            "name": _key("name", TEXT),  # read_only
+            "reason": _needed("reason", TEXT),  # as people read it
+            "at": _needed("at", DATETIME),
+        },
+    ),
+    _table(
         "xrm_job",
         {  # work for later; see kernel/jobs
             "id": _key("id", UUID),
