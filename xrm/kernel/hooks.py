@@ -18,6 +18,7 @@ import pluggy
 
 from xrm.kernel.change import Actor, Change
 from xrm.kernel.jobs.kind import NewJob
+from xrm.kernel.vault import Vault
 
 if TYPE_CHECKING:
     from xrm.kernel.fieldtypes.base import FieldType
@@ -41,6 +42,7 @@ class Context:
         records: The records door bound to the actor and the running transaction.
         system: The same door for the system's actor: for what must happen whoever acts; shows in the history.
         enqueue: Asks for a job (`NewJob`) in the running act: it begins after the commit, or never.
+        vault: Seals and opens encrypted texts; a record's hook has and sets their tokens.
         site: Settings a plugin may know: `currency` and the plugin's own settings.
     """
 
@@ -50,6 +52,7 @@ class Context:
     records: Bound
     system: Bound
     enqueue: Callable[[NewJob], Awaitable[UUID]]
+    vault: Vault
     site: Mapping[str, Any] = field(default_factory=dict)
 
 

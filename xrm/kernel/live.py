@@ -31,6 +31,7 @@ from xrm.kernel.store.codec import Dialect
 from xrm.kernel.store.errors import OtherGeneration
 from xrm.kernel.store.store import Store
 from xrm.kernel.values import Parsing
+from xrm.kernel.vault import Vault
 from xrm.metadata.computed import listed
 from xrm.metadata.memory import Watch
 from xrm.metadata.model import Button, Entity, Field, Model, RecordType, Transition, empty
@@ -56,6 +57,10 @@ class Running(Protocol):
     @property
     def bell(self) -> Bell:
         """Rung when an act was committed."""
+
+    @property
+    def vault(self) -> Vault:
+        """Seals and opens encrypted texts."""
 
     @property
     def read_only(self) -> str:

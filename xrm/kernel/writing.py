@@ -394,6 +394,7 @@ class Writing:
             records=self._bound(actor),
             system=self._bound(SYSTEM),
             enqueue=self._running.enqueue,
+            vault=self._running.vault,
             site={"currency": live.parsing.currency},
         )
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 LEASE = timedelta(seconds=30)
 BEAT = 6.0  # seconds between two signs of life
 POLL = 1.0  # seconds between two looks for jobs that are due, when nobody tells of one
+FOLLOW = 0.3  # seconds after a write in which further ones are waited for
 UPKEEP = 20.0  # seconds between two looks for schedules and for runners that ended
 KEPT_DAYS, KEPT_LETTERS = 7, 90  # days that jobs are kept that ended well, or did not
 _jitter = random.SystemRandom()
@@ -93,9 +94,9 @@ class Jobs:
     # --- the runner ---
 
     def start(self, at_once: int) -> None:
-        """Do what is due, up to `at_once` jobs at the same time, until `stop`."""
+        """Do what is due, up to `at_once` jobs at the same time, until `stop`; 0: only ask for what follows changes."""
         if not self._loops:
-            made = (self._look_after(at_once), self._beat())
+            made = (self._follow(), self._look_after(at_once), self._beat()) if at_once else (self._follow(),)
             self._loops = [asyncio.create_task(work, context=contextvars.Context()) for work in made]
 
     def wake(self) -> None:
@@ -105,18 +106,19 @@ class Jobs:
     async def stop(self, grace: float = 0.0) -> None:
         """Begin no more, let those that run end within `grace` seconds, and give the others back."""
         loops, self._loops = self._loops, []
-        for loop in loops[:1]:
+        beat = loops.pop() if len(loops) > 1 else None  # leases are renewed to the end
+        for loop in loops:
             loop.cancel()
-        await asyncio.gather(*loops[:1], return_exceptions=True)
+        await asyncio.gather(*loops, return_exceptions=True)
         tasks = [task for _, task in self._running.values()]
         if tasks and grace:
             await asyncio.wait(tasks, timeout=grace)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for loop in loops[1:]:
-            loop.cancel()
-        await asyncio.gather(*loops, return_exceptions=True)
+        if beat is not None:
+            beat.cancel()
+            await asyncio.gather(beat, return_exceptions=True)
 
     async def work_off(self) -> int:
         """Do everything that is due, one after the other, and what that asks for; return how many jobs were run."""
@@ -178,6 +180,24 @@ class Jobs:
                 own = f"every:{kind.name}"
                 await self.enqueue(NewJob(kind.name, unique=own, serial=own, run_at=kind.next_time(now)))
 
+    async def _follow(self) -> None:
+        """Ask for what follows changes, a moment after records were written: not in the act, where all would wait."""
+        while True:
+            await self._kernel.bell.wait(UPKEEP)
+            await asyncio.sleep(FOLLOW)
+            try:
+                await self.follow()
+            except Exception as error:  # noqa: BLE001 - as above
+                self._tell_of(error)
+
+    async def follow(self) -> None:
+        """Ask for the jobs that follow changes."""
+        if not self._kernel.ready or self._kernel.read_only:
+            return
+        for kind in self.kinds.values():
+            if kind.follows is not None and await kind.follows(self._kernel):
+                await self.enqueue(NewJob(kind.name, unique=kind.name, serial=kind.name))
+
     async def _beat(self) -> None:
         """Renew the leases, and stop what this process no longer holds."""
         while True:
@@ -220,7 +240,9 @@ class Jobs:
             await self.table.postpone(job, now + pause, str(error), job.attempts - 1)
             return
         told = error.message if isinstance(error, XrmError) else f"{type(error).__name__}: {error}"
-        log.warning("job=%s kind=%s attempt=%d failed: %s", job.id, job.kind, job.attempts, type(error).__name__)
+        defect = None if isinstance(error, (XrmError, Hopeless)) else error
+        name = type(error).__name__
+        log.warning("job=%s kind=%s attempt=%d failed: %s", job.id, job.kind, job.attempts, name, exc_info=defect)
         if isinstance(error, Hopeless) or job.attempts >= kind.attempts:
             await self.table.fail(job, str(error) if isinstance(error, Hopeless) else told, now)
         else:

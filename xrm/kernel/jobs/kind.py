@@ -12,6 +12,7 @@ from xrm.metadata.model import empty
 
 if TYPE_CHECKING:
     from xrm.kernel.jobs.run import JobRun
+    from xrm.kernel.kernel import Kernel
 
 WAITING, RUNNING, DONE, FAILED, CANCELLED = "waiting", "running", "done", "failed", "cancelled"
 STATES = (WAITING, RUNNING, DONE, FAILED, CANCELLED)
@@ -32,6 +33,7 @@ class JobKind:
         first_wait: Seconds before the second attempt; doubled for each further one.
         longest_wait: Seconds between two attempts at most.
         every: How often it is done by itself; None when it is only asked for.
+        follows: Whether it is asked for, told of changes: then it is done a moment after records were written.
         after: How long after each full `every` (counted from midnight, UTC) it is done.
     """
 
@@ -43,6 +45,7 @@ class JobKind:
     attempts: int = 8
     first_wait: float = 5.0
     longest_wait: float = 3600.0
+    follows: Callable[[Kernel], Awaitable[bool]] | None = None
     every: timedelta | None = None
     after: timedelta = timedelta()
 
@@ -70,6 +73,7 @@ class NewJob:
         payload: What it is about, JSON.
         unique: While one with this text waits, asking again adds none.
         serial: Jobs with this text run one after the other, in the order they were asked for.
+        lane: Of jobs with this text at most two run at the same time, so that one slow server holds up no other.
         run_at: Not before this moment; None = at once.
         priority: Higher ones begin first.
         actor: The user who asked for it, and who may watch it; None = the system.
@@ -80,6 +84,7 @@ class NewJob:
     payload: Mapping[str, Any] = field(default_factory=empty)
     unique: str = ""
     serial: str = ""
+    lane: str = ""
     run_at: datetime | None = None
     priority: int = 0
     actor: UUID | None = None
@@ -110,6 +115,7 @@ class Job:
     fence: int
     runner: str | None
     serial_key: str | None
+    lane: str | None
     actor: UUID | None
     memory: Mapping[str, Any]
     done: int

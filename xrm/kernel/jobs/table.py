@@ -23,6 +23,7 @@ _COLUMNS = {column.name: column.type for column in SYSTEM.tables["xrm_job"].colu
 _NAMES = tuple(f.name for f in fields(Job))
 _SELECTED = ", ".join(f"j.{name}" for name in _NAMES)
 _IS_WAITING, _IS_RUNNING = f"state = '{WAITING}'", f"state = '{RUNNING}'"
+LANE = 2  # jobs of one lane that run at the same time
 MOST_ERROR = 2_000  # characters of an error that are kept
 
 
@@ -60,6 +61,7 @@ class JobTable:
             "run_at": run_at,
             "unique_key": job.unique or None,
             "serial_key": job.serial or None,
+            "lane": job.lane or None,
             "actor": job.actor,
             "attempts": 0,
             "fence": 0,
@@ -108,12 +110,7 @@ class JobTable:
             await self._store.lock("xrm.jobs")
             free = await self._free(kinds)
             found = await self._candidates([k for k, (queue, _) in kinds.items() if free[queue] > 0], now)
-            taken: list[Job] = []
-            for job in found:
-                queue = kinds[job.kind][0]
-                if len(taken) < most and free[queue] > 0:
-                    free[queue] -= 1
-                    taken.append(job)
+            taken = _fitting(found, {name: queue for name, (queue, _) in kinds.items()}, free, most)
             if taken:
                 await self._take([job.id for job in taken], runner, now + lease)
         return [_begun(job, runner) for job in taken]
@@ -137,11 +134,13 @@ class JobTable:
             "SELECT 1 FROM xrm_job e WHERE e.serial_key = j.serial_key"
             f" AND (e.{_IS_RUNNING} OR (e.{_IS_WAITING} AND e.id < j.id))"
         )
+        beside = f"SELECT count(*) FROM xrm_job e WHERE e.lane = j.lane AND e.{_IS_RUNNING}"
         lock = " FOR UPDATE SKIP LOCKED" if self._store.dialect.name == "postgresql" else ""
         text = (
             f"SELECT {_SELECTED} FROM xrm_job j WHERE j.{_IS_WAITING} AND j.run_at <= {moment}"
             f" AND j.kind IN ({_several(binder, 'kind', kinds)})"
             f" AND (j.serial_key IS NULL OR NOT EXISTS ({before}))"
+            f" AND (j.lane IS NULL OR ({beside}) < {LANE})"
             f" ORDER BY j.priority DESC, j.run_at, j.id LIMIT 50{lock}"
         )
         return self._jobs(await self._store.fetch(text, binder.params))
@@ -290,6 +289,20 @@ def _ordered_id() -> UUID:
     milliseconds, rest = divmod(time.time_ns(), 1_000_000)
     fraction = rest * 4096 // 1_000_000
     return UUID(int=uuid7(milliseconds).int & ~(0xFFF << 64) | fraction << 64)
+
+
+def _fitting(found: Sequence[Job], queues: Mapping[str, str], free: dict[str, int], most: int) -> list[Job]:
+    """Return those that there is room for, one at a time of each lane; `free` is what is left of each queue."""
+    taken: list[Job] = []
+    lanes: set[str] = set()
+    for job in found:
+        queue = queues[job.kind]
+        if len(taken) < most and free[queue] > 0 and job.lane not in lanes:
+            free[queue] -= 1
+            taken.append(job)
+            if job.lane is not None:
+                lanes.add(job.lane)
+    return taken
 
 
 def _several(binder: Binder, name: str, values: Collection[Any]) -> str:

@@ -116,6 +116,14 @@ TABLES = (
         },
     ),
     _table(
+        "xrm_webhook",
+        {  # how far a webhook was told; see builtin/webhooks
+            "webhook": _key("webhook", UUID),
+            "cursor": _needed("cursor", INT),  # of the feed
+            "failing_since": DATETIME,  # null: the last request was taken
+        },
+    ),
+    _table(
         "xrm_job",
         {  # work for later; see kernel/jobs
             "id": _key("id", UUID),
@@ -130,6 +138,7 @@ TABLES = (
             "runner": TEXT,  # the process that holds it
             "unique_key": TEXT,  # at most one such waits
             "serial_key": TEXT,  # at most one such runs, in order of the ids
+            "lane": TEXT,  # at most two such run
             "actor": UUID,  # the user who asked for it; null = the system
             "memory": _needed("memory", JSON),  # {step: result} of what it did
             "done": _needed("done", INT),
@@ -142,6 +151,7 @@ TABLES = (
         (
             Index("ix_state", ("state", "run_at")),
             Index("ix_serial", ("serial_key", "state")),
+            Index("ix_lane", ("lane", "state")),
             Index("ix_kind", ("kind", "state")),
             Index("uq_unique", ("unique_key",), unique=True),
         ),
