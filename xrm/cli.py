@@ -76,7 +76,7 @@ def make_parser(commands: Sequence[Command] = ()) -> argparse.ArgumentParser:
         sub = actions.add_parser(command.name, help=command.help, description=command.help)
         command.arguments(sub)
         sub.add_argument("--serve", action="store_true", help="serve the site afterwards")
-        sub.set_defaults(run=command.run, command=command.name, plugin=True)
+        sub.set_defaults(run=command.run, command=command.name, plugin=True, empty=command.empty)
     return parser
 
 
@@ -93,7 +93,8 @@ def _dispatch(args: argparse.Namespace, settings: Settings) -> int:
 
 async def _with_site(args: argparse.Namespace, settings: Settings) -> int:
     async with open_site(settings) as site:
-        if getattr(args, "plugin", False) and not (site.kernel.ready or site.kernel.lacking):
+        bare = site.kernel.ready or site.kernel.lacking or getattr(args, "empty", True)
+        if not bare:
             await site.kernel.apply(CLI, site.kernel.sources())
         code: int = await args.run(site, args)
         return code

@@ -146,6 +146,7 @@ class Command:
         name: As typed.
         help: One line for ``xrm --help``.
         arguments: Adds arguments to its parser.
+        empty: Whether it may find no model in force; for others the definitions on disk are put in force first.
         run: ``async (site, arguments) -> exit code``; site is a `RunningSite`.
     """
 
@@ -153,6 +154,7 @@ class Command:
     help: str
     run: Callable[[Any, Namespace], Awaitable[int]]
     arguments: Callable[[ArgumentParser], None] = lambda parser: None
+    empty: bool = False
 
 
 class Importer(Protocol):
