@@ -10,6 +10,7 @@ from xrm.api.docs import DocsRoutes
 from xrm.api.health import HealthRoutes
 from xrm.api.jobs import JobRoutes
 from xrm.api.model import ModelRoutes
+from xrm.api.odata.feed import ODataRoutes
 from xrm.api.once import Writes
 from xrm.api.package import PackageRoutes
 from xrm.api.past import PastRoutes
@@ -41,6 +42,7 @@ def routes(site: Site) -> list[Any]:
         BulkRoutes(site, writes),
         TransferRoutes(site),
         UploadRoutes(site),
+        ODataRoutes(site),
         RecordRoutes(site, writes),
     )
     return [handler for group in groups for handler in group.handlers()]

@@ -5,6 +5,7 @@ The token is looked up for each request, so a revoked one is worthless with the 
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -24,6 +25,7 @@ from xrm.site import Site
 WINDOW = 300.0  # seconds in which requests are counted
 MAX_TOKEN = 200
 DEVICE, DEVICE_DAYS, MAX_DEVICE = "xrm_device", 365, 400
+FEED = "/odata"  # spreadsheets know Basic only: its password is an API key, whatever the name
 OPEN = ("/static/", "/health/", "/favicon", "/metrics")  # no session is looked up for these
 
 
@@ -56,6 +58,16 @@ def device_cookie(site: Site, device: str) -> Cookie:
         secure=site.settings.secure_cookies,
         max_age=DEVICE_DAYS * 86_400,
     )
+
+
+def _password(encoded: str) -> str:
+    """Return the password of a Basic authorization if it is an API key, else empty (RFC 7617)."""
+    try:
+        text = base64.b64decode(encoded, validate=True).decode("utf-8")
+    except ValueError:
+        return ""
+    password = text.partition(":")[2]
+    return password if password.startswith(KEY_PREFIX) else ""
 
 
 def from_device(request: Scoped) -> Client:
@@ -94,8 +106,8 @@ class Identify:
         source = _source(scope)
         given = header(scope, b"authorization")
         if given:
-            actor = await self._bearer(given, known, source)
-            if actor is None:
+            actor = await self._bearer(scope, given, known, source)
+            if actor is None and not scope["path"].startswith(FEED):  # it asks for a key in its own way
                 raise Unauthenticated("This token is not, or no longer, good.")
             return actor
         token = cookie_of(scope, self._cookie)
@@ -106,8 +118,10 @@ class Identify:
             known.token, known.by_cookie = token, True
         return actor
 
-    async def _bearer(self, given: str, known: Caller, source: str) -> Actor | None:
+    async def _bearer(self, scope: Any, given: str, known: Caller, source: str) -> Actor | None:
         scheme, _, token = given.partition(" ")
+        if scheme.lower() == "basic" and scope["path"].startswith(FEED):
+            scheme, token = "bearer", _password(token)
         if scheme.lower() != "bearer" or not token or len(token) > MAX_TOKEN:
             return None
         if token.startswith(KEY_PREFIX):
