@@ -134,6 +134,8 @@ async def _serve(
 def _address(settings: Settings, studio: Path | None) -> str:
     address = f"http://{settings.host}:{settings.port}"
     return f"{settings.title} is at {address}  ({f'studio: {address}/studio; ' if studio else ''}Ctrl-C stops it)"
+
+
 async def _serve(settings: Settings, studio: Path | None, announce: Callable[[str], None], jobs: int) -> int:
     async with open_site(settings) as site:
         await _ensure_model(site)

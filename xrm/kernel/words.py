@@ -87,9 +87,13 @@ def matching(dialect: str, words: Sequence[Sought], fields: Sequence[str], *, wh
 
 
 def _ways(dialect: str, word: Sought, fields: Sequence[str], *, whole: bool) -> Iterator[str]:
-    for way in word.ways:
-        pieces = (_or(dialect, (_term(dialect, f"{f}={piece}", whole=whole) for f in fields)) for piece in way)
-        yield _and(dialect, pieces)
+    for *before, last in word.ways:  # only the last piece may go on: what stood before a sign was typed to its end
+        pieces = ((piece, True) for piece in before), ((last, whole),)
+        yield _and(dialect, (_piece(dialect, fields, *each) for some in pieces for each in some))
+
+
+def _piece(dialect: str, fields: Sequence[str], piece: str, whole: bool) -> str:  # noqa: FBT001 - as of `matching`
+    return _or(dialect, (_term(dialect, f"{field}={piece}", whole=whole) for field in fields))
 
 
 def _term(dialect: str, word: str, *, whole: bool) -> str:
