@@ -136,28 +136,6 @@ def _address(settings: Settings, studio: Path | None) -> str:
     return f"{settings.title} is at {address}  ({f'studio: {address}/studio; ' if studio else ''}Ctrl-C stops it)"
 
 
-async def _serve(settings: Settings, studio: Path | None, announce: Callable[[str], None], jobs: int) -> int:
-    async with open_site(settings) as site:
-        await _ensure_model(site)
-        site.kernel.watch()
-        site.kernel.jobs.start(jobs)
-        config = uvicorn.Config(
-            create_app(site, studio),
-            settings.host,
-            settings.port,
-            log_level="warning",
-            access_log=False,
-            timeout_graceful_shutdown=STOP_SECONDS,
-            server_header=False,
-            date_header=False,
-            proxy_headers=False,
-        )
-        server = _Server(config, settings, await _first_words(site), announce)
-        await server.serve()
-        await site.kernel.jobs.stop(JOB_SECONDS)
-        return 0 if server.started else 1
-
-
 async def _ensure_model(site: Site) -> None:
     """Put the definitions in force on a first start; later starts leave changes to `xrm apply`, and say so."""
     if site.kernel.lacking:
