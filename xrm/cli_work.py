@@ -88,6 +88,6 @@ def _switch_arguments(parser: argparse.ArgumentParser) -> None:
 
 COMMANDS: tuple[tuple[str, str, Callable[[argparse.ArgumentParser], None], Any], ...] = (
     ("work", "do jobs, beside `xrm serve` or in its place", _work_arguments, work),
-    ("read-only", "refuse all writes for a while, or take them again", _switch_arguments, read_only),
+    ("readonly", "refuse all writes for a while, or take them again", _switch_arguments, read_only),
     ("jobs", "list jobs, start them anew, end them", _jobs_arguments, jobs),
 )

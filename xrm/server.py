@@ -112,8 +112,7 @@ async def _serve(
     site: Site, app: Any, jobs: int, started: Callable[[], None], ports: list[socket.socket] | None = None
 ) -> int:
     site.kernel.watch()
-    if jobs:
-        site.kernel.jobs.start(jobs)
+    site.kernel.jobs.start(jobs)
     config = uvicorn.Config(
         app,
         site.settings.host,

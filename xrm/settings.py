@@ -117,7 +117,7 @@ class Settings:
     outbound_bytes: int = field(default=1_000_000, metadata={"help": "Largest answer of another server, bytes."})
     read_only: bool = field(
         default=False,
-        metadata={"help": "Refuse all writes of records in this process; `xrm read-only on` does in all."},
+        metadata={"help": "Refuse all writes of records in this process; `xrm readonly on` does in all."},
     )
     metrics_token: str = field(
         default="",
