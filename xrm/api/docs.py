@@ -20,6 +20,7 @@ from xrm.http.auth import cookie_name
 from xrm.http.caller import caller
 from xrm.http.reading import AnyRequest, read_query, unchanged
 from xrm.kernel.change import Actor
+from xrm.kernel.policy import roles_key
 from xrm.site import Site
 
 VENDOR = Path(__file__).parent.parent / "web" / "static" / "vendor"
@@ -85,7 +86,7 @@ class DocsRoutes:
         """Return the document as bytes: made once per generation and roles, on a thread."""
         kernel = self._site.kernel
         live = kernel.live if kernel.ready else None
-        key = (live.generation if live else 0, actor.roles if actor else None)
+        key = (live.generation if live else 0, roles_key(actor) if actor else None)
         async with self._making:
             if key not in self._made:
                 settings = self._site.settings

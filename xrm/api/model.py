@@ -20,6 +20,7 @@ from xrm.http.reading import AnyRequest, read_object, read_query, take, unchange
 from xrm.kernel.change import Actor
 from xrm.kernel.kernel import Kernel
 from xrm.kernel.migration.journal import Generation
+from xrm.kernel.policy import roles_key
 from xrm.kernel.values import to_json
 from xrm.metadata.explain import explain_json
 from xrm.metadata.model import Model, Source
@@ -53,7 +54,7 @@ class ModelRoutes:
         actor = signed_in(request)
         read_query(request)
         live = self._kernel.live
-        body: bytes = live.cached(("api.model", actor.roles), lambda: msgspec.json.encode(describe(live, actor)))
+        body: bytes = live.cached(("api.model", roles_key(actor)), lambda: msgspec.json.encode(describe(live, actor)))
         tag = f'"{live.generation}-{zlib.crc32(body):08x}"'
         if unchanged(request, tag):
             return Answer(status=304, headers={"etag": tag})

@@ -17,6 +17,7 @@ from xrm.api.past import PastRoutes
 from xrm.api.records import RecordRoutes
 from xrm.api.search import SearchRoutes
 from xrm.api.session import SessionRoutes
+from xrm.api.shares import ShareRoutes
 from xrm.api.transfer import TransferRoutes
 from xrm.api.uploads import UploadRoutes
 from xrm.api.why import WhyRoutes
@@ -43,6 +44,7 @@ def routes(site: Site) -> list[Any]:
         TransferRoutes(site),
         UploadRoutes(site),
         ODataRoutes(site),
+        ShareRoutes(site, writes),
         RecordRoutes(site, writes),
     )
     return [handler for group in groups for handler in group.handlers()]

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from xrm.kernel.change import Actor
 from xrm.kernel.live import Live, Running
+from xrm.kernel.policy import SHARE
 from xrm.kernel.reading import Reading
 from xrm.kernel.store.schema import ColumnType
 from xrm.kernel.store.sql import Binder, Statement, Var, quote
@@ -62,6 +63,8 @@ class Consequences:
         while ahead and count <= MAX_FOUND:
             name, ids = ahead.pop()
             for end in live.model.inverses.get(name, ()):
+                if end.entity == SHARE:
+                    continue  # shares have no life of their own
                 field = live.model.entities[end.entity].fields[end.field]
                 pointing = await self._pointing(live, end, field, name, ids)
                 known = found.setdefault((end.entity, end.field), _Found(end, field, []))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from xrm.kernel.live import Live
 
 ID = Var("id", ColumnType("uuid"))
-RECORD_ACTIONS = ("update", "delete", "restore", "export")
+RECORD_ACTIONS = ("update", "delete", "restore", "export", "share")
 
 
 def accesses(live: Live, actor: Actor, entity: str) -> tuple[Access, ...]:

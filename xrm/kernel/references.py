@@ -13,7 +13,7 @@ from xrm.kernel import query as q
 from xrm.kernel.acts import Act
 from xrm.kernel.change import SYSTEM, Actor, Change
 from xrm.kernel.live import Live, LiveEntity, Running
-from xrm.kernel.policy import roles_key
+from xrm.kernel.policy import SHARE, SHARED_RECORD, roles_key
 from xrm.kernel.reading import Reading
 from xrm.kernel.store.schema import ColumnType
 from xrm.kernel.store.sql import Binder, Statement, Var, quote
@@ -106,7 +106,7 @@ class References:
         access = live.policy.access(actor, entity, "read")
         if access is None:
             return False
-        key = ("exists", entity, "system" if actor.is_system else actor.roles)
+        key = ("exists", entity, roles_key(actor))
         statement = live.cached(key, lambda: _exists_statement(live, actor, access.entity))
         known = {**q.variables(actor, act.changes.at), "id": id}
         return bool(await self._running.store.fetch(statement.text, statement.arguments(live.dialect, known)))
@@ -115,6 +115,7 @@ class References:
         """Before a delete: take along, clear or refuse what points to the record, as each relation says.
 
         What goes along goes first, so that it holds nothing back. `along` are the records that are gone or going.
+        Shares of the record stay with it: it may be deleted by one of them, and comes back with them.
 
         Raises:
             Conflict: a relation with ``on_delete: restrict`` still points here, or too many records go along.
@@ -123,6 +124,7 @@ class References:
         ends = [
             (end, act.live.model.entities[end.entity].fields[end.field])
             for end in act.live.model.inverses.get(entity.name, ())
+            if (end.entity, end.field) != SHARED_RECORD
         ]
         for end, _ in (pair for pair in ends if pair[1].on_delete == "cascade"):
             await self._take_along(act, writing, end, entity, id, along)
@@ -136,7 +138,7 @@ class References:
         self, act: Act, writing: Writing, end: Inverse, entity: Entity, id: UUID, along: set[UUID]
     ) -> None:
         other = act.live.model.entities[end.entity]
-        taker = SYSTEM if other.link else act.actor  # a link has no life of its own
+        taker = SYSTEM if other.link or other.name == SHARE else act.actor  # they have no life of their own
         for one in await self._pointing(act, end, other.fields[end.field], entity, id):
             if one in along:
                 continue

@@ -408,7 +408,7 @@ class Trait:
     origin: Origin = field(default=Origin(), compare=False)
 
 
-ACTIONS = ("read", "create", "update", "delete", "restore", "export", "import")
+ACTIONS = ("read", "create", "update", "delete", "restore", "export", "import", "share")
 SCOPES = ("own", "team", "unit", "unit_tree", "managed", "all")
 
 

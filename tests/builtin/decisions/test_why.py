@@ -11,6 +11,7 @@ import pytest
 
 from xrm.builtin.decisions.decision import Question
 from xrm.builtin.decisions.why import why
+from xrm.builtin.sharing.door import Shares
 from xrm.errors import Forbidden, Invalid, NotFound, XrmError
 from xrm.kernel.change import SYSTEM, Actor
 from xrm.testing import TestSite, make_site
@@ -140,6 +141,17 @@ async def test_what_is_said_to_change_it_does(tmp_path: Path, database_url: str)
         for role in ("admin", "mate"):
             assert (await why(site.kernel, SYSTEM, replace(me, roles=me.roles | {role}), said.question)).allowed
         assert any("make Ann its owner, so that grant 1 of the role owner" in change for change in said.changes)
+        assert "share it with Ann at the level update, naming price" in said.changes
+        shares, admin = Shares(site.kernel), await site.person("Root", "admin")
+        sent = {"person": str(me.id), "level": "update", "fields": ["price"]}
+        await shares.give(admin, "tool", ids[1], sent)
+        shared = await site.accounts.actor_for(me.id)
+        given = await why(site.kernel, SYSTEM, shared, said.question)
+        assert given.because == "Ann may update this Tool: a share of the record gives it."
+        assert await happens(site, shared, said.question)
+        name = Question("update", "tool", ids[1], "name")
+        assert not (await why(site.kernel, SYSTEM, shared, name)).allowed
+        assert not await happens(site, shared, name)
         own = await why(site.kernel, SYSTEM, me, Question("update", "tool", ids[0], "price"))
         assert "does not give 'price' to write" in own.because
         assert any("add +price to its fields" in change for change in own.changes)

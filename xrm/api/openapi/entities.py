@@ -23,13 +23,14 @@ from xrm.api.openapi.parts import (
     query_parameter,
     ref,
 )
+from xrm.api.openapi.shares import share_paths
 from xrm.builtin.transfer.exporting import FORMATS
 from xrm.builtin.transfer.layout import MEDIA
 from xrm.kernel.buttons import Press
 from xrm.kernel.change import Actor
 from xrm.kernel.files.attaching import file_fields
 from xrm.kernel.live import Live
-from xrm.kernel.policy import Access
+from xrm.kernel.policy import SHARE, Access
 from xrm.metadata.model import Entity, Field, Key
 
 EXPAND_FORM = "Paths of relations, or {name: {fields, expand, filter, sort, limit}}; the last three are of lists."
@@ -90,11 +91,16 @@ class _Maker:
             paths[f"{base}/export"] = {"get": self._export()}
         if self._access("import"):
             paths[f"{base}/import"] = {"post": self._import()}
+        paths |= self._sharing(base)
         for name, title, fields, required in self._actions():
             paths[f"{base}/{{id}}/actions/{name}"] = {"post": self._act(name, title, fields, required)}
         return Part(paths, self._schemas)
 
     # --- parts ---
+
+    def _sharing(self, base: str) -> Json:
+        known = self._access("share") and SHARE in self._live.model.entities
+        return share_paths(base, self._name, self._title, self._tag) if known else {}
 
     def _access(self, action: str) -> Access | None:
         return self._live.policy.access(self._actor, self._name, action)

@@ -59,6 +59,8 @@ def lines(found: Decision) -> Iterator[str]:
 def _line(ground: Ground) -> str:
     rows = ", ".join(f"{part.name} {part.text}{_mark(part)}" for part in ground.parts) or "every record"
     field = "" if ground.gives is None else ", gives the field" if ground.gives else ", does not give the field"
+    if not ground.role:
+        return f"shares: {rows}{field}"
     return f"{ground.role}, grant {ground.number} ({ground.place}): {rows}{field}"
 
 

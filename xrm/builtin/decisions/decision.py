@@ -46,10 +46,10 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """One grant of the action asked about, and what it says.
+    """One grant of the action asked about, or a kind of shares, and what it says.
 
     Attributes:
-        role, number: The role, and which of its grants; the first is 1.
+        role, number: The role, and which of its grants; the first is 1. Of shares the role is empty.
         place: Where it is written.
         held: Whether the person has the role.
         holds: Whether it covers the record; None when no record was asked about.

@@ -13,7 +13,7 @@ from xrm.kernel.change import Actor
 from xrm.kernel.expression import Expression
 from xrm.kernel.kernel import Kernel
 from xrm.kernel.live import Live
-from xrm.kernel.policy import Rule
+from xrm.kernel.policy import Rule, Shared
 from xrm.kernel.store.schema import ColumnType
 from xrm.kernel.store.sql import Binder, Var, quote
 from xrm.kernel.visible import Visible
@@ -50,6 +50,7 @@ async def weigh(kernel: Kernel, person: Actor, question: Question, actions: Sequ
 
 
 def _candidates(live: Live, person: Actor, entity: Entity, action: str) -> Iterator[_Candidate]:
+    yield from _shares(live, person, entity, action)
     for role in sorted(live.model.roles):
         held = role in person.roles
         access = live.policy.access(replace(person, roles=person.roles | {role}), entity.name, action)
@@ -58,9 +59,19 @@ def _candidates(live: Live, person: Actor, entity: Entity, action: str) -> Itera
                 yield _Candidate(action, rule, held, tuple(_parts(rule)))
 
 
+def _shares(live: Live, person: Actor, entity: Entity, action: str) -> Iterator[_Candidate]:
+    """Yield what is given by shares: of each field on its own where some name fields."""
+    access = live.policy.access(person, entity.name, action)
+    for rule in access.rules if access else ():
+        if rule.share is not None and len(rule.share.fields or ()) < 2:
+            yield _Candidate(action, rule, held=True, parts=tuple(_parts(rule)))
+
+
 def _parts(rule: Rule) -> Iterator[tuple[Part, Rule]]:
-    bare = replace(rule, scope="all", where=None, via=None, limits=())
-    if rule.scope != "all":
+    bare = replace(rule, scope="all", where=None, via=None, limits=(), share=None)
+    if rule.share is not None:
+        yield Part("share", _of_share(rule.share)), replace(bare, share=rule.share)
+    elif rule.scope != "all":
         yield Part("scope", rule.scope), replace(bare, scope=rule.scope)
     if rule.where is not None:
         yield Part("where", rule.where.source, _read(rule.where)), replace(bare, where=rule.where)
@@ -68,6 +79,12 @@ def _parts(rule: Rule) -> Iterator[tuple[Part, Rule]]:
         yield Part("via", rule.via.field, frozenset({rule.via.field})), replace(bare, via=rule.via)
     for limit in rule.limits:
         yield Part("restriction", limit.source, _read(limit)), replace(bare, where=limit)
+
+
+def _of_share(share: Shared) -> str:
+    """Return which shares a rule is of, in words."""
+    levels = "/".join(share.levels)
+    return levels + (f" naming {', '.join(share.fields)}" if share.fields else "")
 
 
 def _read(condition: Expression) -> frozenset[str]:
@@ -105,12 +122,13 @@ async def _cells(
 
 def _ground(live: Live, candidate: _Candidate, question: Question, answers: Iterator[bool]) -> Ground:
     rule, (role, index) = candidate.rule, candidate.rule.number
+    grant = live.model.roles[role].grants[index] if role else None
     asked = question.id is not None
     holds = next(answers) if asked else None
     parts = tuple(replace(part, holds=next(answers) if asked else None) for part, _ in candidate.parts)
     gives = _gives(rule, candidate.action, question) if question.field else None
-    place = str(live.model.roles[role].grants[index].origin)
-    return Ground(role, index + 1, place, candidate.held, holds, parts, gives)
+    number, place = (index + 1, str(grant.origin)) if grant else (0, "")
+    return Ground(role, number, place, candidate.held, holds, parts, gives)
 
 
 def _gives(rule: Rule, action: str, question: Question) -> bool | None:

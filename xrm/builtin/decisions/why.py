@@ -11,7 +11,7 @@ from xrm.errors import Invalid, Issue
 from xrm.kernel.change import Actor
 from xrm.kernel.kernel import Kernel
 from xrm.kernel.live import Live
-from xrm.kernel.policy import ACTIONS, visibility
+from xrm.kernel.policy import ACTIONS, LEVELS, visibility
 from xrm.kernel.reading import demand
 from xrm.kernel.rules import may_move
 from xrm.metadata.model import Entity, Transition
@@ -130,16 +130,29 @@ def _changes(
     if lacking is None:
         return
     for ground in lacking.grounds:
-        if ground.held and ground.holds is False:
+        if ground.role and ground.held and ground.holds is False:
             yield _cover(ground, person, question)
+    if share := _share(live.model.entities[question.entity], person, question, lacking):
+        yield share
     for ground in lacking.grounds:
-        if ground.held and ground.holds is not False and ground.gives is False:
+        if ground.role and ground.held and ground.holds is not False and ground.gives is False:
             yield f"let {_named(ground)} give the field: add +{question.field} to its fields"
     roles = dict.fromkeys(g.role for g in lacking.grounds if not g.held and g.would)
     for role in roles:
         yield f"give {person.name} the role {live.model.roles[role].title} ({role})"
     if not lacking.grounds:
         yield f"let a role grant {lacking.action!r} on {question.entity}"
+
+
+def _share(entity: Entity, person: Actor, question: Question, lacking: Right) -> str:
+    """Return how a share would help, or empty: where none gives the action, or a restriction holds against it."""
+    level = next((level for level, actions in LEVELS.items() if lacking.action in actions), "")
+    parts = [part for ground in lacking.grounds for part in ground.parts if part.name == "restriction"]
+    barred = any(part.holds is False for part in parts) if parts else bool(entity.restrict)
+    if question.id is None or not level or barred:
+        return ""
+    naming = f", naming {question.field}" if question.field else ""
+    return f"share it with {person.name} at the level {level}{naming}"
 
 
 def _cover(ground: Ground, person: Actor, question: Question) -> str:
@@ -159,6 +172,8 @@ def _wish(part: str, text: str, person: Actor, question: Question) -> str:
 
 
 def _named(ground: Ground) -> str:
+    if not ground.role:
+        return "a share of the record"
     place = f" ({ground.place})" if ground.place else ""
     return f"grant {ground.number} of the role {ground.role}{place}"
 

@@ -83,7 +83,6 @@ class Accounts:
         self.mail = Mail(kernel.settings)
         self.api_keys, self.links = Keys(kernel, self), Links(kernel, self)
         self._passwords = Passwords()
-        self._lookups: Lookups = make_lookups(kernel.store.dialect)
         self._idle = timedelta(hours=kernel.settings.session_hours)
         self._lifetime = timedelta(days=kernel.settings.session_days)
         self.attempts, self.factors = Attempts(kernel), Factors(kernel, self)
@@ -96,6 +95,12 @@ class Accounts:
         await asyncio.gather(*self._touches.values(), return_exceptions=True)
         await self.links.close()
         self._passwords.close()
+
+    @property
+    def _lookups(self) -> Lookups:
+        live = self._kernel.live
+        found: Lookups = live.cached(("people.lookups",), lambda: make_lookups(live.dialect, live.model))
+        return found
 
     # --- token → actor: the hot path ---
 

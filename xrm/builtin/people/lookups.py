@@ -8,14 +8,16 @@ from typing import Any
 from uuid import UUID
 
 from xrm.kernel.change import Actor
+from xrm.kernel.policy import NAMING, SHARE, no_fields
 from xrm.kernel.store.codec import Dialect
 from xrm.kernel.store.schema import ColumnType
 from xrm.kernel.store.sql import Binder, Statement, Var
+from xrm.metadata.model import Model
 
 TEXT, UUID_TYPE, DATETIME, TEXTS = ColumnType("text"), ColumnType("uuid"), ColumnType("datetime"), ColumnType("texts")
 TOKENS, NOW, IDLE, STALE = Var("tokens", TEXTS), Var("now", DATETIME), Var("idle", DATETIME), Var("stale", DATETIME)
 USER, EMAIL = Var("user", UUID_TYPE), Var("email", TEXT)
-WIDTH = 6  # cells of a person in a row; after them come the token's id, whether it is stale, and its hash
+WIDTH = 7  # cells of a person in a row; after them come the token's id, whether it is stale, and its hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +40,33 @@ class Lookups:
     actor: Callable[[Sequence[Any], str, str], Actor]
 
 
-def make_lookups(dialect: Dialect) -> Lookups:
-    """Return the statements for a database."""
-    return Lookups(_session(dialect), _key(dialect), _user(dialect), _sign_in(dialect), _anybody(), _reader(dialect))
+def make_lookups(dialect: Dialect, model: Model) -> Lookups:
+    """Return the statements for a database and the generation in force there."""
+    person = _person(dialect, _shared(dialect) if SHARE in model.entities else "NULL")
+    return Lookups(
+        _session(dialect, person),
+        _key(dialect, person),
+        _user(dialect, person),
+        _sign_in(dialect),
+        _anybody(),
+        _reader(dialect),
+    )
 
 
-def _person(dialect: Dialect) -> str:
+def _person(dialect: Dialect, shared: str) -> str:
     join = 'group_concat(m."team")' if dialect.name == "sqlite" else "string_agg(m.\"team\"::text, ',')"
     teams = f'(SELECT {join} FROM "team_member" m WHERE m."member" = u."id" AND m."deleted_at" IS NULL)'
-    return f'u."id", u."name", u."email", u."roles", u."unit", {teams}'
+    return f'u."id", u."name", u."email", u."roles", u."unit", {teams}, {shared}'
+
+
+def _shared(dialect: Dialect) -> str:
+    """Return of which entities records are shared with somebody; with a "+" where the share names fields."""
+    name = f"s.\"record_entity\" || CASE WHEN {no_fields('s', dialect)} THEN '' ELSE '{NAMING}' END"
+    names = f"group_concat(DISTINCT {name})" if dialect.name == "sqlite" else f"string_agg(DISTINCT {name}, ',')"
+    return (
+        f'(SELECT {names} FROM "{SHARE}" s WHERE s."deleted_at" IS NULL AND (s."person" = u."id" OR s."team" IN'
+        ' (SELECT n."team" FROM "team_member" n WHERE n."member" = u."id" AND n."deleted_at" IS NULL)))'
+    )
 
 
 def _among(binder: Binder) -> str:
@@ -57,29 +77,29 @@ def _among(binder: Binder) -> str:
 _LIVE = 'u."deleted_at" IS NULL AND u."active"'
 
 
-def _session(dialect: Dialect) -> Statement:
+def _session(dialect: Dialect, person: str) -> Statement:
     b = Binder(dialect)
     return b.statement(
-        f'SELECT {_person(dialect)}, s."id", s."seen_at" < {b.bind(STALE, DATETIME)}, s."token_hash", s."mfa"'
+        f'SELECT {person}, s."id", s."seen_at" < {b.bind(STALE, DATETIME)}, s."token_hash", s."mfa"'
         f' FROM "xrm_session" s JOIN "user" u ON u."id" = s."user"'
         f' WHERE s."token_hash" {_among(b)} AND s."expires_at" > {b.bind(NOW, DATETIME)}'
         f' AND s."seen_at" > {b.bind(IDLE, DATETIME)} AND {_LIVE}'
     )
 
 
-def _key(dialect: Dialect) -> Statement:
+def _key(dialect: Dialect, person: str) -> Statement:
     b = Binder(dialect)
     return b.statement(
-        f'SELECT {_person(dialect)}, k."id", k."seen_at" IS NULL OR k."seen_at" < {b.bind(STALE, DATETIME)}'
+        f'SELECT {person}, k."id", k."seen_at" IS NULL OR k."seen_at" < {b.bind(STALE, DATETIME)}'
         f', k."key_hash" FROM "xrm_api_key" k JOIN "user" u ON u."id" = k."user"'
         f' WHERE k."key_hash" {_among(b)} AND {_LIVE}'
         f' AND (k."expires_at" IS NULL OR k."expires_at" > {b.bind(NOW, DATETIME)})'
     )
 
 
-def _user(dialect: Dialect) -> Statement:
+def _user(dialect: Dialect, person: str) -> Statement:
     b = Binder(dialect)
-    return b.statement(f'SELECT {_person(dialect)} FROM "user" u WHERE u."id" = {b.bind(USER, UUID_TYPE)} AND {_LIVE}')
+    return b.statement(f'SELECT {person} FROM "user" u WHERE u."id" = {b.bind(USER, UUID_TYPE)} AND {_LIVE}')
 
 
 def _sign_in(dialect: Dialect) -> Statement:
@@ -100,7 +120,7 @@ def _reader(dialect: Dialect) -> Callable[[Sequence[Any], str, str], Actor]:
     texts = dialect.decode(TEXTS) or _same
 
     def read(row: Sequence[Any], kind: str, source: str) -> Actor:
-        id, name, email, roles, unit, teams = row[:WIDTH]
+        id, name, email, roles, unit, teams, shared = row[:WIDTH]
         mfa = len(row) > WIDTH + 3 and bool(row[WIDTH + 3])
         key = identity(id)
         user = {
@@ -109,7 +129,16 @@ def _reader(dialect: Dialect) -> Callable[[Sequence[Any], str, str], Actor]:
             "unit": None if unit is None else identity(unit),
             "teams": tuple(map(UUID, sorted(teams.split(",")))) if teams else (),
         }
-        return Actor(key, name, frozenset(texts(roles) or ()) if roles else frozenset(), kind, source, user, mfa)
+        return Actor(
+            key,
+            name,
+            frozenset(texts(roles) or ()) if roles else frozenset(),
+            kind,
+            source,
+            user,
+            mfa,
+            shared=frozenset(shared.split(",")) if shared else frozenset(),
+        )
 
     return read
 

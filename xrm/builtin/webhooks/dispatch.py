@@ -58,7 +58,7 @@ async def anybody_listens(kernel: Kernel) -> bool:
 
 async def actor_of(kernel: Kernel, user: UUID) -> Actor | None:
     """Return a user as an actor, or None when they may not come in (any more)."""
-    lookups = make_lookups(kernel.store.dialect)
+    lookups = make_lookups(kernel.store.dialect, kernel.live.model)
     variables = {"user": user}
     rows = await kernel.store.fetch(lookups.user.text, lookups.user.arguments(kernel.store.dialect, variables))
     return lookups.actor(rows[0], "integration", "webhook") if rows else None

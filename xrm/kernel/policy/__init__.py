@@ -10,6 +10,7 @@ Semantics:
     * A computed field is given by a rule that gives all it is made of, unless it says ``as: system``. One that is kept
       and made of other records is given to whoever may read all of these records.
     * A rule `via` a relation holds where the record it leads to is given for the same action.
+    * A record that is shared with the actor, or with a team of theirs, is given as the share's level and fields say.
     * After a write the new row must still satisfy the rules of the action, and the ``check`` of the rule that holds
       (like WITH CHECK in PostgreSQL).
 """
@@ -17,20 +18,27 @@ Semantics:
 from __future__ import annotations
 
 from xrm.kernel.policy.compiled import Policy, roles_key
-from xrm.kernel.policy.rules import Access, Rule, Way, label_fields, selected, visibility
+from xrm.kernel.policy.rules import Access, Rule, Shared, Way, label_fields, selected, visibility
 from xrm.kernel.policy.scopes import USER_ID, Eyes, checked, predicate
+from xrm.kernel.policy.shares import LEVELS, NAMING, SHARE, SHARED_RECORD, no_fields
 from xrm.metadata.model import ACTIONS
 
 __all__ = [
     "ACTIONS",
+    "LEVELS",
+    "NAMING",
+    "SHARE",
+    "SHARED_RECORD",
     "USER_ID",
     "Access",
     "Eyes",
     "Policy",
     "Rule",
+    "Shared",
     "Way",
     "checked",
     "label_fields",
+    "no_fields",
     "predicate",
     "roles_key",
     "selected",

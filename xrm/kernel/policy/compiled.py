@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from xrm.errors import Forbidden
 from xrm.kernel.expression import Expression
 from xrm.kernel.policy.rules import Access, Rule, Way, selected, visibility
+from xrm.kernel.policy.shares import shared_rules
 from xrm.metadata.model import Entity, Field, Grant, Model
 
 if TYPE_CHECKING:
@@ -28,8 +29,7 @@ class Policy:
 
     def access(self, actor: Actor, entity: str, action: str) -> Access | None:
         """Return what the actor may do, or None: for them the entity (or the action) does not exist."""
-        roles = frozenset({SYSTEM_ROLE}) if actor.is_system else actor.roles
-        key = (roles, entity, action)
+        key = (standing(actor), entity, action)
         if key not in self._cache:
             self._cache[key] = self._build(*key)
         return self._cache[key]
@@ -89,16 +89,28 @@ class Policy:
             return Access(entity, action, (Rule("all", None, frozenset(entity.fields), frozenset(entity.fields)),))
         held = [self._model.roles[role] for role in sorted(roles) if role in self._model.roles]
         numbers = [(role.name, n) for role in held for n, g in enumerate(role.grants) if _covers(g, name, action)]
-        rules = tuple(self._rule(roles, entity, action, number) for number in numbers)
-        return Access(entity, action, rules) if rules else None
+        rules = [self._rule(roles, entity, action, number) for number in numbers]
+        rules.extend(self._shared(roles, entity, action))
+        return Access(entity, action, tuple(rules)) if rules else None
 
     def _rule(self, roles: frozenset[str], entity: Entity, action: str, number: tuple[str, int]) -> Rule:
         grant = self._model.roles[number[0]].grants[number[1]]
         where, check = (self._compile(entity, text) if text else None for text in (grant.where, grant.check))
         read, write = selected(entity, grant.read), selected(entity, grant.write)
         way = self._way(roles, entity.fields.get(grant.via), action) if grant.via else None
-        limits = tuple(self._compile(entity, r.where) for r in entity.restrict if not roles.intersection(r.excepted))
+        limits = self._limits(roles, entity)
         return Rule(grant.scope, where, read, write, way, check, limits, grant.preset, number)
+
+    def _limits(self, roles: frozenset[str], entity: Entity) -> tuple[Expression, ...]:
+        """Return the restrictions of an entity that count for whoever has the roles."""
+        return tuple(self._compile(entity, r.where) for r in entity.restrict if not roles.intersection(r.excepted))
+
+    def _shared(self, roles: frozenset[str], entity: Entity, action: str) -> Iterator[Rule]:
+        """Yield the rules of what is shared with whoever acts: restrictions hold for it as for anything."""
+        shared = frozenset(name.removeprefix(SHARED) for name in roles if name.startswith(SHARED))
+        if shared:
+            limits = self._limits(roles, entity)
+            yield from (replace(rule, limits=limits) for rule in shared_rules(entity, action, shared))
 
     def _way(self, roles: frozenset[str], relation: Field | None, action: str) -> Way:
         """Return what the record at the end of a relation must be given for: the same, or to be changed."""
@@ -110,10 +122,18 @@ class Policy:
 
 def roles_key(actor: Actor) -> Any:
     """Return what statements are cached by: actors of the same roles share them."""
-    return "system" if actor.is_system else actor.roles
+    return "system" if actor.is_system else standing(actor)
 
 
 SYSTEM_ROLE = "\0system"  # no role of a model can have this name
+SHARED = "\0shared:"  # nor one that begins so: before what is shared with somebody
+
+
+def standing(actor: Actor) -> frozenset[str]:
+    """Return what an actor's rules are made of: their roles, and of which entities records are shared with them."""
+    if actor.is_system:
+        return frozenset({SYSTEM_ROLE})
+    return actor.roles | {SHARED + name for name in actor.shared} if actor.shared else actor.roles
 
 
 def _covers(grant: Grant, entity: str, action: str) -> bool:

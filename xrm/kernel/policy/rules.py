@@ -20,11 +20,19 @@ class Way:
 
 
 @dataclass(frozen=True, slots=True)
+class Shared:
+    """Which shares a rule is of: those of some levels, that name certain fields, or none (), or whatever (None)."""
+
+    levels: tuple[str, ...]
+    fields: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
-    """One grant, made ready for one entity.
+    """One grant, or what shares give, made ready for one entity.
 
     Attributes:
-        scope: all | own | team | unit | unit_tree | managed.
+        scope: all | own | team | unit | unit_tree | managed | shared.
         where: A condition over the record.
         read, write: The fields it gives.
         via: The relation whose record must be given as well.
@@ -32,6 +40,7 @@ class Rule:
         limits: The restrictions of the entity that count for whoever has the rule.
         preset: Field → value that a new record gets.
         number: Its role and place there, for whoever asks why.
+        share: Which shares it is of; None for a grant.
     """
 
     scope: str
@@ -43,6 +52,7 @@ class Rule:
     limits: tuple[Expression, ...] = ()
     preset: Mapping[str, Any] = field(default_factory=empty, compare=False)
     number: tuple[str, int] = ("", 0)
+    share: Shared | None = None
 
     @property
     def unconditional(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from xrm.kernel.policy.rules import Rule, Way
+from xrm.kernel.policy.shares import least, shared_sql
 from xrm.kernel.store.schema import ColumnType
 from xrm.kernel.store.sql import Binder, Var, quote
 from xrm.metadata.model import Entity
@@ -29,12 +30,12 @@ def predicate(rules: tuple[Rule, ...], eyes: Eyes, alias: str, entity: Entity) -
     """Return the SQL condition "one of the rules holds", or empty when it always does."""
     if any(rule.unconditional for rule in rules):
         return ""
-    return "(" + " OR ".join(_rule_sql(rule, eyes, alias, entity) for rule in rules) + ")"
+    return "(" + " OR ".join(_rule_sql(rule, eyes, alias, entity) for rule in least(rules)) + ")"
 
 
 def checked(rules: tuple[Rule, ...], eyes: Eyes, alias: str, entity: Entity) -> str:
     """Return the SQL condition "one of the rules holds, with what it demands of a record after a write"."""
-    return "(" + " OR ".join(_checked_sql(rule, eyes, alias, entity) for rule in rules) + ")"
+    return "(" + " OR ".join(_checked_sql(rule, eyes, alias, entity) for rule in least(rules)) + ")"
 
 
 def _checked_sql(rule: Rule, eyes: Eyes, alias: str, entity: Entity) -> str:
@@ -46,7 +47,9 @@ def _checked_sql(rule: Rule, eyes: Eyes, alias: str, entity: Entity) -> str:
 
 def _rule_sql(rule: Rule, eyes: Eyes, alias: str, entity: Entity) -> str:
     parts = []
-    if rule.scope != "all":
+    if rule.share is not None:
+        parts.append(shared_sql(rule.share, eyes, alias, entity))
+    elif rule.scope != "all":
         parts.append(_scope_sql(rule.scope, eyes.binder, alias, entity))
     if rule.via is not None:
         parts.append(_via_sql(rule.via, eyes, alias))
