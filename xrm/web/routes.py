@@ -29,6 +29,7 @@ from xrm.web.pages import (
     preview,
     record,
     search,
+    share,
     undo,
     welcome,
 )
@@ -89,6 +90,9 @@ PAGES: tuple[tuple[str, str, Page], ...] = (
     ("POST", "/e/{entity:str}/{id:uuid}/delete", edit.delete),
     ("POST", "/e/{entity:str}/{id:uuid}/restore", edit.restore),
     ("POST", "/e/{entity:str}/{id:uuid}/place", board.place),
+    ("GET", "/e/{entity:str}/{id:uuid}/shares", share.share_page),
+    ("POST", "/e/{entity:str}/{id:uuid}/shares", share.give),
+    ("POST", "/e/{entity:str}/{id:uuid}/shares/{share:uuid}/end", share.take_back),
     ("GET", "/e/{entity:str}/{id:uuid}/do/{action:str}", record.action_page),
     ("POST", "/e/{entity:str}/{id:uuid}/do/{action:str}", record.act),
     ("GET", "/{rest:path}", errors.nowhere),
