@@ -11,6 +11,8 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
+ODATA = ("/odata", "/odata/$metadata", "/odata/{set}", "/odata/{set}/$count")
+
 
 async def document(client):
     answer = await client.get("/openapi.json")
@@ -98,6 +100,7 @@ async def test_every_path_of_it_leads_somewhere_and_every_route_is_in_it(lite_ca
         ("/api/{entity}/{id}/files/{field}", "get"),
         ("/api/{entity}/{id}/files/{field}/thumbnail", "get"),
         ("/docs", "get"),
+        *((path, "get") for path in ODATA),  # described by /odata/$metadata
         ("/metrics", "get"),  # no JSON, and no interface of the site's own
         ("/docs/{name}", "get"),
     }

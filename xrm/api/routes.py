@@ -14,6 +14,7 @@ from xrm.api.odata.feed import ODataRoutes
 from xrm.api.once import Writes
 from xrm.api.package import PackageRoutes
 from xrm.api.past import PastRoutes
+from xrm.api.privacy import PrivacyRoutes
 from xrm.api.records import RecordRoutes
 from xrm.api.search import SearchRoutes
 from xrm.api.session import SessionRoutes
@@ -39,6 +40,7 @@ def routes(site: Site) -> list[Any]:
         SearchRoutes(site),
         JobRoutes(site),
         WhyRoutes(site),
+        PrivacyRoutes(site),
         ChangeRoutes(site, writes),
         BulkRoutes(site, writes),
         TransferRoutes(site),

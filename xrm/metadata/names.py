@@ -5,7 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-RESERVED_ENTITIES = frozenset({"session", "me", "accounts", "keys", "model", "search", "changes", "cti", "why", "jobs"})
+RESERVED_ENTITIES = frozenset(
+    {"session", "me", "accounts", "keys", "model", "search", "changes", "cti", "why", "jobs", "privacy"}
+)
 """First steps of fixed addresses below /api/."""
 
 RESERVED_PREFIXES = ("xrm_", "sqlite_", "pg_")

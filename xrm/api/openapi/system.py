@@ -20,6 +20,7 @@ from xrm.api.openapi.parts import (
     ref,
 )
 from xrm.api.openapi.people import me, people_paths
+from xrm.api.openapi.privacy import privacy_paths
 
 BOOL: Json = {"type": "boolean"}
 _SIGN_IN, _MODEL, _SITE = "Sign-in", "Model", "Site"
@@ -70,6 +71,7 @@ def private_paths() -> Json:
         **people_paths(),
         "/api/files": {"post": _upload()},
         **decision_paths(),
+        **privacy_paths(),
         **_changes(),
         **_model(),
         **operating_paths(),

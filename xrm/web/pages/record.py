@@ -20,6 +20,7 @@ from xrm.web.moves import Move, move_named, moves, path
 from xrm.web.pages import board
 from xrm.web.pages.account import local_path
 from xrm.web.pages.edit import dialog
+from xrm.web.pages.privacy import offered
 from xrm.web.related import related
 from xrm.web.render import Notice, Renderer, go
 from xrm.web.sent import FIELDS, Sent, body, merged, read_values
@@ -52,6 +53,7 @@ async def record_page(visit: PageVisit, render: Renderer) -> Response[Any]:
         record=record,
         granted=granted,
         moves=possible,
+        privacy=offered(visit, entity),
         path=path(visit.prepared, record),
         above=await _above(visit, entity, id),
         kind=entity.record_types.get(record.get(TYPE_FIELD) or ""),
