@@ -35,7 +35,7 @@ from xrm.kernel.totals import Totals
 from xrm.site import Site
 
 ONE = frozenset({"fields", "expand"})
-TOTALS = frozenset({"group", "values", "filter", "search", "limit"})
+TOTALS = frozenset({"group", "values", "filter", "search", "limit", "having", "sort"})
 MAX_GROUPS = 1000
 
 
@@ -114,7 +114,15 @@ class RecordRoutes:
         group, values = words(given, "group"), words(given, "values") or ("count",)
         if len(group) > 5 or len(values) > 20:
             raise Malformed("At most 5 groups and 20 values can be asked for.")
-        totals = Totals(group, values, given.get("filter", ""), given.get("search", ""), limit)
+        totals = Totals(
+            group,
+            values,
+            given.get("filter", ""),
+            given.get("search", ""),
+            limit,
+            given.get("having", ""),
+            words(given, "sort"),
+        )
         return answer({"groups": await self._records.aggregate(actor, request.path_params["entity"], totals)})
 
     async def history(self, request: AnyRequest) -> Answer:

@@ -19,7 +19,7 @@ from xrm.kernel.store.schema import ColumnType
 
 MAX_CURSOR = 4000  # characters
 
-_TYPES: Mapping[str, Any] = MappingProxyType(
+PYTHON_TYPES: Mapping[str, Any] = MappingProxyType(
     {
         "text": str,
         "int": int,
@@ -53,7 +53,7 @@ def read_cursor(dialect: Dialect, text: str, kinds: Sequence[ColumnType]) -> lis
     try:
         values = _decode(text)
         read = [
-            msgspec.convert(value, _TYPES[kind.name] | None, strict=False)
+            msgspec.convert(value, PYTHON_TYPES[kind.name] | None, strict=False)
             for value, kind in zip(values, kinds, strict=True)
         ]
         for value, kind in zip(read, kinds, strict=True):

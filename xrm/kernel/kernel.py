@@ -50,6 +50,7 @@ from xrm.kernel.recompute import affected, renew
 from xrm.kernel.records import Records
 from xrm.kernel.store.store import Store, StoreOptions, open_store
 from xrm.kernel.switches import READ_ONLY, read_switch, turn_off, turn_on
+from xrm.kernel.totals import BUCKET_FUNCTION, bucket_of
 from xrm.kernel.values import Parsing
 from xrm.kernel.vault import Vault
 from xrm.kernel.web_address import compile_address
@@ -115,7 +116,7 @@ class Kernel:
             ModelError: a plugin's definitions in the journal cannot be read.
         """
         options = StoreOptions(read_timeout=settings.statement_seconds, synchronous=settings.synchronous)
-        store = open_store(settings.database_url, sqlite_functions(), options)
+        store = open_store(settings.database_url, {**sqlite_functions(), BUCKET_FUNCTION: (3, bucket_of)}, options)
         await store.start()
         kernel = cls(settings, store, load_plugins(settings.folder, settings.plugins, BUILTIN), clock)
         try:
@@ -159,7 +160,8 @@ class Kernel:
     @property
     def parsing(self) -> Parsing:
         """What reading a value may need to know of the site."""
-        return Parsing(currency=self.settings.currency, country=self.settings.country, vault=self.vault)
+        settings = self.settings
+        return Parsing(settings.currency, settings.country, settings.time_zone, self.vault)
 
     # --- definitions ---
 

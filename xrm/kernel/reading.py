@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from xrm.errors import Invalid, Issue, Malformed, NotFound
+from xrm.errors import Invalid, Issue, Malformed, NotFound, TooExpensive
 from xrm.kernel import keys
 from xrm.kernel import permitted as allowed
 from xrm.kernel import query as q
@@ -20,6 +20,7 @@ from xrm.kernel.live import Live, Running, check_generation
 from xrm.kernel.migration.journal import generation_number
 from xrm.kernel.policy import Access, roles_key, visibility
 from xrm.kernel.query import Count, Expand, Page, Query, Selection, Selector
+from xrm.kernel.store.errors import TookTooLong
 from xrm.kernel.store.schema import ColumnType
 from xrm.kernel.store.sql import Binder, Statement, Var, quote
 from xrm.kernel.store.system import IN_FORCE
@@ -123,7 +124,7 @@ class Reading:
         nulls = tuple(v is None for v in cursor)
         key = ("list", action, entity, roles_key(actor), query.filter, query.sort, query.fields, words, nulls)
         selection = live.cached(key, lambda: _list_selection(live, actor, access, granted, query, words, nulls))
-        rows = await self._rows(
+        rows = await self._affordable(
             live,
             actor,
             selection.statement,
@@ -152,7 +153,7 @@ class Reading:
         query = replace(query, sort=())
         key = ("count", action, entity, roles_key(actor), query.filter, words)
         statement = live.cached(key, lambda: _count_statement(live, actor, access, granted, query, words))
-        rows = await self._rows(live, actor, statement, q.search_variables(live.dialect, access, query.search))
+        rows = await self._affordable(live, actor, statement, q.search_variables(live.dialect, access, query.search))
         found = int(rows[0][0])
         return Count(min(found, q.MAX_COUNT), found <= q.MAX_COUNT)
 
@@ -161,9 +162,9 @@ class Reading:
         live = self._running.live
         access = demand(live, actor, entity, "read")
         words = q.search_count(totals.search)
-        key = ("totals", entity, roles_key(actor), totals.group, totals.values, totals.filter, totals.limit, words)
+        key = ("totals", entity, roles_key(actor), totals.filter, totals.having, replace(totals, search=""), words)
         selection = live.cached(key, lambda: totals_selection(Selector(live, actor, access), totals, words))
-        rows = await self._rows(
+        rows = await self._affordable(
             live,
             actor,
             selection.statement,
@@ -227,6 +228,23 @@ class Reading:
         rows = await self._fetch(live, actor, statement, values)
         check_generation(live, rows or [(await generation_number(self._running.store),)])
         return rows
+
+    async def _affordable(
+        self, live: Live, actor: Actor, statement: Statement, values: Mapping[str, Any]
+    ) -> Sequence[Any]:
+        """Return the rows of a query that somebody made up.
+
+        Raises:
+            TooExpensive: it took longer than the site allows.
+        """
+        try:
+            return await self._rows(live, actor, statement, values)
+        except TookTooLong:
+            hint = "filter by fewer fields across relations, search for longer words, or add an index to the model"
+            raise TooExpensive(
+                "This query takes longer than this site allows.",
+                [Issue("filter", "too_slow", "It was given up (the setting statement_seconds).", hint)],
+            ) from None
 
     async def _pointers(
         self, live: Live, actor: Actor, selection: Selection, records: builtins.list[dict[str, Any]]

@@ -163,7 +163,10 @@ def _parameters() -> Json:
                 "enum": ["live", "deleted"],
             },
         ),
-        "group": query_parameter("group", "Field paths; of a date also close_date.year, .month, .day.", TEXT),
+        "group": query_parameter(
+            "group", "Field paths; of a date also .year, .quarter, .month, .week, .day: close_date.month", TEXT
+        ),
+        "having": query_parameter("having", "What must hold for a group: count > 5 && sum(amount) >= 1000", TEXT),
         "values": query_parameter("values", "count, sum(amount), avg(amount), min(amount), max(amount)", TEXT),
     }
     made["if_match"] = {**header, "name": "If-Match", "required": True, "description": 'The version, "3"; * takes any.'}

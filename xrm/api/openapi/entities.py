@@ -175,12 +175,13 @@ class _Maker:
 
     def _aggregate(self) -> Json:
         groups = obj({"groups": many({"type": "object"})}, ("groups",))
+        order = query_parameter("sort", "Groups and values with commas between; - in front sorts downwards.", TEXT)
         limit = query_parameter("limit", "Groups at most.", {"type": "integer", "minimum": 1, "maximum": 1000})
         return self._operation(
             "aggregate",
             f"Add up {self._tag}",
             {"200": json_answer("One row per group.", groups)},
-            parameters=("group", "values", "filter", "search", limit),
+            parameters=("group", "values", "filter", "search", "having", order, limit),
         )
 
     def _get(self) -> Json:

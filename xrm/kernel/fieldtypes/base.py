@@ -49,11 +49,13 @@ class Parsing:
     Attributes:
         currency: Of amounts given without one (ISO 4217).
         country: Of telephone numbers and addresses given without one (ISO 3166-1 alpha-2).
+        time_zone: In which a time belongs to a day, week or month (IANA name).
         vault: Encrypts and decrypts; None where no values of a site are at hand.
     """
 
     currency: str = "EUR"
     country: str = "DE"
+    time_zone: str = "UTC"
     vault: Vault | None = None
 
 

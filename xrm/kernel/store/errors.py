@@ -60,6 +60,10 @@ def must_prepare_anew(error: BaseException) -> bool:
     return type(error).__name__ in _PREPARED
 
 
+class TookTooLong(Unavailable):
+    """A statement was given up after its time."""
+
+
 def unavailable(message: str) -> Unavailable:
     """Return the error of a database that cannot answer just now."""
     return Unavailable(message, retry_after=RETRY_AFTER)
@@ -154,7 +158,7 @@ def postgres_error(error: BaseException) -> BaseException:
     if isinstance(state, str):
         return _postgres_state(error, state)
     if isinstance(error, TimeoutError):
-        return unavailable("The database took too long")
+        return TookTooLong("The database took too long", retry_after=RETRY_AFTER)
     if isinstance(error, OSError):
         return unavailable("The database cannot be reached")
     return error

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from xrm.errors import Unavailable
 from xrm.kernel.store import sqlite_work as work
 from xrm.kernel.store.codec import SQLITE
-from xrm.kernel.store.errors import TransactionError, unavailable
+from xrm.kernel.store.errors import RETRY_AFTER, TookTooLong, TransactionError, unavailable
 from xrm.kernel.store.folding import fold_cell
 from xrm.kernel.store.sqlite_work import Work
 from xrm.kernel.store.store import Arguments, Current, Functions, Row, Store, StoreOptions
@@ -202,12 +202,16 @@ class SqliteStore(Store):
         try:
             async with asyncio.timeout(self._options.read_timeout):
                 reader = await free.get()
+        except TimeoutError:
+            raise unavailable("The database is busy") from None
+        try:
+            async with asyncio.timeout(self._options.read_timeout):
                 try:
                     return await reader.run(call, *args, **kwargs)
                 finally:
                     free.put_nowait(reader)
         except TimeoutError:
-            raise unavailable("The database took too long") from None
+            raise TookTooLong("The database took too long", retry_after=RETRY_AFTER) from None
 
     async def _write(self, call: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         if transaction := self._current.get():
