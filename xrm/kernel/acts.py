@@ -151,6 +151,7 @@ class Acts:
 
     async def note(self, act: Act, change: Change) -> None:
         """Log a record's write."""
+        act.log.shown = None
         act.log.entries.append(Entry.of(change, act.actor, act.origin))
         act.changes.changes.append(change)
         await self._spill(act)

@@ -17,6 +17,8 @@ from xrm.kernel.store.sql import Binder, Statement, quote
 from xrm.kernel.store.system import IN_FORCE
 from xrm.kernel.visible import Visible
 
+OUT_OF_REACH = "You may not leave the record like this: it would be out of your reach."
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
@@ -68,7 +70,7 @@ class Loading:
         )
         known = {**q.variables(act.actor, act.changes.at), "id": change.id}
         if not await self._running.store.fetch(statement.text, statement.arguments(act.live.dialect, known)):
-            raise Forbidden("You may not leave the record like this: it would be out of your reach.")
+            raise Forbidden(OUT_OF_REACH)
 
 
 def _load_statement(live: Live, actor: Actor, reading: Access, access: Access) -> Statement:

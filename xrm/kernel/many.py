@@ -18,6 +18,7 @@ from xrm.kernel import query as q
 from xrm.kernel.acts import Act
 from xrm.kernel.change import Actor, Change, uuid7
 from xrm.kernel.live import Live, Running
+from xrm.kernel.loading import OUT_OF_REACH
 from xrm.kernel.policy import Access, roles_key
 from xrm.kernel.reading import demand
 from xrm.kernel.rows import stamp
@@ -112,7 +113,7 @@ class Many:
         )
         rows = await self._fetch(act, statement, ids)
         if rows[0][0] != len(ids):
-            raise Forbidden("You may not leave the record like this: it would be out of your reach.")
+            raise Forbidden(OUT_OF_REACH)
 
     async def _seen(self, act: Act, entity: Entity, rows: Sequence[Row]) -> set[tuple[str, UUID]]:
         """Return those of the records the rows point to by id that exist for the actor; they are held there."""

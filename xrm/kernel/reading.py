@@ -71,9 +71,16 @@ class Reading:
         rows = await self._rows(live, actor, selection.statement, {"id": id})
         if not rows:
             raise NotFound(f"There is no {access.entity.title} with this id.")
-        records: builtins.list[dict[str, Any]] = [selection.record(rows[0])]
-        await self._finish(live, actor, access.entity, selection, records)
+        records = [await self.shown(live, actor, access.entity, selection, rows[0])]
         await self._expanding.show(live, actor, access.entity, records, expand)
+        return records[0]
+
+    async def shown(
+        self, live: Live, actor: Actor, entity: Entity, selection: Selection, row: Sequence[Any]
+    ) -> dict[str, Any]:
+        """Return the record of a row that was read by a selection."""
+        records: builtins.list[dict[str, Any]] = [selection.record(row)]
+        await self._finish(live, actor, entity, selection, records)
         return records[0]
 
     async def find_by(self, actor: Actor, entity: str, given: Mapping[str, Any]) -> UUID | None:

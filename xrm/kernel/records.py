@@ -93,8 +93,8 @@ class Records:
         """
 
         async def work() -> Record:
-            async with self._writing.acts.act(actor):
-                return await self._shown(actor, entity, await self._writing.create(actor, entity, values))
+            async with self._writing.acts.act(actor) as act:
+                return await self._shown(act, actor, entity, await self._writing.create(actor, entity, values))
 
         return await again(self._running, work)
 
@@ -109,9 +109,9 @@ class Records:
         """
 
         async def work() -> Record:
-            async with self._writing.acts.act(actor):
+            async with self._writing.acts.act(actor) as act:
                 await self._writing.update(actor, entity, id, values, version)
-                return await self._shown(actor, entity, id)
+                return await self._shown(act, actor, entity, id)
 
         return await again(self._running, work)
 
@@ -119,9 +119,9 @@ class Records:
         """Take a record out of the trash and return it."""
 
         async def work() -> Record:
-            async with self._writing.acts.act(actor):
+            async with self._writing.acts.act(actor) as act:
                 await self._writing.restore(actor, entity, id)
-                return await self._shown(actor, entity, id)
+                return await self._shown(act, actor, entity, id)
 
         return await again(self._running, work)
 
@@ -136,7 +136,7 @@ class Records:
         async def work() -> Record:
             async with self._writing.acts.act(actor) as act:
                 await self._writing.run(actor, entity, id, action, values, version)
-                record = await self._shown(actor, entity, id)
+                record = await self._shown(act, actor, entity, id)
                 offer = act.live.entities[entity].actions.get(action)
                 if isinstance(offer, Press) and offer.address is not None:
                     record["_open"] = opened(offer, record, actor, act.live.parsing, act.changes.at)
@@ -166,8 +166,13 @@ class Records:
         """Return this door for one actor, as plugins get it."""
         return Bound(self, actor)
 
-    async def _shown(self, actor: Actor, entity: str, id: UUID) -> Record:
-        return await self.get(actor, entity, id)
+    async def _shown(self, act: Act, actor: Actor, entity: str, id: UUID) -> Record:
+        """Return a record that was just written: as its last write showed it, or read anew."""
+        shown = act.log.shown
+        if shown is None or shown.id != id or shown.actor != actor:
+            return await self.get(actor, entity, id)
+        known = act.live.model.entities[entity]
+        return await self._reading.shown(act.live, actor, known, shown.selection, shown.row)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from xrm.kernel.reading import Reading, demand
 from xrm.kernel.references import References
 from xrm.kernel.rows import stamp
 from xrm.kernel.store.errors import UniqueViolation
+from xrm.kernel.storing import Storing
 from xrm.metadata.model import Transition
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Writing:
         self._running, self._reading, self._bound = running, reading, bound
         self.acts = Acts(running)
         self._loading = Loading(running, reading)
+        self._storing = Storing(running)
         self.references = References(running, reading)
         self._rates = Rates(running, reading)
         self._spreading = Spreading(running)
@@ -197,8 +199,7 @@ class Writing:
             await self._follow(act, prepared, change)
             await self.link(act, change.id, links)
             return
-        await self._store(act, prepared, change)  # 7 Store
-        await self._loading.permit_new_row(act, access, change)
+        await self._store(act, prepared, access, change)  # 7 Store
         await self.link(act, change.id, links)
         await self._spreading.spread(act, self, change)
         await self._tell("after", act, change)
@@ -252,6 +253,7 @@ class Writing:
         names = change.changed()
         if names:
             values = {name: change.after[name] for name in names}
+            act.log.shown = None
             await self._running.store.execute(*prepared.rows.update(change.id, change.before["version"], values))
             await self._spreading.spread(act, self, change)
 
@@ -342,7 +344,7 @@ class Writing:
         reading = act.live.policy.access(act.actor, entity, "read")
         return reading.readable() if reading else frozenset()
 
-    async def _store(self, act: Act, prepared: LiveEntity, change: Change) -> None:
+    async def _store(self, act: Act, prepared: LiveEntity, access: Access, change: Change) -> None:
         stamp(change, act.actor.id, act.changes.at)
         if change.kind == "create":
             statement = prepared.rows.insert(change.after)
@@ -350,15 +352,18 @@ class Writing:
             written = {n: change.after[n] for n in change.changed()}
             statement = prepared.rows.update(change.id, change.before["version"], written)
         try:
-            count = await self._running.store.execute(*statement)
+            count, judged = await self._storing.store(act, access, change, statement)
         except UniqueViolation as error:
             raise self.taken(act, prepared, error) from None
         if count != 1:
             raise Precondition
+        shown = act.log.shown
         await self.acts.note(act, change)
+        act.log.shown = shown
+        if not judged:
+            await self._loading.permit_new_row(act, access, change)
 
     def taken(self, act: Act, prepared: LiveEntity, error: UniqueViolation) -> Conflict:
-        """Return what to tell of a value that another record has."""
         """Return what a clash is told as: which fields clash is for those who may read them on every permitted row."""
         names = act.live.unique_fields.get(error.index, ())
         access = act.live.policy.access(act.actor, prepared.entity.name, "read")

@@ -73,6 +73,16 @@ class Entry:
         return cls(change, actor, origin, change.after["version"], before, after, derived)
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A record as the statement that wrote it last showed it to an actor: its row, and how that is read."""
+
+    actor: Actor
+    id: UUID
+    selection: Any
+    row: Sequence[Any]
+
+
 @dataclass(slots=True)
 class Log:
     """What an act has done so far and is not stored yet.
@@ -83,6 +93,7 @@ class Log:
         stored: How many changes are stored already.
         attempts: How many parts that may fail are open; until they end nothing is stored.
         waiting: New records of a set that are not stored yet, see many.py.
+        shown: The record that was written last, while nothing was written after it.
         seen: Entity and id of records that are known to exist for the actor while a set is made.
     """
 
@@ -90,6 +101,7 @@ class Log:
     entries: list[Entry] = field(default_factory=list)
     stored: int = 0
     attempts: int = 0
+    shown: Shown | None = None
     waiting: list[Any] = field(default_factory=list)
     seen: set[tuple[str, UUID]] = field(default_factory=set)
 
@@ -113,16 +125,23 @@ class LogStatements:
         last = dialect.placeholder(1 + len([c for c in changeset.columns if _given(c)]), _INT)
         self._changeset = f"{self._text(changeset)} WHERE {IN_FORCE} = {last}"
         self._change = self._text(TABLES.tables["xrm_change"])
+        self._both = self._both_text(changeset) if dialect.name == "postgresql" else ""
         self._encoders = {
             name: tuple(dialect.encoder(column.type) for column in filter(_given, TABLES.tables[name].columns))
             for name in ("xrm_changeset", "xrm_change")
         }
 
-    def _text(self, table: Table) -> str:
+    def _both_text(self, changeset: Table) -> str:
+        """Return the statement that stores an act of one change, on PostgreSQL."""
+        taken = len([c for c in TABLES.tables["xrm_change"].columns if _given(c)])
+        last = self._dialect.placeholder(taken + 1 + len([c for c in changeset.columns if _given(c)]), _INT)
+        return f"WITH c AS ({self._change}) {self._text(changeset, taken)} WHERE {IN_FORCE} = {last}"
+
+    def _text(self, table: Table, taken: int = 0) -> str:
         columns = [c for c in table.columns if c.name not in _LATER]
         names = ", ".join(quote(c.name) for c in columns)
         given = [c for c in columns if _given(c)]
-        places = [self._dialect.placeholder(n, c.type) for n, c in enumerate(given, 1)]
+        places = [self._dialect.placeholder(n, c.type) for n, c in enumerate(given, 1 + taken)]
         if len(given) < len(columns):  # `place` is the last of a change-set's columns
             places.append(_PLACE if self._dialect.name == "postgresql" else "NULL")
         return f"INSERT INTO {quote(table.name)} ({names}) SELECT {', '.join(places)}"
@@ -145,8 +164,12 @@ class LogStatements:
         rows = self._rows(work, log)
         if len(rows) > 1:
             await store.execute_many(self._change, rows)
-        alone = [(self._change, rows[0])] if len(rows) == 1 else []
         row = [*self._bound("xrm_changeset", _changeset(work)), work.generation]
+        if len(rows) == 1 and self._both:
+            if await store.execute(self._both, [*rows[0], *row]) != 1:
+                raise OtherGeneration
+            return
+        alone = [(self._change, rows[0])] if len(rows) == 1 else []
         if (await store.batch([*alone, (self._changeset, row)]))[-1] != 1:
             raise OtherGeneration
 
