@@ -1,4 +1,4 @@
-"""One ASGI application of any routes, in two layers: Edge around everything, Identify before each handler."""
+"""One ASGI application of any routes: Edge around everything, then compression, Identify before each handler."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from litestar import Litestar
 
 from xrm.builtin.people.throttle import Throttle
 from xrm.http.auth import WINDOW, Identify
+from xrm.http.compression import Compression
 from xrm.http.headers import Edge
 from xrm.http.problems import handle
 from xrm.site import Site
@@ -30,4 +31,4 @@ def application(site: Site, handlers: Sequence[Any]) -> Edge:
         openapi_config=None,
         logging_config=None,
     )
-    return Edge(inner, site.settings, site.metrics)
+    return Edge(Compression(inner), site.settings, site.metrics)
