@@ -1,6 +1,6 @@
 # Everything here also works without make: each target is the command or two below it.
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check fix docs bench bench-model fuzz crash load lock wheel clean setup-run setup-check setup-test
+.PHONY: help demo serve test check fix docs bench bench-large bench-model fuzz crash load lock wheel clean setup-run setup-check setup-test
 
 # The first Python 3.11+ found; `make PYTHON=/path/to/python demo` takes another.
 PYTHON ?= $(shell for name in python3 python3.11 python3.12 python3.13 python3.14 python; do \
@@ -47,6 +47,9 @@ load: setup-test ## Publish models while two processes serve, on many records; t
 
 bench: setup-test ## Measure requests against a hand-written limit on the same database
 	$(BIN)/python -m benchmarks $(ARGS)
+
+bench-large: setup-test ## Measure lists over a million records, on both databases
+	$(BIN)/python -m benchmarks.large $(ARGS)
 
 bench-model: setup-test ## Measure what a model of 500 entities costs to load, put in force and change
 	$(BIN)/python -m benchmarks.model $(ARGS)

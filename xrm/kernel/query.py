@@ -6,7 +6,7 @@ statement is made once per generation, set of roles and shape of query.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -29,7 +29,7 @@ from xrm.kernel.store.folding import fold
 from xrm.kernel.store.schema import ColumnType
 from xrm.kernel.store.sql import Binder, Statement, Var, quote
 from xrm.kernel.store.system import IN_FORCE
-from xrm.kernel.values import TYPES, Part, revealing
+from xrm.kernel.values import TYPES, Part, columns, revealing
 from xrm.kernel.values import parts as field_parts
 from xrm.kernel.visible import ReadableScope, Visible, readable
 from xrm.kernel.words import matching, sought_in
@@ -268,10 +268,11 @@ class Selector:
         """
         tree = condition.tree
         terms = tree.terms if isinstance(tree, Join) and tree.operator == "&&" else (tree,)
-        found = []
+        found: list[str] = []
         for term in terms:
             if not isinstance(term, Compare) or term.operator != "==" or not isinstance(term.left, Named):
                 continue
+            found.extend(self._beyond(condition, term))
             field = self.entity.fields.get(term.left.path[0]) if len(term.left.path) == 1 else None
             if field is None or field.type != "relation" or field.through is not None or not _fixed(term.right):
                 continue
@@ -279,6 +280,23 @@ class Selector:
                 equal = replace(condition, tree=term)
                 found.append(equal.sql(self.binder, lambda path: self.visible.path(self.entity, "t", path)))
         return found
+
+    def _beyond(self, condition: Expression, term: Compare) -> Iterator[str]:
+        """Yield what ``region.name == 'North'`` demands of the bare columns: only so are the few found by an index."""
+        known = isinstance(term.right, Literal) and term.right.value is not None
+        path = term.left.path if isinstance(term.left, Named) and known else ()
+        field = self.entity.fields.get(path[0]) if len(path) == 2 else None
+        if field is None or field.type != "relation" or field.polymorphic or field.through or field.kind:
+            return
+        target = self.live.model.entities[field.to[0]]
+        end = target.fields.get(path[1])
+        if end is None or end.kind or end.virtual or end.through or end.polymorphic or not columns(end):
+            return
+        alias = self.visible.alias()
+        bare = f"{alias}.{quote(end.name)}"
+        equal = replace(condition, tree=term)
+        sql = equal.sql(self.binder, lambda p: bare if p == path else self.visible.path(self.entity, "t", p))
+        yield f't.{quote(field.name)} IN (SELECT {alias}."id" FROM {quote(target.name)} {alias} WHERE {sql})'
 
     def _bare(self, field: Field) -> bool:
         """Whether the actor sees a relation of the entity as it is stored."""
