@@ -7,6 +7,7 @@ of is looked at once per set. Where hooks follow the write, records are made one
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -17,10 +18,12 @@ from xrm.errors import Forbidden
 from xrm.kernel import query as q
 from xrm.kernel.acts import Act
 from xrm.kernel.change import Actor, Change, uuid7
+from xrm.kernel.history.log import Known
 from xrm.kernel.live import Live, Running
 from xrm.kernel.loading import OUT_OF_REACH
 from xrm.kernel.policy import Access, roles_key
 from xrm.kernel.reading import demand
+from xrm.kernel.references import sequence
 from xrm.kernel.rows import stamp
 from xrm.kernel.store.errors import UniqueViolation
 from xrm.kernel.store.schema import ColumnType
@@ -71,7 +74,7 @@ class Many:
     async def _set(self, act: Act, access: Access, rows: Sequence[tuple[Row, str]]) -> list[UUID]:
         changes: list[Change] = []
         try:
-            act.log.seen |= await self._seen(act, access.entity, [row for row, _ in rows])
+            act.log.known = await self._known(act, access.entity, [row for row, _ in rows])
             for row, origin in rows:
                 if _points_home(access.entity, row):
                     await self._writing.acts.settle()
@@ -86,7 +89,7 @@ class Many:
             await self._writing.acts.settle()
         finally:
             act.log.waiting.clear()
-            act.log.seen.clear()
+            act.log.known = None
         await self._writing.spread(act, changes)
         return [change.id for change in changes]
 
@@ -114,6 +117,16 @@ class Many:
         rows = await self._fetch(act, statement, ids)
         if rows[0][0] != len(ids):
             raise Forbidden(OUT_OF_REACH)
+
+    async def _known(self, act: Act, entity: Entity, rows: Sequence[Row]) -> Known:
+        """Return what is asked once for all rows: which records they point to, and their numbers."""
+        known = Known(await self._seen(act, entity, rows))
+        for field in entity.fields.values():
+            if field.type == "auto_number" and not field.removed:
+                name = sequence(entity, field)
+                last = await self._writing.references.take_numbers(name, len(rows))
+                known.numbers[name] = deque(range(last - len(rows) + 1, last + 1))
+        return known
 
     async def _seen(self, act: Act, entity: Entity, rows: Sequence[Row]) -> set[tuple[str, UUID]]:
         """Return those of the records the rows point to by id that exist for the actor; they are held there."""

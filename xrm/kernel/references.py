@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from xrm.kernel.writing import Writing
 
 UUID_TYPE = ColumnType("uuid")
-TEXT = ColumnType("text")
+TEXT, INT = ColumnType("text"), ColumnType("int")
 MAX_RELEASE = 10_000  # records one delete may take along or change
 
 
@@ -54,6 +54,15 @@ class References:
 
     async def look_up(self, act: Act, wanted: Lookup) -> UUID | tuple[str, str, str]:
         """Return the id of the record a unique key names, or code, message and hint of why there is none."""
+        known, told = act.log.known, (wanted.entity, wanted.key, repr(wanted.value), repr(wanted.more))
+        if known is not None and told in known.found:
+            return known.found[told]
+        found = await self._look_up(act, wanted)
+        if known is not None and isinstance(found, UUID):
+            known.found[told] = found
+        return found
+
+    async def _look_up(self, act: Act, wanted: Lookup) -> UUID | tuple[str, str, str]:
         live = act.live
         target = live.model.entity(wanted.entity)
         access = live.policy.access(act.actor, wanted.entity, "read")
@@ -99,8 +108,15 @@ class References:
                 issues.append(issue)
 
     async def _exists(self, act: Act, entity: str, id: UUID, field: Field) -> bool:
-        if (entity, id) in act.log.seen:
+        known = act.log.known
+        if known is not None and (entity, id) in known.seen:
             return True
+        there = await self._there(act, entity, id)
+        if there and known is not None:
+            known.seen.add((entity, id))
+        return there
+
+    async def _there(self, act: Act, entity: str, id: UUID) -> bool:
         live = act.live
         actor = SYSTEM if id == act.actor.id and entity == "user" else act.actor  # everybody may name themselves
         access = live.policy.access(actor, entity, "read")
@@ -204,14 +220,25 @@ class References:
 
     async def next_number(self, act: Act, entity: Entity, field: Field) -> str:
         """Return the next value of an auto-number field: counted in the transaction, so gapless."""
-        mark = self._running.store.dialect.placeholder(1, TEXT)
-        rows = await self._running.store.fetch(
-            f'INSERT INTO "xrm_sequence" ("name", "value") VALUES ({mark}, 1) ON CONFLICT ("name")'
-            ' DO UPDATE SET "value" = "xrm_sequence"."value" + 1 RETURNING "value"',
-            [f"{entity.name}.{field.name}"],
-        )
+        taken = act.log.known.numbers.get(sequence(entity, field)) if act.log.known is not None else None
+        number = taken.popleft() if taken else await self.take_numbers(sequence(entity, field), 1)
         pattern = field.number or "{0}"
-        return re.sub(r"\{(0+)\}", lambda zeros: f"{rows[0][0]:0{len(zeros[1])}d}", pattern)
+        return re.sub(r"\{(0+)\}", lambda zeros: f"{number:0{len(zeros[1])}d}", pattern)
+
+    async def take_numbers(self, name: str, count: int) -> int:
+        """Take numbers of a sequence in the transaction; return the last of them."""
+        mark = self._running.store.dialect.placeholder
+        rows = await self._running.store.fetch(
+            f'INSERT INTO "xrm_sequence" ("name", "value") VALUES ({mark(1, TEXT)}, {mark(2, INT)})'
+            ' ON CONFLICT ("name") DO UPDATE SET "value" = "xrm_sequence"."value" + excluded."value" RETURNING "value"',
+            [name, count],
+        )
+        return int(rows[0][0])
+
+
+def sequence(entity: Entity, field: Field) -> str:
+    """Return the name of the sequence that counts an auto-number field."""
+    return f"{entity.name}.{field.name}"
 
 
 def _too_many(what: str, title: str) -> Conflict:

@@ -6,6 +6,7 @@ that commits first is also the one with the lower `place`. The feed (feed.py) st
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -84,6 +85,21 @@ class Shown:
 
 
 @dataclass(slots=True)
+class Known:
+    """What is known while a set of new records is made.
+
+    Attributes:
+        seen: Entity and id of records that exist for the actor, and are held.
+        found: Relation by key → id of the record.
+        numbers: Name of a sequence → numbers taken from it for records to come.
+    """
+
+    seen: set[tuple[str, UUID]] = field(default_factory=set)
+    found: dict[Any, UUID] = field(default_factory=dict)
+    numbers: dict[str, deque[int]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
 class Log:
     """What an act has done so far and is not stored yet.
 
@@ -94,7 +110,7 @@ class Log:
         attempts: How many parts that may fail are open; until they end nothing is stored.
         waiting: New records of a set that are not stored yet, see many.py.
         shown: The record that was written last, while nothing was written after it.
-        seen: Entity and id of records that are known to exist for the actor while a set is made.
+        known: What need not be asked again while a set is made; None otherwise.
     """
 
     actor: Actor
@@ -103,7 +119,7 @@ class Log:
     attempts: int = 0
     shown: Shown | None = None
     waiting: list[Any] = field(default_factory=list)
-    seen: set[tuple[str, UUID]] = field(default_factory=set)
+    known: Known | None = None
 
     @property
     def changed(self) -> bool:
