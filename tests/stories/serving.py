@@ -74,7 +74,7 @@ class Server:
         self.process = subprocess.Popen(
             words, env={**environment(self.database), **self.variables}, stdout=subprocess.DEVNULL
         )
-        while time.monotonic() - began < 30:
+        while time.monotonic() - began < 90:  # a busy machine starts several processes slowly
             try:
                 if httpx.get(self.url + "/health/ready", timeout=2).status_code == 200:
                     return time.monotonic() - began
