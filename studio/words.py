@@ -90,6 +90,7 @@ COLORS: tuple[tuple[str, str], ...] = (
     ("danger", "red"),
     ("secondary", "grey"),
 )
+RESETS: Mapping[str, str] = MappingProxyType({"never": "Never", "year": "Every year", "month": "Every month"})
 FINALS: tuple[tuple[str, str], ...] = (("", "no"), ("won", "won"), ("lost", "lost"), ("done", "done"))
 ON_DELETE: Mapping[str, str] = MappingProxyType(
     {

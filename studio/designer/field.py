@@ -175,9 +175,25 @@ class _Panel:
         elif kind == "rating":
             inputs.text(self.spot("max"), "Stars", _text(self.field.max), convert=inputs.whole, disabled=self.locked)
         elif kind == "auto_number":
-            inputs.text(
-                self.spot("number"), "Pattern", self.field.number, placeholder="N-{00000}", disabled=self.locked
-            )
+            self._auto_number()
+
+    def _auto_number(self) -> None:
+        inputs.text(
+            self.spot("number"),
+            "Pattern",
+            self.field.number,
+            placeholder="N-{00000}",
+            hint="{00000} is the number; {YYYY}, {YY} and {MM} are year and month.",
+            disabled=self.locked,
+        )
+        inputs.choose(self.spot("reset", "never"), "Begins again", self.field.reset, words.RESETS, disabled=self.locked)
+        inputs.switch(
+            self.spot("gapless", default=True),
+            "Without gaps",
+            value=self.field.gapless,
+            hint="Records are then numbered one after the other; without it, many at once.",
+            disabled=self.locked,
+        )
 
     def limits(self) -> None:
         convert = inputs.number if self.field.type in NUMBERS else str

@@ -25,7 +25,7 @@ _FULL = ("uses", "unique", "indexes", "search", "checks", "restrict", "privacy",
 _WITHHELD = frozenset(
     {
         *("formula", "of", "where", "compute", "over", "stored", "sight", "across", "reads", "foreign"),
-        *("default", "backfill", "was", "removed", "origin", "origins", "number"),
+        *("default", "backfill", "was", "removed", "origin", "origins", "number", "reset", "gapless"),
     }
 )
 

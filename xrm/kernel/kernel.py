@@ -134,6 +134,7 @@ class Kernel:
             self._watching.cancel()
             await asyncio.gather(self._watching, return_exceptions=True)
         await self.outbound.close()
+        await self.records.close()
         await self.store.close()
 
     @property

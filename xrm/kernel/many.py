@@ -23,7 +23,6 @@ from xrm.kernel.live import Live, Running
 from xrm.kernel.loading import OUT_OF_REACH
 from xrm.kernel.policy import Access, roles_key
 from xrm.kernel.reading import demand
-from xrm.kernel.references import sequence
 from xrm.kernel.rows import stamp
 from xrm.kernel.store.errors import UniqueViolation
 from xrm.kernel.store.schema import ColumnType
@@ -123,9 +122,8 @@ class Many:
         known = Known(await self._seen(act, entity, rows))
         for field in entity.fields.values():
             if field.type == "auto_number" and not field.removed:
-                name = sequence(entity, field)
-                last = await self._writing.references.take_numbers(name, len(rows))
-                known.numbers[name] = deque(range(last - len(rows) + 1, last + 1))
+                name, numbers = await self._writing.numbers.several(act, entity, field, len(rows))
+                known.numbers[name] = deque(numbers)
         return known
 
     async def _seen(self, act: Act, entity: Entity, rows: Sequence[Row]) -> set[tuple[str, UUID]]:

@@ -58,6 +58,10 @@ class Records:
         self.consequences = self._followed(Consequences(running, self._reading).of)
         self.above = self._followed(Trees(running, self._reading).above)
 
+    async def close(self) -> None:
+        """Let what runs in the background end; the database closes after it."""
+        await self._writing.close()
+
     def _followed(self, work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
         """Return `work`, done once more if the tables changed under it."""
 

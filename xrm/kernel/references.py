@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from xrm.kernel.writing import Writing
 
 UUID_TYPE = ColumnType("uuid")
-TEXT, INT = ColumnType("text"), ColumnType("int")
+TEXT = ColumnType("text")
 MAX_RELEASE = 10_000  # records one delete may take along or change
 
 
@@ -217,28 +216,6 @@ class References:
             labels = await self._reading.visible_ids(SYSTEM, target, [id])
             found[name] = labels.get(str(id), "")
         return found
-
-    async def next_number(self, act: Act, entity: Entity, field: Field) -> str:
-        """Return the next value of an auto-number field: counted in the transaction, so gapless."""
-        taken = act.log.known.numbers.get(sequence(entity, field)) if act.log.known is not None else None
-        number = taken.popleft() if taken else await self.take_numbers(sequence(entity, field), 1)
-        pattern = field.number or "{0}"
-        return re.sub(r"\{(0+)\}", lambda zeros: f"{number:0{len(zeros[1])}d}", pattern)
-
-    async def take_numbers(self, name: str, count: int) -> int:
-        """Take numbers of a sequence in the transaction; return the last of them."""
-        mark = self._running.store.dialect.placeholder
-        rows = await self._running.store.fetch(
-            f'INSERT INTO "xrm_sequence" ("name", "value") VALUES ({mark(1, TEXT)}, {mark(2, INT)})'
-            ' ON CONFLICT ("name") DO UPDATE SET "value" = "xrm_sequence"."value" + excluded."value" RETURNING "value"',
-            [name, count],
-        )
-        return int(rows[0][0])
-
-
-def sequence(entity: Entity, field: Field) -> str:
-    """Return the name of the sequence that counts an auto-number field."""
-    return f"{entity.name}.{field.name}"
 
 
 def _too_many(what: str, title: str) -> Conflict:

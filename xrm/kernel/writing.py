@@ -20,6 +20,7 @@ from xrm.kernel.linking import Linking, LinkWrite
 from xrm.kernel.links import LinkReading
 from xrm.kernel.live import Live, LiveEntity, Running
 from xrm.kernel.loading import Loaded, Loading
+from xrm.kernel.numbers import Numbers
 from xrm.kernel.policy import Access, Rule, roles_key
 from xrm.kernel.rates import Rates
 from xrm.kernel.reading import Reading, demand
@@ -46,8 +47,13 @@ class Writing:
         self._storing = Storing(running)
         self.references = References(running, reading)
         self._rates = Rates(running, reading)
+        self.numbers = Numbers(running)
         self._spreading = Spreading(running)
         self._linking = Linking(LinkReading(running), self.references)
+
+    async def close(self) -> None:
+        """Let what runs in the background end."""
+        await self.numbers.close()
 
     # --- the doors ---
 
@@ -298,7 +304,7 @@ class Writing:
             if field.default is not None:
                 change.after[field.name] = derive.default(field, act.actor, act.changes.at, act.live.parsing)
             elif field.type == "auto_number":
-                change.after[field.name] = await self.references.next_number(act, prepared.entity, field)
+                change.after[field.name] = await self.numbers.next(act, prepared.entity, field)
 
     def _set_values(self, act: Act, prepared: LiveEntity, change: Change, name: str, issues: list[Issue]) -> None:
         """Give the fields that a transition or button sets their values; those that do not fit are noted."""

@@ -16,7 +16,8 @@ from xrm.metadata.pattern import MAX_PATTERN, is_pattern
 from xrm.metadata.types import EVERY, RULES, parts_of, rules_of
 from xrm.metadata.values import misfit, moment_of, number_of
 
-_ZEROS = re.compile(r"[^{}]*\{0{1,18}\}[^{}]*\Z")
+_ZEROS = re.compile(r"0{1,18}")
+_DATED = ("YYYY", "YY", "MM")
 
 
 def check_fields(findings: Findings, entity: Entity) -> None:
@@ -86,13 +87,27 @@ def _options(findings: Findings, entity: Entity, field: Field) -> None:
     if needed and not getattr(field, needed):
         message = f"the field {field.name!r} of type {name} needs {needed!r}"
         findings.add(field_place(entity, field), "missing_option", message, f"add {needed}: …")
-    if not field.kind and field.type == "auto_number" and field.number and not _ZEROS.match(field.number):
-        findings.add(
-            field_place(entity, field, "number"),
-            "bad_option",
-            "the pattern needs one group of zeros",
-            'such as "T-{00000}"',
-        )
+    if not field.kind and field.type == "auto_number" and field.number:
+        _number(findings, entity, field)
+
+
+def _number(findings: Findings, entity: Entity, field: Field) -> None:
+    """Check the pattern of an auto-number, and that a number of one period is none of another."""
+    groups = re.findall(r"\{([^{}]*)\}", field.number)
+    zeros = [group for group in groups if _ZEROS.fullmatch(group)]
+    place = field_place(entity, field, "number")
+    strange = [group for group in groups if group not in zeros and group not in _DATED]
+    if strange or set("{}") & set(re.sub(r"\{[^{}]*\}", "", field.number)):
+        message = f"the pattern has {'{' + strange[0] + '}' if strange else 'a brace without its partner'}"
+        findings.add(place, "bad_option", message, "{00000} is the number, {YYYY}, {YY} and {MM} are year and month")
+    elif len(zeros) != 1:
+        findings.add(place, "bad_option", "the pattern needs one group of zeros", 'such as "T-{00000}"')
+    needed = {"year": ("{YYYY}",), "month": ("{YYYY}", "{MM}")}.get(field.reset, ())
+    lacking = [part for part in needed if part not in field.number and part.replace("YYYY", "YY") not in field.number]
+    if lacking and not strange:
+        parts = " and ".join(lacking)
+        message = f"numbers begin again every {field.reset}: the pattern must tell them apart by {parts}"
+        findings.add(place, "bad_option", message, 'such as "T-{YYYY}-{MM}-{0000}"')
 
 
 def _dependence(findings: Findings, entity: Entity, field: Field) -> None:

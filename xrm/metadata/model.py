@@ -122,7 +122,9 @@ class Field:
     foreign: frozenset[tuple[str, str]] = frozenset()  # computed: (entity, field) it is made of
     json_schema: str = ""  # json: what its values must fit (JSON Schema 2020-12), as JSON text (YAML: schema)
     written: str = ""  # the type as it is written, where it is short for another: user, team
-    number: str = ""  # auto_number: pattern such as "T-{00000}"
+    number: str = ""  # auto_number: pattern such as "T-{00000}" or "INV-{YYYY}-{0000}"
+    reset: str = "never"  # auto_number: when it begins again at 1, in the site's time zone: never | year | month
+    gapless: bool = True  # auto_number: counted with its record, or taken from blocks, which is faster
     base: bool = False  # money: whether it also keeps its worth in the site's currency
     rate_date: str = ""  # money: the field whose day tells the exchange rate; empty = the day it is written
     open_ends: bool = False  # date_range: whether an end may be missing

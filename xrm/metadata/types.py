@@ -127,7 +127,7 @@ _RULES: dict[str, TypeRules] = {
     "user": TypeRules("set", _USER, computed=False),
     "team": TypeRules("set", _USER, computed=False),
     "links": TypeRules("set", _LINKS, "to", indexed=False, computed=False, unavailable=_KEPT),
-    "auto_number": TypeRules("set", frozenset({"number"}), "number", computed=False, searched=True),
+    "auto_number": TypeRules("set", frozenset({"number", "reset", "gapless"}), "number", computed=False, searched=True),
     "boolean": TypeRules("set"),
     "tags": TypeRules("set", indexed=False, computed=False, searched=True),
     "json": TypeRules("set", frozenset({"schema"}), indexed=False, computed=False),

@@ -310,7 +310,29 @@ async def _follow_renames(store: Store, plan: Plan, schema: Schema) -> None:
         for old in c.old.columns
         if old.id == new.id and (c.moved or old.name != new.name)
     }
-    await _rename_values(store, "xrm_sequence", "name", paths)
+    await _rename_counters(store, paths)
+
+
+async def _rename_counters(store: Store, pairs: dict[str, str]) -> None:
+    """Give counters of auto-numbers their field's new name; those of a period have it before a slash."""
+    for old, new in in_order(pairs):
+        binder = Binder(store.dialect)
+        changed, length = binder.bind(new, _TEXT), len(old)
+        known, begins = binder.bind(old, _TEXT), binder.bind(f"{old}/", _TEXT)
+        text = (
+            f'UPDATE "xrm_sequence" SET "name" = {changed} || substr("name", {length + 1})'
+            f' WHERE "name" = {known} OR substr("name", 1, {length + 1}) = {begins}'
+        )
+        await _drop_counters(store, new)
+        await store.execute(text, binder.params)
+
+
+async def _drop_counters(store: Store, name: str) -> None:
+    """Drop what an earlier field of this name left behind: the name is free by now."""
+    binder = Binder(store.dialect)
+    known, begins = binder.bind(name, _TEXT), binder.bind(f"{name}/", _TEXT)
+    where = f'"name" = {known} OR substr("name", 1, {len(name) + 1}) = {begins}'
+    await store.execute(f'DELETE FROM "xrm_sequence" WHERE {where}', binder.params)
 
 
 async def _rename_values(store: Store, table: str, column: str, pairs: dict[str, str]) -> None:
