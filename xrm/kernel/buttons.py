@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from xrm.errors import Issue
 from xrm.kernel import derive
 from xrm.kernel.change import Actor
 from xrm.kernel.hooks import Action
 from xrm.kernel.paths import OwnScope
 from xrm.kernel.values import Parsing
 from xrm.kernel.web_address import WebAddress, compile_address
-from xrm.metadata.codes import found
-from xrm.metadata.findings import place_of
 from xrm.metadata.model import Button, Entity, Field, Model, Transition
-from xrm.metadata.names import did_you_mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,22 +101,3 @@ def _press(model: Model, entity: Entity, button: Button, actions: Mapping[str, A
     if button.open:
         return Press(entity, button, address=compile_address(button.open, OwnScope(model, entity)))
     return Press(entity, button)
-
-
-def unknown_actions(model: Model, actions: Sequence[Action]) -> Iterator[Issue]:
-    """Yield a finding for each button that runs an action no plugin brings, or takes the name of one."""
-    for entity in model.entities.values():
-        known = [action.name for action in actions if action.entity == entity.name]
-        for button in () if entity.removed else entity.buttons.values():
-            yield from _unknown(entity, button, known)
-
-
-def _unknown(entity: Entity, button: Button, known: Iterable[str]) -> Iterator[Issue]:
-    names = list(known)
-    if button.run and button.run not in names:
-        message = f"no plugin brings an action {button.run!r} of {entity.name!r}"
-        hint = did_you_mean(button.run, names) or (f"there are: {', '.join(names)}" if names else "")
-        yield found(place_of(entity, f"buttons.{button.name}.run"), "unknown_action", message, hint)
-    if button.name in names:
-        message = f"a plugin brings an action {button.name!r} already"
-        yield found(place_of(entity, f"buttons.{button.name}"), "name_clash", message, "choose another name")

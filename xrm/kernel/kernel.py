@@ -14,7 +14,6 @@ from pathlib import Path
 from uuid import UUID
 
 from xrm.errors import Issue, ModelError, NotFound, Unavailable, XrmError
-from xrm.kernel.buttons import unknown_actions
 from xrm.kernel.change import Actor
 from xrm.kernel.computed.background import RENEW
 from xrm.kernel.conditions import condition
@@ -28,6 +27,7 @@ from xrm.kernel.history.feed import Feed
 from xrm.kernel.hooks import Handlers
 from xrm.kernel.jobs.jobs import Jobs
 from xrm.kernel.jobs.kind import NewJob
+from xrm.kernel.judging import judged
 from xrm.kernel.live import Live, present
 from xrm.kernel.migration import apply as applying
 from xrm.kernel.migration import journal
@@ -179,8 +179,8 @@ class Kernel:
     def review(self, sources: Sequence[Source]) -> Review:
         """Return the model the sources define, with every finding."""
         found = review(sources, check_expression, self._memory)
-        unknown = unknown_actions(found.model, self.plugins.collect("actions"))
-        return replace(found, issues=(*found.issues, *unknown))
+        more = judged(found.model, self.plugins.collect("actions"), self.parsing)
+        return replace(found, issues=(*found.issues, *more))
 
     def read_model(self, sources: Sequence[Source]) -> Model:
         """Return the model the sources define.

@@ -23,6 +23,9 @@ from xrm.metadata.types import rules_of
 __all__ = ["Complaint", "ExpressionCheck", "ExpressionUse", "check"]
 
 
+MAX_GROUP = 16  # fields of one index; PostgreSQL takes 32 columns, and fields may have several
+
+
 def check(
     model: Model,
     expressions: ExpressionCheck | None = None,
@@ -104,6 +107,9 @@ def _groups(findings: Findings, entity: Entity) -> None:
 
 
 def _group(findings: Findings, entity: Entity, names: tuple[str, ...], path: str) -> None:
+    if len(names) > MAX_GROUP:
+        message = f"a key or index is made of at most {MAX_GROUP} fields"
+        findings.add(place_of(entity, path), "out_of_range", message, "name those that tell most")
     for index, name in enumerate(names):
         _indexed(findings, entity, name, f"{path}.{index}")
         if name in names[:index]:

@@ -17,6 +17,9 @@ from xrm.metadata.types import EVERY, RULES, parts_of, rules_of
 from xrm.metadata.values import misfit, moment_of, number_of
 
 _ZEROS = re.compile(r"0{1,18}")
+MAX_NUMBER = 10**18
+MAX_STARS = 20
+MAX_COLUMNS = 1_000  # PostgreSQL keeps 1,600, counting those that were dropped; SQLite 2,000
 _DATED = ("YYYY", "YY", "MM")
 
 
@@ -182,6 +185,9 @@ def _limits(findings: Findings, entity: Entity, field: Field) -> None:
             message = "max of a text is its greatest length: a whole number from 1"
             findings.add(field_place(entity, field, "max"), "bad_option", message)
         return
+    if field.type == "rating" and not (isinstance(field.max, int) and 1 <= field.max <= MAX_STARS):
+        message = f"max of a rating is its number of stars: a whole number from 1 to {MAX_STARS}"
+        findings.add(field_place(entity, field, "max"), "bad_option", message)
     if "min" not in rules_of(field).options:
         return  # noted as an option the type does not have
     least, most = _limit(findings, entity, field, "min"), _limit(findings, entity, field, "max")
@@ -200,6 +206,10 @@ def _limit(findings: Findings, entity: Entity, field: Field, option: str) -> Any
     if limit is None or (numeric and isinstance(value, str) and family == "integer"):
         message = f"{option}: {value!r} is not a {'number' if numeric else field.type}"
         findings.add(field_place(entity, field, option), "bad_option", message)
+        return None
+    if numeric and abs(limit) >= MAX_NUMBER:
+        message = f"{option}: no number has more than 18 digits before the point"
+        findings.add(field_place(entity, field, option), "bad_option", message, f"leave out {option}")
         return None
     return limit if numeric or field.type in ("date", "year_month") else limit.replace(tzinfo=None)
 
@@ -253,6 +263,13 @@ def _columns(findings: Findings, entity: Entity, fields: list[Field]) -> None:
             if other is not None:
                 message = f"{second!r} is kept by the {field.type} field {field.name!r} already"
                 findings.add(field_place(entity, other), "name_clash", message, "choose another name")
+    count = 0
+    for field in fields:
+        count += 1 + len(parts_of(field))
+        if count > MAX_COLUMNS:
+            message = f"with {field.name!r} the entity has more than {MAX_COLUMNS:,} columns"
+            findings.add(field_place(entity, field), "too_many_fields", message)
+            return
 
 
 def _former(findings: Findings, entity: Entity, fields: list[Field]) -> None:

@@ -78,6 +78,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "bad_schema": "The schema is no JSON Schema (2020-12), refers to another document, or is too large.",
         "not_indexable": "Values of this type cannot be unique, indexed or sorted by.",
         "duplicate_item": "A list names the same thing twice.",
+        "too_many_fields": "An entity has more columns than both databases can keep in one table.",
         # labels, views, workflows
         "bad_label": 'The label is not a template such as "{name}".',
         "wrong_field": "A field of this type cannot be used here.",
@@ -97,6 +98,44 @@ CODES: Mapping[str, str] = MappingProxyType(
 )
 """Code → explanation. Codes are stable: tools and translations may rely on them."""
 
+MEND: Mapping[str, str] = MappingProxyType(
+    {
+        "yaml_syntax": "look at this line and the one before: quotes, brackets, colons and how far it is indented",
+        "bad_character": "take the character out, or write it as an escape in double quotes",
+        "too_deep": "no definition needs more than a few levels: look for a bracket or indentation too many",
+        "bad_key": "keys are names: small letters, digits and _",
+        "tag_refused": "take the tag out, and write the value as plain text or number",
+        "anchor_refused": "write the value out where it is used, or make a trait of it",
+        "file_too_large": "divide it into several files",
+        "missing_key": "add it, or see docs/reference/grammar.md for what belongs here",
+        "out_of_range": "see docs/reference/grammar.md for what is allowed here",
+        "wrong_type": "see docs/reference/grammar.md for what is expected here",
+        "bad_option": "see docs/reference/field-types.md for what fits the type",
+        "bad_default": "write a value the field would take",
+        "bad_pattern": "a regular expression without look-around and back-references, such as [A-Z]{2}[0-9]+",
+        "bad_schema": "JSON Schema 2020-12; a $ref may only point into this schema (#/$defs/…)",
+        "option_conflict": "take one of the two out",
+        "unknown_entity": "define it in a file of its own, or correct the name",
+        "unknown_field": "add the field, or correct the name",
+        "unknown_role": "define the role, or correct the name",
+        "unknown_state": "add it to the states of the workflow, or correct the name",
+        "unknown_action": "correct the name",
+        "extends_unknown": "correct the name, or define it with entity: instead of extends:",
+        "not_indexable": "take it out of the key, index or order",
+        "wrong_field": "choose another field",
+        "bad_label": 'such as "{name}", or "{name|email}" for the first that is not empty',
+        "was_conflict": "a former name is that of a field or entity that is no more: take it out, or correct it",
+        "name_clash": "choose another name",
+        "computed_cycle": "let one of them be written by people, or compute it of other fields",
+        "computed_chain": "compute it in fewer steps",
+        "expression": "see docs/reference/expressions.md for the language",
+        "too_many_fields": "move some into an entity of their own, and relate the two",
+        "duplicate_item": "remove one",
+        "duplicate_key": "keep one of them",
+    }
+)
+"""Code → how to mend it, where a finding does not say more."""
+
 WARNINGS = frozenset(
     {"unreachable_state", "dead_end", "ambiguous_transition", "not_in_list", "duplicate_item", "shadowed_name"}
 )
@@ -111,4 +150,4 @@ def found(place: Origin | str, code: str, message: str, hint: str = "") -> Issue
     """
     if code not in CODES:
         raise KeyError(code)
-    return Issue(str(place), code, message, hint, "warning" if code in WARNINGS else "error")
+    return Issue(str(place), code, message, hint or MEND.get(code, ""), "warning" if code in WARNINGS else "error")
