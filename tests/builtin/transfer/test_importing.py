@@ -18,6 +18,7 @@ from xrm.builtin.transfer.reading import read_rows
 from xrm.builtin.transfer.suggest import suggest
 from xrm.errors import Unavailable
 from xrm.kernel.query import Query
+from xrm.testing import make_site
 
 BY_NUMBER = "import: companies\nentity: company\nkey: number\nfields: {number: no, name: name, staff: staff}"
 
@@ -301,3 +302,58 @@ async def test_json_lines_are_what_the_interface_shows(site):
     pieces = [piece async for piece in export_json_lines(site.kernel, SYSTEM, "company", Query())]
     (row,) = read_rows("".join(pieces).encode(), "x.jsonl")
     assert dict(row.values) == made
+
+
+PLACES = """
+entity: site
+label: "{name}"
+fields:
+  name: {type: text, unique: true}
+  address: address
+  contact: person_name
+  open: {type: date_range, open_ends: true}
+  price: {type: money, base: true}
+"""
+PARTS = "import: sites\nentity: site\nkey: name\nfields: {name: name, %s}"
+
+
+@pytest.fixture
+async def places(tmp_path, database_url):
+    async with make_site(tmp_path, database_url, {"entities/site.yaml": PLACES}, currency="EUR") as made:
+        yield made
+
+
+async def test_a_column_of_one_part_leaves_the_others(places):
+    whole = {
+        "name": "A",
+        "address": {"street": "Main 1", "city": "Bonn", "postal_code": "53111", "country": "DE"},
+        "contact": {"given": "Ann", "family": "Smith"},
+        "open": {"start": "2026-01-01", "end": None},
+        "price": {"amount": "5.00", "currency": "USD"},
+    }
+    made = await places.system.create("site", whole)
+    rules = mapping(PARTS % "address.city: city, contact.given: first, open.end: until, price.amount: price")
+    report = await run(places, "name,city,first,until,price\nA,Köln,Bea,2026-02-01,6\nB,Ulm,Cy,2026-03-01,7\n", rules)
+    assert counts(report) == (1, 1, 0, 0), reasons(report)
+    found = await places.system.get("site", UUID(made["id"]))
+    assert {n: found["address"][n] for n in ("street", "city", "postal_code", "country")} == {
+        "street": "Main 1",
+        "city": "Köln",
+        "postal_code": "53111",
+        "country": "DE",
+    }
+    assert (found["contact"]["full"], found["contact"]["family"]) == ("Bea Smith", "Smith")
+    assert (found["open"]["start"], found["open"]["end"]) == ("2026-01-01", "2026-02-01")
+    assert (found["price"]["amount"], found["price"]["currency"]) == ("6.00", "USD")
+    again = await run(places, "name,city,first,until,price\nA,Köln,Bea,2026-02-01,6\n", rules)
+    assert counts(again) == (0, 0, 1, 0)
+
+
+async def test_an_empty_cell_clears_its_own_part_where_empty_cells_clear(places):
+    made = await places.system.create("site", {"name": "A", "address": {"street": "Main 1", "city": "Bonn"}})
+    rules = mapping(PARTS % "address.city: city", empty_cells="clear")
+    assert counts(await run(places, "name,city\nA,\n", rules)) == (0, 1, 0, 0)
+    found = await places.system.get("site", UUID(made["id"]))
+    assert (found["address"]["street"], found["address"]["city"]) == ("Main 1", None)
+    kept = mapping(PARTS % "address.city: city")
+    assert counts(await run(places, "name,city\nA,\n", kept)) == (0, 0, 1, 0)

@@ -9,7 +9,7 @@ a chunk that fails is taken back and done again with a savepoint around every ro
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Container, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Container, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -19,7 +19,7 @@ from uuid import UUID
 from xrm.builtin.transfer.keys import Found, Keys
 from xrm.builtin.transfer.mapping import ImportMapping, check_mapping
 from xrm.builtin.transfer.reading import Row
-from xrm.builtin.transfer.shaping import shape
+from xrm.builtin.transfer.shaping import partly, shape, together
 from xrm.errors import Forbidden, Invalid, Issue, NotFound, StorageFull, Unavailable, XrmError
 from xrm.kernel.acts import Why
 from xrm.kernel.change import uuid7
@@ -115,6 +115,7 @@ class Import:
         self._entity = kernel.model.entities[mapping.entity]
         self._keys = Keys(kernel, self._actor, mapping)
         self._run = uuid7()
+        self._partly = partly(mapping, self._entity)
         self._given = any(not self._entity.fields[name].writable for name in mapping.key)  # ids and numbers of ours
 
     async def run(self, rows: Iterable[Row]) -> Report:
@@ -247,10 +248,30 @@ class Import:
         values = {name: value for name, value in prepared.values.items() if name not in once}
         async with self._kernel.records.act(self._actor) as act:
             before = len(act.changes.changes)
+            values |= await self._whole(id, {name: values[name] for name in self._partly if name in values})
             updated = await self._kernel.records.update(self._actor, self._entity.name, id, values)
             changed = len(act.changes.changes) > before  # links are changes of their own, beside the record's
         found[prepared.key] = ((id, updated["version"]),)
         return Verdict(prepared.row, "updated" if changed else "unchanged", id)
+
+
+    async def _whole(self, id: UUID, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return values of several parts of which the file gives some, with the parts a record has already.
+
+        Raises:
+            Invalid: the actor may not see what is there.
+        """
+        if not given:
+            return {}
+        record = await self._kernel.records.get(self._actor, self._entity.name, id, tuple(given))
+        hidden = [name for name in given if name in record.get("_masked", ())]
+        if hidden:
+            message = "You may not see what is there, so a part of it cannot be changed alone."
+            raise Invalid(issues=[Issue(name, "not_permitted", message) for name in hidden])
+        return {
+            name: together(self._entity.fields[name], record.get(name) or {}, value, self._partly[name], self._mapping)
+            for name, value in given.items()
+        }
 
 
 @dataclass(frozen=True, slots=True)

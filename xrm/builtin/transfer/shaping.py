@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from xrm.builtin.transfer.mapping import FieldRule, ImportMapping
 from xrm.errors import Issue
-from xrm.kernel.values import TYPES, Refused, column_at, keys
+from xrm.kernel.values import TYPES, Refused, all_parts, asked, column_at, keys
 from xrm.metadata.model import Entity, Field
 
 _PLACE = re.compile(r"\{([^{}]+)\}")
@@ -76,6 +76,41 @@ def _put_part(shaped: Shaped, rule: FieldRule, field: Field, value: Any) -> None
         return
     given = value if isinstance(value, dict) and not rule.part else {rule.part or TYPES[field.type].first: value}
     shaped.values[rule.name] = {**(shaped.values.get(rule.name) or {}), **given}
+
+
+def partly(mapping: ImportMapping, entity: Entity) -> Mapping[str, frozenset[str]]:
+    """Return the fields of several parts of which a file gives some but not all, each with the parts it gives."""
+    found: dict[str, set[str]] = {}
+    for rule in mapping.rules:
+        if rule.part:
+            found.setdefault(rule.name, set()).add(rule.part)
+    for rule in mapping.rules:
+        if rule.name in found and not rule.part:
+            found[rule.name].add(TYPES[entity.fields[rule.name].type].first)
+    return {name: frozenset(given) for name, given in found.items() if set(_written(entity.fields[name])) - given}
+
+
+def _written(field: Field) -> tuple[str, ...]:
+    return tuple(part.name for part in all_parts(field) if part.written)
+
+
+def together(
+    field: Field, held: Mapping[str, Any], value: Any, given: frozenset[str], mapping: ImportMapping
+) -> dict[str, Any] | None:
+    """Return the parts a record holds with those a file gives; where empty cells clear, they clear their part only.
+
+    Args:
+        field: The field.
+        held: The JSON parts there are.
+        value: Those the row gives, or None.
+        given: The parts the file has columns for.
+        mapping: The mapping.
+    """
+    first, open_parts = TYPES[field.type].first, {part.name for part in asked(field, held)}
+    kept = {n: held.get(n) for n in _written(field) if n not in given and (n != first or n in open_parts)}
+    cleared = dict.fromkeys(given) if mapping.clear else {n: held.get(n) for n in given if n in _written(field)}
+    found = {name: part for name, part in {**kept, **cleared, **(value or {})}.items() if part is not None}
+    return found or None
 
 
 def _value(mapping: ImportMapping, rule: FieldRule, field: Field, row: Mapping[str, Any]) -> Any:
