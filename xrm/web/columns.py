@@ -77,10 +77,17 @@ def default_columns(visit: PageVisit, entity: Entity, view: View | None) -> tupl
 
 
 def choosable(visit: PageVisit, entity: Entity) -> tuple[Column, ...]:
-    """Return the columns a person may choose from: own fields first, the system's after them."""
+    """Return the columns a person may choose from: own fields with their parts first, the system's after them."""
     fields = [f for f in visit.readable(entity) if TYPES[f.type].cell != "none" and f.name not in (ALIAS, "version")]
-    names = [f.name for f in fields if not f.system] + [f.name for f in fields if f.system]
-    return columns(visit, entity, names)
+    own = [path for f in fields if not f.system for path in (f.name, *_parts(f))]
+    return columns(visit, entity, own + [f.name for f in fields if f.system])
+
+
+def _parts(field: Field) -> list[str]:
+    """Return the paths of a field's parts that say something by themselves."""
+    if field.type in ("relation", "links"):
+        return []
+    return [f"{field.name}.{part.name}" for part in all_parts(field) if part.written or part.name == "base"]
 
 
 def rows_template(

@@ -44,6 +44,7 @@ class Show:
     zone: ZoneInfo
     map_url: str = ""
     country: str = "DE"
+    currency: str = ""  # of the site: what amounts are also worth
 
     # --- plain text ---
 
@@ -77,6 +78,14 @@ class Show:
         number, currency = grouped(value["amount"]), str(value.get("currency") or "")
         sign, digits = ("\u2212", number[1:]) if number.startswith("-") else ("", number)
         return f"{sign}{SYMBOLS[currency]}{digits}" if currency in SYMBOLS else f"{currency} {sign}{digits}".strip()
+
+    def worth(self, value: Mapping[str, Any]) -> Markup:
+        """Return an amount, with what it is worth in the site's currency where it also keeps that."""
+        shown, base = escape(self.money(value)), value.get("base")
+        if base is None or not self.currency or value.get("currency") == self.currency:
+            return shown
+        own = self.money({"amount": base, "currency": self.currency})
+        return Markup('{} <span class="worth">({})</span>').format(shown, own)
 
     def day(self, value: str) -> str:
         """Return a date: ``3 Nov 2026``."""
@@ -217,6 +226,7 @@ class Show:
     @cached_property
     def _rich(self) -> Mapping[str, Callable[[Field, Any], Markup]]:
         return {
+            "money": lambda f, v: self.worth(v),
             "relation": self.link,
             "links": lambda f, v: links_rich(self.model, self.plain, f, v),
             "choice": self.badge,

@@ -81,10 +81,9 @@ class PageVisit:
     @cached_property
     def show(self) -> Show:
         """Formats values; made once per generation."""
-        found: Show = self.live.cached(
-            ("web", "show", self.settings.time_zone, self.settings.map_url, self.settings.country),
-            lambda: Show(self.live.model, self.zone, self.settings.map_url, self.settings.country),
-        )
+        known = (self.settings.map_url, self.settings.country, self.settings.currency)
+        key = ("web", "show", self.settings.time_zone, *known)
+        found: Show = self.live.cached(key, lambda: Show(self.live.model, self.zone, *known))
         return found
 
     # --- who ---

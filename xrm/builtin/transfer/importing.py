@@ -254,7 +254,6 @@ class Import:
         found[prepared.key] = ((id, updated["version"]),)
         return Verdict(prepared.row, "updated" if changed else "unchanged", id)
 
-
     async def _whole(self, id: UUID, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return values of several parts of which the file gives some, with the parts a record has already.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from litestar import Response
@@ -144,7 +145,8 @@ async def _totals(visit: PageVisit, asked: Board, condition: str) -> Mapping[str
     summed = asked.view.sum if asked.view.sum and visit.reads(asked.entity, asked.view.sum) else ""
     money = bool(summed) and asked.entity.fields[summed].type == "money"
     group = (asked.field.name, *([f"{summed}.currency"] if money else []))
-    values = ("count", *([f"sum({summed})"] if summed else []))
+    based = money and asked.entity.fields[summed].base
+    values = ("count", *([f"sum({summed})"] if summed else []), *([f"sum({summed}.base)"] if based else []))
     rows = await visit.records.aggregate(visit.actor, asked.entity.name, Totals(group, values, condition, asked.search))
     found: dict[str, tuple[int, tuple[str, ...]]] = {}
     for row in rows:
@@ -152,7 +154,20 @@ async def _totals(visit: PageVisit, asked: Board, condition: str) -> Mapping[str
         count, sums = found.get(lane, (0, ()))
         text = _sum_text(visit, asked, summed, row)
         found[lane] = (count + row["count"], (*sums, text) if text else sums)
-    return found
+    return {lane: (count, (*sums, *_worth(visit, asked, rows, lane, summed))) for lane, (count, sums) in found.items()}
+
+
+def _worth(
+    visit: PageVisit, asked: Board, rows: Sequence[Mapping[str, Any]], lane: str, summed: str
+) -> tuple[str, ...]:
+    """Return what amounts of several currencies are worth together in the site's, where each is known."""
+    name = f"sum({summed}.base)"
+    own = [r for r in rows if str(r[asked.field.name]) == lane and r.get(f"sum({summed})") is not None]
+    if len(own) < 2 or any(row.get(name) is None for row in own):
+        return ()
+    whole = str(sum(Decimal(row[name]) for row in own)).partition(".")[0]
+    currency = visit.live.parsing.currency
+    return (f"together {visit.show.money({'amount': whole, 'currency': currency})}",)
 
 
 def _sum_text(visit: PageVisit, asked: Board, summed: str, row: Mapping[str, Any]) -> str:
