@@ -60,11 +60,16 @@ def program(playwright: Playwright) -> str:
 @pytest.fixture(scope="session")
 def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("site")
+    yield from served("tests.browser.company", folder, folder / "site.db")
+
+
+def served(module: str, folder: Path, what: Path) -> Iterator[str]:
+    """Yield the address of a site that a program serves, given a path and a port, until the tests are done."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     log = folder / "log.txt"
-    arguments = [sys.executable, "-m", "tests.browser.company", str(folder / "site.db"), str(port)]
+    arguments = [sys.executable, "-m", module, str(what), str(port)]
     with log.open("wb") as out, subprocess.Popen(arguments, cwd=ROOT, stdout=out, stderr=out) as server:
         try:
             _wait(server, port, log)
