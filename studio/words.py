@@ -90,6 +90,17 @@ COLORS: tuple[tuple[str, str], ...] = (
     ("danger", "red"),
     ("secondary", "grey"),
 )
+COMPUTES: Mapping[str, str] = MappingProxyType(
+    {
+        "count": "How many there are",
+        "sum": "Their sum",
+        "avg": "Their average",
+        "min": "The least",
+        "max": "The greatest",
+        "list": "A list of them",
+    }
+)
+LIST_HINT = "The name of an inverse list, with the relations that lead there: lines, customer.tickets."
 RESETS: Mapping[str, str] = MappingProxyType({"never": "Never", "year": "Every year", "month": "Every month"})
 FINALS: tuple[tuple[str, str], ...] = (("", "no"), ("won", "won"), ("lost", "lost"), ("done", "done"))
 ON_DELETE: Mapping[str, str] = MappingProxyType(

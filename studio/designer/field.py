@@ -19,6 +19,7 @@ from studio.places import Place, by_place
 from xrm.errors import ModelError
 from xrm.metadata.model import Entity, Field
 from xrm.metadata.names import title_of
+from xrm.metadata.types import rules_of
 
 NUMBERS = frozenset({"integer", "decimal", "money", "percent", "duration"})
 TEXTS = frozenset({"text", "long_text", "markdown", "rich_text", "encrypted_text", "secret", "email", "phone", "url"})
@@ -138,6 +139,14 @@ class _Panel:
             )
 
     def special(self) -> None:
+        if self.field.kind in ("lookup", "rollup"):
+            self.gathered()
+        else:
+            self.typed()
+        if self.field.type == "money" and self.field.kind in ("", "formula"):
+            self.worth()
+
+    def typed(self) -> None:
         kind = self.field.type
         if kind == "links":
             self.links()
@@ -177,6 +186,32 @@ class _Panel:
         elif kind == "auto_number":
             self._auto_number()
 
+    def gathered(self) -> None:
+        """What a lookup shows, or what a rollup sums up."""
+        field, locked = self.field, self.locked
+        if field.kind == "lookup":
+            inputs.text(self.spot("of"), "Shows", field.of, placeholder="customer.country", disabled=locked)
+            return
+        inputs.text(
+            self.spot("of"), "Sums up the list", field.of, placeholder="lines", hint=words.LIST_HINT, disabled=locked
+        )
+        inputs.choose(self.spot("compute", "count"), "Makes of them", field.compute, words.COMPUTES, disabled=locked)
+        inputs.text(self.spot("field"), "Their field", field.over, placeholder="amount", disabled=locked)
+        inputs.text(self.spot("where"), "Only those for which this holds", field.where, disabled=locked)
+
+    def worth(self) -> None:
+        """Whether an amount is also kept in the site's currency, and at the rate of which day."""
+        inputs.switch(
+            self.spot("base", default=False),
+            "Also kept in the site's currency",
+            value=self.field.base,
+            disabled=self.locked,
+        )
+        if self.field.base:
+            days = {f.name: f.title for f in self.entity.fields.values() if f.type == "date" and not f.removed}
+            options = {"": "the day it is written", **days}
+            inputs.choose(self.spot("rate_date"), "At the rate of", self.field.rate_date, options, disabled=self.locked)
+
     def _auto_number(self) -> None:
         inputs.text(
             self.spot("number"),
@@ -206,13 +241,6 @@ class _Panel:
         with right:
             inputs.text(
                 self.spot("max"), "Greatest", _text(self.field.max), convert=convert, hint=hint, disabled=self.locked
-            )
-        if self.field.type == "money":
-            inputs.switch(
-                self.spot("base", default=False),
-                "Also kept in the site's currency",
-                value=self.field.base,
-                disabled=self.locked,
             )
         if self.field.type in ("decimal", "money", "percent"):
             inputs.text(
@@ -305,7 +333,8 @@ class _Panel:
 
     def default(self) -> None:
         field, spot = self.field, self.spot("default")
-        if field.formula or field.type in ("auto_number", "json", "links"):
+        never = "default" in rules_of(field).unavailable or field.kind
+        if never or field.formula or field.type in ("auto_number", "json", "links"):
             return
         label = "Value of a new record"
         value = _text(field.default)
@@ -345,7 +374,8 @@ class _Panel:
                 placeholder="[A-Z]{2}[0-9]+",
                 disabled=self.locked,
             )
-        if field.type not in ("links", "relation", "auto_number", "json"):
+        computable = rules_of(field).computed and "formula" not in rules_of(field).unavailable
+        if computable and field.kind in ("", "formula"):
             inputs.text(
                 self.spot("formula"),
                 "Formula",

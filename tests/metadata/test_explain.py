@@ -133,3 +133,16 @@ def test_it_tells_what_stood_there_before(site: Model) -> None:
         "column": 38, "instead_of": {"value": 0, "layer": "crm", "origin": "crm.yaml:5:30"},
     }  # fmt: skip
     assert "instead_of" not in rows["type"]
+
+
+def test_the_options_of_a_rollup_are_told_as_they_are_written() -> None:
+    text = """
+entity: order
+fields:
+  lines: {type: rollup, of: parts, compute: sum, field: cost, as: system}
+---
+entity: part
+fields: {order: {type: relation, to: order, inverse: parts}, cost: integer}
+"""
+    told = {each["property"]: each["value"] for each in explain_json(model(source(text)), "order.lines")}
+    assert (told["field"], told["as"], told["of"]) == ("cost", "system", "parts")

@@ -426,3 +426,35 @@ def test_whoever_may_only_see_the_model_is_offered_no_way_back(screen, paper):
     paper.applied.append({})
     test = screen("history")
     assert "Look at the way back to it" not in [found.label for found in test.button]
+
+
+# --- fields that gather, and amounts -------------------------------------------------------------------------------
+
+PARTS = """\
+entity: part
+fields:
+  machine: {type: relation, to: machine, inverse: parts}
+  day: date
+  cost: {type: money, base: true}
+  maker: {type: lookup, of: machine.serial}
+  code: secret
+"""
+
+
+def test_what_a_field_gathers_is_said_in_its_panel(screen, paper):
+    (paper.folder / "entities" / "part.yaml").write_text(PARTS, "utf-8")
+    machine = MACHINE.replace("  parent:", "  total: {type: rollup, of: parts, compute: count}\n  parent:")
+    (paper.folder / "entities" / "machine.yaml").write_text(machine, "utf-8")
+    paper.in_force = paper.sources()
+    test = panel(screen, "machine", "total")
+    labelled(test.selectbox, "Makes of them").select("sum").run()
+    labelled(test.text_input, "Their field").input("cost").run()
+    assert "total: {type: rollup, of: parts, compute: sum, field: cost}" in paper.drafted()[MACHINE_FILE]
+    test = panel(screen, "part", "cost")
+    labelled(test.selectbox, "At the rate of").select("day").run()
+    assert "cost: {type: money, base: true, rate_date: day}" in paper.drafted()["entities/part.yaml"]
+    test = panel(screen, "part", "maker")
+    assert labelled(test.text_input, "Shows").value == "machine.serial"
+    for name in ("maker", "code"):  # what cannot have a default or a formula is not offered one
+        test = panel(screen, "part", name)
+        assert not [e for e in test.text_input if e.label in ("Value of a new record", "Formula")]

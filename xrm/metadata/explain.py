@@ -11,7 +11,7 @@ from xrm.metadata.names import did_you_mean
 
 _OF_PARTS = {"from": "sources", "to": "target"}
 _REMOVED = "removed"
-_ATTRIBUTES = {"class": "field_class", "schema": "json_schema"}
+_ATTRIBUTES = {"class": "field_class", "schema": "json_schema", "field": "over", "as": "sight"}
 _OF_ENTITY = (
     "title",
     "plural",
