@@ -62,6 +62,7 @@ async def test_a_button_asks_before_it_is_pressed(shop: Pages):
     pressed = await shop.post(f"/e/machine/{id}/do/inspect", {"_version": machine["version"]})
     assert pressed.status_code == 303
     assert (await shop.read("machine", id))["checked"] == "2026-11-02T09:00:00.000000Z"
+    assert "clerk pressed Inspect" in text_of(await shop.get(f"/e/machine/{id}"))
 
 
 async def test_a_button_that_moves_asks_for_what_the_move_needs(shop: Pages):

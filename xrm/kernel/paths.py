@@ -124,6 +124,13 @@ class RecordScope:
         above = found.field if found.field.hierarchy else next((f for f in target.fields.values() if f.hierarchy), None)
         return (target.name, above.name) if above else None
 
+    def parts(self, path: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the parts of which any makes a value of several: of a range either end."""
+        found = resolve(self.model, self.entity, path) if path[0] != "user" or "user" in self.entity.fields else None
+        if found is None or found.part or TYPES[found.field.type].whole:
+            return ()
+        return tuple(part.name for part in all_parts(found.field))
+
     def names(self) -> Iterable[str]:
         """Return the names to suggest when one is mistyped."""
         return (*(f.name for f in self.entity.fields.values() if f.name != "search"), *(f"user.{n}" for n in USER))

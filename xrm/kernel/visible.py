@@ -52,6 +52,10 @@ class ReadableScope:
         access = self.live.policy.access(self.actor, found[0], "read") if found else None
         return found if found and access and visibility(access, found[1]) is not None else None
 
+    def parts(self, path: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the parts of which any makes a value of several."""
+        return RecordScope(self.live.model, self.entity).parts(path)
+
     def names(self) -> Iterable[str]:
         """Return the names to suggest when one is mistyped."""
         names = RecordScope(self.live.model, self.entity).names()

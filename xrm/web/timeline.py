@@ -176,6 +176,9 @@ def _heading(visit: PageVisit, entity: Entity, change: Mapping[str, Any]) -> tup
     state = workflow.state(str(after.get(workflow.field))) if workflow and workflow.field in after else None
     if state is not None:
         return f"moved this to {state.title}", "signpost"
+    button = entity.buttons.get(change["action"] or "")
+    if button is not None:
+        return f"pressed {button.title}", button.icon or "hand-index"
     return "changed this", "pencil"
 
 

@@ -44,6 +44,7 @@ from xrm.kernel.expression.types import (
     TEXTS,
     UNDER,
     UUID,
+    Compounds,
     Hierarchies,
     Path,
     Scope,
@@ -146,11 +147,24 @@ class Checker:
         if NULL in (left.type, right.type):
             if ordered:
                 self._refuse(tree.position, "null has no order", hint="compare with == null or != null")
-        elif type in (TEXTS, Type("json")):
+            return self._missing(sign, left, right, tree.position)
+        if type in (TEXTS, Type("json")):
             self._refuse(tree.position, f"{type} can only be compared with null", hint=_texts_hint(type))
         elif ordered and type.name in ("bool", "uuid"):
             self._refuse(tree.position, f"{type} has no order", hint="compare with == or !=")
         return Compare(sign, left, right, tree.position)
+
+    def _missing(self, sign: str, left: Node, right: Node, position: int) -> Node:
+        """Return a comparison with null; of a value of several parts, any of which will do, of all of them."""
+        whole = Compare(sign, left, right, position)
+        field = left if isinstance(left, Field) else right
+        if not isinstance(field, Field) or not isinstance(self._scope, Compounds):
+            return whole
+        paths = [(*field.path, name) for name in self._scope.parts(field.path)]
+        typed = [(type, path) for path in paths if (type := self._scope.type_of(path)) is not None]
+        nothing = Literal(NULL, None, position)
+        terms = tuple(Compare(sign, Field(type, path, field.position), nothing, position) for type, path in typed)
+        return Join("&&" if sign == "==" else "||", terms, position) if len(terms) > 1 else whole
 
     def _in(self, tree: Syntax) -> Node:
         container = tree.args[1]

@@ -104,6 +104,14 @@ class Hierarchies(Protocol):
         """Return the entity of the record at `path`, and its relation to the record above it; None without one."""
 
 
+@runtime_checkable
+class Compounds(Protocol):
+    """A scope that also knows which values have several parts."""
+
+    def parts(self, path: Path) -> tuple[str, ...]:
+        """Return the parts of the value at `path` of which any makes it a value; none where its first part decides."""
+
+
 COUNT = "@count"
 """First step of the path that stands for the number of records in a list."""
 

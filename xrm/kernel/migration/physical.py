@@ -273,7 +273,8 @@ class _Mapping:
 
     def _column_at(self, path: tuple[str, ...]) -> str:
         field = self.fields[path[0]]
-        return column_id(self.field_id(field), field.name, "_".join(path))
+        first = path[1:] == (values.TYPES[field.type].first,)
+        return column_id(self.field_id(field), field.name, field.name if first else "_".join(path))
 
     def _index(self, names: Iterable[str]) -> Index:
         return dataclasses.replace(self._full_index(names), live="deleted_at" in self.fields)
