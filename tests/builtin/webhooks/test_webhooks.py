@@ -84,7 +84,7 @@ async def site(tmp_path: Path, database_url: str) -> AsyncIterator[TestSite]:
 async def hook(site: TestSite, receiver: Receiver, **values: Any) -> dict[str, Any]:
     """Make a webhook whose user is an administrator."""
     admin = site.people.get("Admin") or await site.person("Admin", "admin")
-    sent = {"name": "ERP", "url": receiver.url, "user": str(admin.id), "entities": ["deal"], **values}
+    sent = {"name": "ERP", "url": receiver.url, "reader": str(admin.id), "entities": ["deal"], **values}
     return await site.system.create("webhook", sent)
 
 
@@ -129,7 +129,7 @@ async def test_each_change_is_told_once_signed_and_in_order(site: TestSite, rece
 
 async def test_it_is_told_what_its_user_may_see_and_no_more(site: TestSite, receiver: Receiver) -> None:
     seller = await site.person("Sue", "seller")
-    await hook(site, receiver, user=str(seller.id), entities=[])
+    await hook(site, receiver, reader=str(seller.id), entities=[])
     for name in ("seen", "hidden"):
         await site.system.create("deal", {"name": name, "margin": 40})
     await site.system.create("team", {"name": "no business of theirs"})
@@ -209,9 +209,9 @@ async def test_a_secret_is_changed_without_a_gap(site: TestSite, receiver: Recei
 async def test_nobody_sends_out_what_another_sees(site: TestSite, receiver: Receiver) -> None:
     admin, seller = await site.person("Admin", "admin"), await site.person("Sue", "seller")
     own = await site.records.create(seller, "webhook", {"name": "own", "url": receiver.url})
-    assert own["user"]["id"] == str(seller.id)
+    assert own["reader"]["id"] == str(seller.id)
     with pytest.raises(Forbidden):
-        await site.records.create(seller, "webhook", {"name": "x", "url": receiver.url, "user": str(admin.id)})
+        await site.records.create(seller, "webhook", {"name": "x", "url": receiver.url, "reader": str(admin.id)})
     theirs = await hook(site, receiver)
     with pytest.raises(Forbidden):
         await site.records.bound(seller).update("webhook", theirs["id"], {"url": receiver.url + "/mine"})

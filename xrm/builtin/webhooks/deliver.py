@@ -27,7 +27,7 @@ async def deliver(run: JobRun) -> None:
         raise Hopeless("The webhook was deleted.") from None
     if not webhook["active"]:
         raise Hopeless("The webhook is switched off. Switch it on, then start this job anew.")
-    if await actor_of(run.kernel, UUID(webhook["user"]["id"])) is None:
+    if await actor_of(run.kernel, UUID(webhook["reader"]["id"])) is None:
         raise Hopeless("The user of this webhook may not come in any more.")
     await run.progress(0, note=f"{webhook['name']}: {webhook['url']}")
     since = await failing_since(run.kernel, id)

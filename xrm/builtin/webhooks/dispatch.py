@@ -71,7 +71,7 @@ async def dispatch(run: JobRun) -> None:
         webhook = Webhook(
             UUID(record["id"]),
             record["name"],
-            UUID(record["user"]["id"]),
+            UUID(record["reader"]["id"]),
             frozenset(record["entities"] or ()),
             frozenset(record["kinds"] or ()),
         )

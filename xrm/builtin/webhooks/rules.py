@@ -31,16 +31,16 @@ def _known_entities(context: Context, change: Change) -> None:
 
 async def _user(context: Context, change: Change) -> None:
     """Refuse that another user's view is sent out by somebody who could not give that user's roles."""
-    told = change.after.get("user")
+    told = change.after.get("reader")
     user = told.id if isinstance(told, Ref) else told
-    watched = ("user", "url", "active", "entities", "kinds", "secret")
+    watched = ("reader", "url", "active", "entities", "kinds", "secret")
     if user is None or user == context.actor.id or not any(change.changes(name) for name in watched):
         return
     found = await context.system.get("user", user)
     if not may_give(context.model, context.actor, found["roles"] or ()):
         raise Forbidden(
             "You may not send out what this user sees.",
-            [Issue("user", "role_not_held", "This user has roles that are not yours to give.")],
+            [Issue("reader", "role_not_held", "This user has roles that are not yours to give.")],
         )
 
 
