@@ -8,6 +8,7 @@ from html import unescape
 import pytest
 
 from tests.web.conftest import text_of
+from xrm.kernel.store.errors import TookTooLong
 
 NASTY = "<script>alert('x')</script>\"'&{{7*7}}"
 
@@ -290,3 +291,18 @@ async def test_a_text_is_previewed_as_it_will_be_shown_without_what_could_act(pa
     assert "<script" not in shown.text
     rich = await pages.post("/preview", {"kind": "rich", "text": "<p onclick=x>A<script>b</script></p>"}, part=True)
     assert rich.text.strip() == "<p>A</p>"
+
+
+async def test_a_list_that_takes_too_long_says_so_in_its_place(pages, monkeypatch):
+    store = type(pages.site.kernel.store)
+    plain = store.fetch
+
+    async def fetch(self, sql, args=()):
+        if 'FROM "machine" t' in sql:
+            raise TookTooLong("The database took too long")
+        return await plain(self, sql, args)
+
+    monkeypatch.setattr(store, "fetch", fetch)
+    answer = await pages.get("/e/machine?q=lathe")
+    assert answer.status_code == 422
+    assert "It was given up" in text_of(answer)

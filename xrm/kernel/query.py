@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 MAX_PAGE = 1000
 MAX_COUNT = 10_000  # counting stops there: "10,000+"
-MAX_RANKED = 1000  # hits that are put in order of relevance, and as many in which a word is found whole
+MAX_RANKED = 400  # hits that are put in order of relevance, and as many in which a word is found whole
 RELEVANCE = "relevance"
 HIDDEN = frozenset({"search", "deleted_at", "deleted_by"})
 RESTRICTED = {"_restricted": True}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from xrm.errors import Invalid, Issue
+from xrm.errors import Invalid, Issue, TooExpensive
 from xrm.kernel.query import Query, compile_filter
 from xrm.metadata.model import Entity, View
 from xrm.web.columns import Column, choosable, columns, default_columns
@@ -205,7 +205,7 @@ def condition(visit: PageVisit, asked: Asked) -> str:
     return " && ".join(f"({part})" for part in parts) if len(parts) > 1 else "".join(parts)
 
 
-def filter_issue(error: Invalid) -> Issue:
+def filter_issue(error: Invalid | TooExpensive) -> Issue:
     """Return the first finding about a list."""
     return error.issues[0] if error.issues else Issue("filter", error.code, error.message)
 

@@ -8,7 +8,7 @@ from litestar import Response
 
 from xrm.builtin.transfer.exporting import FORMATS
 from xrm.builtin.transfer.flat import DATED
-from xrm.errors import Invalid, Issue, Malformed
+from xrm.errors import Invalid, Issue, Malformed, TooExpensive
 from xrm.kernel.query import Count, Page, Query
 from xrm.kernel.store.folding import fold
 from xrm.web import listing
@@ -54,7 +54,7 @@ async def _find(visit: PageVisit, asked: Asked) -> tuple[Page, Count, Issue | No
         query = listing.query(visit, asked)
         page = await visit.records.list(visit.actor, asked.entity.name, query)
         return page, await visit.records.count(visit.actor, asked.entity.name, query), None
-    except Invalid as error:
+    except (Invalid, TooExpensive) as error:
         return Page([]), Count(0, exact=True), listing.filter_issue(error)
     except Malformed as error:
         return Page([]), Count(0, exact=True), Issue("page", error.code, error.message)
