@@ -81,6 +81,17 @@ class Settings:
     reset_minutes: int = field(
         default=60, metadata={"help": "A link for a new password can be used for so many minutes."}
     )
+    security_log_days: int = field(
+        default=365,
+        metadata={"help": "Days that the security log keeps sign-ins, refusals and changes of access."},
+    )
+    cors_origins: tuple[str, ...] = field(
+        default=(),
+        metadata={
+            "help": "Origins whose pages may ask /api with an API key, such as https://portal.example.com; cookies are"
+            " never taken from them."
+        },
+    )
     trusted_proxies: tuple[str, ...] = field(
         default=(),
         metadata={
@@ -181,8 +192,7 @@ def load_settings(folder: Path, environment: Mapping[str, str] | None = None, **
     for name, pattern in _FORMS.items():
         if values.get(name) and not re.fullmatch(pattern, values[name]):
             issues.append(Issue(name, "wrong_setting", "This is no such address.", _HINTS[name]))
-    for name in ("outbound_allow", "trusted_proxies"):
-        issues += _networks(name, values.get(name, ()))
+    issues += _places(values)
     if any(len(key) < SHORTEST_KEY for key in values.get("secret_key", ())):
         issues.append(Issue("secret_key", "wrong_setting", f"A key has at least {SHORTEST_KEY} characters."))
     if 0 < len(str(values.get("metrics_token", ""))) < SHORTEST_KEY:
@@ -190,6 +200,17 @@ def load_settings(folder: Path, environment: Mapping[str, str] | None = None, **
     if issues:
         raise ModelError("The settings are not valid", issues)
     return Settings(folder=folder.resolve(), **{**values, **overrides})
+
+
+def _places(values: Mapping[str, Any]) -> list[Issue]:
+    """Return what is wrong with settings that name origins and networks."""
+    found = []
+    for origin in values.get("cors_origins", ()):
+        if not re.fullmatch(r"https?://[a-z0-9.:\[\]-]+", origin):
+            found.append(Issue("cors_origins", "wrong_setting", f"{origin!r} is no origin.", "like https://a.example"))
+    for name in ("outbound_allow", "trusted_proxies"):
+        found += _networks(name, values.get(name, ()))
+    return found
 
 
 def _networks(name: str, texts: Sequence[str]) -> list[Issue]:

@@ -17,7 +17,7 @@ from xrm.api.openapi import make_document
 from xrm.errors import NotFound
 from xrm.http.answers import Answer
 from xrm.http.auth import cookie_name
-from xrm.http.caller import caller
+from xrm.http.caller import caller, signed_in
 from xrm.http.reading import AnyRequest, read_query, unchanged
 from xrm.kernel.change import Actor
 from xrm.kernel.policy import roles_key
@@ -62,7 +62,7 @@ class DocsRoutes:
     async def document(self, request: AnyRequest) -> Answer:
         """Answer with the OpenAPI document for the actor's roles."""
         read_query(request)
-        body = await self._document(caller(request).actor)
+        body = await self._document(signed_in(request))
         tag = f'"{zlib.crc32(body):08x}-{len(body)}"'
         headers = {"etag": tag, "cache-control": "private, no-cache"}
         if unchanged(request, tag):
@@ -70,7 +70,9 @@ class DocsRoutes:
         return Answer(body, headers=headers)
 
     async def page(self, request: AnyRequest) -> Answer:
-        """Answer with the page of swagger-ui."""
+        """Answer with the page of swagger-ui; whoever is not signed in is led there first."""
+        if caller(request).actor is None:
+            return Answer(b"", 303, headers={"location": "/sign-in?next=%2Fdocs"})
         return Answer(_PAGE.format(title=escape(self._site.settings.title)).encode(), 200, b"text/html; charset=utf-8")
 
     async def file(self, request: AnyRequest) -> Answer:

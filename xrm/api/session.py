@@ -10,12 +10,13 @@ from litestar import delete, get, post, put
 
 from xrm.builtin.people.accounts import WITHHELD, Session
 from xrm.builtin.people.keys import Key
+from xrm.builtin.people.security_log import Entry
 from xrm.errors import Invalid, Issue
 from xrm.http.answers import Answer, answer
 from xrm.http.auth import device_cookie, from_device, session_cookie
 from xrm.http.caller import caller, person_only, signed_in
 from xrm.http.csrf import csrf_token
-from xrm.http.reading import AnyRequest, read_object, read_query, record_id, take
+from xrm.http.reading import AnyRequest, read_object, read_query, record_id, take, whole
 from xrm.kernel.change import Actor
 from xrm.kernel.values import to_json
 from xrm.site import Site
@@ -39,6 +40,7 @@ class SessionRoutes:
             put("/api/me/password", guards=PERSONAL)(self.change_password),
             get("/api/me/sessions", guards=PERSONAL)(self.sessions),
             delete("/api/me/sessions/{id:str}", status_code=200, guards=PERSONAL)(self.end_session),
+            get("/api/security-log")(self.security_log),
             get("/api/keys", guards=PERSONAL)(self.keys),
             post("/api/keys", guards=PERSONAL)(self.create_key),
             delete("/api/keys/{id:str}", status_code=200, guards=PERSONAL)(self.revoke_key),
@@ -144,6 +146,16 @@ class SessionRoutes:
         await self._accounts.api_keys.revoke(signed_in(request), record_id(request))
         return Answer(status=204)
 
+    async def security_log(self, request: AnyRequest) -> Answer:
+        """Answer with what happened at the door, the newest first."""
+        given = read_query(request, frozenset({"event", "user", "before", "limit"}))
+        user = _uuid(given["user"], "user") if "user" in given else None
+        before = _uuid(given["before"], "before") if "before" in given else None
+        entries = await self._accounts.log.read(
+            signed_in(request), given.get("event", ""), user, before, whole(given, "limit", 100)
+        )
+        return answer({"entries": [_entry(e) for e in entries]})
+
     # --- of those one looks after ---
 
     async def reset_password(self, request: AnyRequest) -> Answer:
@@ -176,7 +188,9 @@ class SessionRoutes:
     async def end_sessions_of(self, request: AnyRequest) -> Answer:
         """End all sessions of a user."""
         read_query(request)
-        await self._accounts.end_sessions(await self._looked_after(request))
+        user = await self._looked_after(request)
+        await self._accounts.end_sessions(user)
+        await self._accounts.log.note("sessions_ended", user, signed_in(request))
         return Answer(status=204)
 
     async def _looked_after(self, request: AnyRequest) -> UUID:
@@ -198,6 +212,11 @@ def _session(session: Session) -> dict[str, Any]:
 def _key(key: Key) -> dict[str, Any]:
     names = ("id", "prefix", "title", "created_at", "expires_at", "seen_at")
     return {name: to_json(getattr(key, name)) for name in names}
+
+
+def _entry(entry: Entry) -> dict[str, Any]:
+    names = ("id", "at", "event", "user", "user_name", "actor", "actor_name", "address", "client", "detail")
+    return {name: to_json(getattr(entry, name)) for name in names}
 
 
 def _uuid(text: str, path: str) -> UUID:

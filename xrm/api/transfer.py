@@ -35,6 +35,7 @@ class TransferRoutes:
     """The routes /api/{entity}/export and /api/{entity}/import."""
 
     def __init__(self, site: Site) -> None:
+        self._log = site.accounts.log
         self._kernel, self._mappings = site.kernel, site.settings.folder / "mappings"
 
     def handlers(self) -> list[Any]:
@@ -48,6 +49,8 @@ class TransferRoutes:
         format = given.get("format", "csv")
         pieces = export(self._kernel, actor, entity, read_list(given), format)
         first = await anext(pieces, b"")  # whatever is refused is refused before the answer begins
+        about = f"{entity} as {format}" + (f" where {given['filter']}" if given.get("filter") else "")
+        await self._log.note("exported", actor.id, actor, detail=about)
         headers = {"content-disposition": f'attachment; filename="{entity}.{FORMATS[format].ending}"'}
         return Stream(_joined(first, pieces), FORMATS[format].media.encode(), headers)
 

@@ -79,11 +79,12 @@ def from_device(request: Scoped) -> Client:
 class Identify:
     """Middleware: finds out who asks, counts the request, refuses forged ones."""
 
-    __slots__ = ("_app", "_cookie", "_limits", "_proxies", "_site")
+    __slots__ = ("_app", "_cookie", "_limits", "_origin", "_proxies", "_site")
 
     def __init__(self, app: Any, site: Site, limits: Throttle) -> None:
         self._app, self._site, self._limits = app, site, limits
         self._cookie = cookie_name(site)
+        self._origin = "/".join(site.settings.base_url.lower().split("/")[:3])
         self._proxies = read_networks(site.settings.trusted_proxies)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -99,7 +100,7 @@ class Identify:
         finally:
             self._limits.take(known.actor.id if known.actor else network(known.client.address))
         if scope["method"] not in SAFE and (known.by_cookie or not known.actor):
-            receive = await check_origin(scope, receive, known)
+            receive = await check_origin(scope, receive, known, self._origin)
         await self._app(scope, receive, send)
 
     async def _actor(self, scope: Any, known: Caller) -> Actor | None:

@@ -29,6 +29,7 @@ class Caller:
         token: The session's token, when the actor came with one; empty for an API key.
         by_cookie: Whether the browser sent the token by itself, so that a foreign page may have caused the request.
         client: Where it comes from.
+        allowed: The origin of another site whose pages may read the answer, or empty.
     """
 
     id: str
@@ -36,6 +37,7 @@ class Caller:
     token: str = ""
     by_cookie: bool = False
     client: Client = NOBODY
+    allowed: str = ""
 
 
 def caller(request: Scoped) -> Caller:

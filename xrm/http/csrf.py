@@ -32,13 +32,19 @@ def csrf_token(session_token: str) -> str:
     return hmac.new(session_token.encode(), b"xrm csrf", hashlib.sha256).hexdigest()
 
 
-async def check_origin(scope: Any, receive: Any, caller: Caller) -> Any:
+async def check_origin(scope: Any, receive: Any, caller: Caller, site: str = "") -> Any:
     """Return `receive` (one that repeats what was read) when an unsafe request may go on.
+
+    Args:
+        scope: The ASGI scope.
+        receive: The ASGI receive.
+        caller: What is known of the request.
+        site: The site's origin, scheme included, where the settings say it.
 
     Raises:
         Forged: it may not.
     """
-    own = _same_origin(scope)
+    own = _same_origin(scope, site)
     if own is False:
         raise Forged
     if own or not caller.by_cookie or _good(header(scope, HEADER), caller):
@@ -51,12 +57,14 @@ async def check_origin(scope: Any, receive: Any, caller: Caller) -> Any:
     return again
 
 
-def _same_origin(scope: Any) -> bool | None:
+def _same_origin(scope: Any, site: str) -> bool | None:
     """Whether the browser says that a page of ours asks; None when it does not say."""
-    site = header(scope, b"sec-fetch-site")
-    if site:
-        return site in ("same-origin", "none")
+    told = header(scope, b"sec-fetch-site")
+    if told:
+        return told in ("same-origin", "none")
     origin = header(scope, b"origin")
+    if origin and site and site.partition("://")[2] == header(scope, b"host").lower():
+        return origin.lower() == site
     if origin:
         return origin.partition("://")[2].lower() == header(scope, b"host").lower() != ""
     return None

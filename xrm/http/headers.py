@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 from xrm.builtin.operating.metrics import Metrics
-from xrm.http.answers import Headers
+from xrm.http.answers import Answer, Headers
 from xrm.http.caller import KEY, Caller, header
 from xrm.http.problems import problem, unforeseen, where
 from xrm.settings import Settings
@@ -19,6 +19,15 @@ POLICY = (
 )
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+PREFLIGHT = {
+    "access-control-allow-methods": "GET, POST, PATCH, PUT, DELETE",
+    "access-control-allow-headers": "authorization, content-type, idempotency-key, if-match, if-none-match",
+    "access-control-max-age": "600",
+}
+READABLE: Headers = [
+    (b"access-control-expose-headers", b"etag, retry-after, x-request-id, content-disposition"),
+    (b"vary", b"origin"),
+]
 
 log = logging.getLogger("xrm.http")
 
@@ -57,6 +66,7 @@ class Edge:
         self.app, self._metrics = app, metrics
         self._headers = _defaults(settings)
         self._names = frozenset(name for name, _ in self._headers)
+        self._origins = frozenset(settings.cors_origins)
         self._hosts = frozenset(host.lower() for host in settings.allowed_hosts)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -73,14 +83,19 @@ class Edge:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = self._complete(message["headers"], known.id)
+                message["headers"] = self._complete(message["headers"], known)
             elif bare:
                 message["body"] = b""
             await send(message)
 
         try:
+            origin = header(scope, b"origin")
+            if origin in self._origins and scope["path"].startswith("/api/"):
+                known.allowed = origin
             if not self._knows(header(scope, b"host")):
                 await problem(400, "unknown_host", "This site is not served under this name")(scope, receive, finish)
+            elif known.allowed and scope["method"] == "OPTIONS":
+                await Answer(status=204, headers=PREFLIGHT)(scope, receive, finish)
             else:
                 await self.app(inner, receive, finish)
         except Exception as error:  # noqa: BLE001 - the last line of defence: no defect tells its inside or goes unseen
@@ -98,10 +113,13 @@ class Edge:
             name = name.rpartition(":")[0]
         return name in self._hosts or "*" in self._hosts
 
-    def _complete(self, headers: Any, id: str) -> Headers:
+    def _complete(self, headers: Any, known: Caller) -> Headers:
         given = {name.lower() for name, _ in headers}
         added = self._headers if given.isdisjoint(self._names) else [h for h in self._headers if h[0] not in given]
-        return [*headers, (b"x-request-id", id.encode()), *added]
+        if known.allowed:  # a page of another site may read this; it cannot send the cookie along
+            own = (b"access-control-allow-origin", known.allowed.encode("latin-1"))
+            added = [*(h for h in added if h[0] != b"cross-origin-resource-policy"), own, *READABLE]
+        return [*headers, (b"x-request-id", known.id.encode()), *added]
 
 
 def _method(scope: Any) -> str:

@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from xrm.api.openapi.parts import MOMENT, NOTHING, TEXT, UUID, Json, body, json_answer, many, obj, operation, or_null
+from xrm.api.openapi.parts import (
+    MOMENT,
+    NOTHING,
+    TEXT,
+    UUID,
+    Json,
+    body,
+    json_answer,
+    many,
+    obj,
+    operation,
+    or_null,
+    query_parameter,
+)
+from xrm.builtin.people.security_log import EVENTS
 
 _SIGN_IN = "Sign-in"
 
@@ -50,6 +64,8 @@ def people_paths() -> Json:
         "expires_at": or_null(MOMENT),
         "seen_at": or_null(MOMENT),
     }
+    texts = ("event", "user_name", "actor_name", "address", "client", "detail")
+    entry = obj({"id": UUID, "at": MOMENT, "user": or_null(UUID), "actor": or_null(UUID), **dict.fromkeys(texts, TEXT)})
     sessions = {"200": json_answer("The sessions.", obj({"sessions": many(session)}))}
     keys = {"200": json_answer("The keys, without secrets.", obj({"keys": many(obj(key))}))}
     new_key = body(obj({"title": TEXT, "expires_at": or_null(MOMENT), "user": or_null(UUID)}, ("title",), closed=True))
@@ -64,6 +80,20 @@ def people_paths() -> Json:
         "/api/me/sessions": {"get": operation("my_sessions", "One's sessions", _SIGN_IN, sessions)},
         "/api/me/sessions/{id}": {
             "delete": operation("end_session", "End one of one's sessions", _SIGN_IN, done, parameters=("id",))
+        },
+        "/api/security-log": {
+            "get": operation(
+                "security_log",
+                "Who came in, was refused, changed access or exported",
+                _SIGN_IN,
+                {"200": json_answer("Events, the newest first.", obj({"entries": many(entry)}, ("entries",)))},
+                parameters=(
+                    query_parameter("event", "Only these.", {"enum": list(EVENTS)}),
+                    query_parameter("user", "Only about, or by, this user.", UUID),
+                    query_parameter("before", "Only those before this entry.", UUID),
+                    query_parameter("limit", "How many.", {"type": "integer", "minimum": 1, "maximum": 1000}),
+                ),
+            )
         },
         "/api/keys": {
             "get": operation("my_keys", "One's API keys", _SIGN_IN, keys),

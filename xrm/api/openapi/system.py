@@ -55,7 +55,6 @@ def public_paths() -> Json:
                     "304": {"description": "It is the one you have."},
                 },
                 parameters=("if_none_match",),
-                public=True,
             )
         },
         "/api/session": {

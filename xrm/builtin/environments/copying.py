@@ -20,7 +20,7 @@ from xrm.kernel.store.sql import quote
 from xrm.kernel.store.store import Store, open_store
 
 SQLITE = "sqlite:///"
-SECRETS = ("xrm_session", "xrm_api_key", "xrm_link", "xrm_attempt", "xrm_idempotency")
+SECRETS = ("xrm_session", "xrm_api_key", "xrm_link", "xrm_attempt", "xrm_security", "xrm_idempotency")
 """Tables that do not go along: who is signed in at the site, and its keys, must not be at the copy."""
 
 _TRIES = 3

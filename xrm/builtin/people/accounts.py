@@ -24,6 +24,7 @@ from xrm.builtin.people.lookups import UUID_TYPE, WIDTH, Lookups, make_lookups
 from xrm.builtin.people.passwords import MAX_LENGTH, Passwords, check_password
 from xrm.builtin.people.rounds import Rounds
 from xrm.builtin.people.rules import may_give, needing_factor
+from xrm.builtin.people.security_log import SecurityLog
 from xrm.builtin.people.tokens import hash_token, new_token
 from xrm.errors import Forbidden, Invalid, Issue, NotFound, StorageFull, Unauthenticated, Unavailable
 from xrm.kernel.change import Actor, uuid7
@@ -76,6 +77,7 @@ class Accounts:
         mail: How they are sent.
         attempts: How often signing in failed.
         factors: Second factors of users.
+        log: What happened at the door.
     """
 
     def __init__(self, kernel: Kernel) -> None:
@@ -85,6 +87,7 @@ class Accounts:
         self._passwords = Passwords()
         self._idle = timedelta(hours=kernel.settings.session_hours)
         self._lifetime = timedelta(days=kernel.settings.session_days)
+        self.log = SecurityLog(kernel, self)
         self.attempts, self.factors = Attempts(kernel), Factors(kernel, self)
         self._session_rounds: Rounds[str, Row] = Rounds(self._find_sessions)
         self._key_rounds: Rounds[str, Row] = Rounds(self._find_keys)
@@ -187,6 +190,7 @@ class Accounts:
         async with self._passwords.turn, self.attempts.at(address, client, device):
             good = await self._passwords.verify(hashed, password) and len(password) <= MAX_LENGTH
             if not good or user is None or hashed is None:
+                await self.log.note("sign_in_failed", user, client=client)
                 raise Unauthenticated("E-mail address and password do not belong together.")
         if self._passwords.outdated(hashed):
             await self._store_hash(user, await self._passwords.hash(password))
@@ -207,7 +211,9 @@ class Accounts:
     async def sign_out(self, token: str) -> None:
         """End the session of a token; nothing happens when there is none."""
         sessions = self.tables["xrm_session"]
-        await sessions.delete().where(sessions.c_token_hash == hash_token(token))
+        gone = await sessions.delete().where(sessions.c_token_hash == hash_token(token)).returning(sessions.c_user)
+        for row in gone:
+            await self.log.note("signed_out", row["user"])
 
     async def anybody(self) -> bool:
         """Whether somebody can sign in."""
@@ -226,6 +232,8 @@ class Accounts:
         now, token = self._kernel.clock(), new_token()
         agent = "".join(c for c in client.agent if c.isprintable())[:200]
         session = Session(uuid7(), user, now, now, now + self._lifetime, agent, client.address[:60], bool(factor))
+        await self.log.note("signed_in", user, client=client, detail=factor)
+        await self.log.sweep()
         sessions = self.tables["xrm_session"]
         await sessions.delete().where((sessions.c_expires_at < now) | (sessions.c_seen_at < now - self._idle))
         await sessions.insert(
@@ -270,6 +278,7 @@ class Accounts:
         await self.end_sessions(user, keep_token)
         links = self.tables["xrm_link"]
         await links.delete().where(links.c_user == user)
+        await self.log.note("password_changed", user)
 
     async def change_password(self, actor: Actor, current: str, password: str, client: Client, token: str = "") -> None:
         """Let a person give themselves a new password; their other sessions end.

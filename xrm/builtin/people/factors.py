@@ -125,6 +125,7 @@ class Factors:
             await self._keep(user, APP, self._kernel.vault.seal(secret, f"factor {user}"), step)
             codes = await self._new_codes(user)
             await self._accounts.end_sessions(user)
+        await self._accounts.log.note("factor_on", user, actor)
         return codes
 
     async def renew_codes(self, actor: Actor, code: str, client: Client) -> list[str]:
@@ -149,6 +150,7 @@ class Factors:
         user = _id(actor)
         await self._prove(user, code, client)
         await self._take_away(user)
+        await self._accounts.log.note("factor_off", user, actor, client)
 
     async def reset(self, actor: Actor, user: UUID) -> None:
         """Take the app of a user away who has lost it; their sessions end.
@@ -159,6 +161,7 @@ class Factors:
         await self._accounts.authorise_person(actor, user)
         await self._take_away(user)
         await self._accounts.end_sessions(user)
+        await self._accounts.log.note("factor_off", user, actor)
 
     async def _take_away(self, user: UUID) -> None:
         factors, sessions = self._accounts.tables["xrm_factor"], self._accounts.tables["xrm_session"]
@@ -252,6 +255,7 @@ class Factors:
             raise _late()
         async with self._accounts.attempts.at(f"code {user}", client):
             if not await self.check(id, code):
+                await self._accounts.log.note("code_failed", id, client=client)
                 raise Unauthenticated("This code is not, or no longer, good.")
         return id
 

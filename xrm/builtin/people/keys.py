@@ -80,6 +80,7 @@ class Keys:
                 c_seen_at=None,
             )
         )
+        await self._accounts.log.note("key_made", user, actor, detail=f"{key.prefix} {title}")
         return secret, key
 
     async def list(self, user: UUID) -> Sequence[Key]:
@@ -99,6 +100,7 @@ class Keys:
         if row is None or not await self._accounts.looks_after(actor, row["user"]):
             raise NotFound("There is no such key.")
         await keys.delete().where(keys.id == key)
+        await self._accounts.log.note("key_revoked", row["user"], actor)
 
 
 def _key_of(row: Mapping[str, Any]) -> Key:

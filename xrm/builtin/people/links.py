@@ -111,6 +111,7 @@ class Links:
         _, hashed = await self._accounts.credential(known.user["email"])
         purpose = PASSWORD if hashed else INVITATION
         url = await self._make(purpose, user, self._lifetime(purpose))
+        await self._accounts.log.note("link_made", user, actor, detail=purpose)
         if not self._accounts.mail.ready:
             return Handed(purpose, url)
         try:
@@ -223,6 +224,7 @@ class Links:
         async with self._kernel.store.transaction():
             await self._use_up(purpose, token)
             await self._accounts.put_password(link.user, hashed)
+        await self._accounts.log.note("link_used", link.user, detail=purpose)
         return link.user
 
     async def begin(self, token: str, name: str, email: str, password: str) -> UUID:

@@ -193,6 +193,21 @@ TABLES = (
         (Index("ix_user", ("user",)),),
     ),
     _table(
+        "xrm_security",
+        {  # the security log
+            "id": _key("id", UUID),
+            "at": _needed("at", DATETIME),
+            "event": _needed("event", TEXT),
+            "user": UUID,  # whom it is about
+            "actor": UUID,  # who did it
+            "actor_name": TEXT,
+            "address": TEXT,
+            "client": TEXT,
+            "detail": TEXT,
+        },
+        (Index("ix_at", ("at",)), Index("ix_user", ("user",))),
+    ),
+    _table(
         "xrm_attempt",
         {  # failed sign-ins: how often in the window that began then
             "key": _key("key", TEXT),  # SHA-256 of what is counted

@@ -51,6 +51,7 @@ async def end_sessions(visit: PageVisit, render: Renderer) -> Response[Any]:
     """Sign the user out everywhere."""
     user = await _user(visit)
     await visit.site.accounts.end_sessions(user)
+    await visit.site.accounts.log.note("sessions_ended", user, visit.actor)
     return go(visit, f"/accounts/{user}", Notice("success", "All sessions were ended."))
 
 
