@@ -87,7 +87,7 @@ async def test_every_path_of_it_leads_somewhere_and_every_route_is_in_it(lite_ca
             assert not (answer.status_code == 404 and "this address" in answer.json().get("detail", "")), (method, path)
     routes = {
         (re.sub(r"\{(\w+):\w+\}", r"{\1}", route.path), method.lower())
-        for route in lite_callers.app.app.routes
+        for route in lite_callers.app.app._app.routes
         for method in route.methods
         if method not in ("OPTIONS", "HEAD")
     }
