@@ -1,6 +1,6 @@
 # Everything here also works without make: each target is the command or two below it.
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check fix docs bench bench-large bench-model fuzz crash load lock wheel clean setup-run setup-check setup-test
+.PHONY: help demo serve test check fix docs bench bench-large bench-model bench-sign-ins fuzz crash load lock wheel clean setup-run setup-check setup-test
 
 # The first Python 3.11+ found; `make PYTHON=/path/to/python demo` takes another.
 PYTHON ?= $(shell for name in python3 python3.11 python3.12 python3.13 python3.14 python; do \
@@ -50,6 +50,9 @@ bench: setup-test ## Measure requests against a hand-written limit on the same d
 
 bench-large: setup-test ## Measure lists over a million records, on both databases
 	$(BIN)/python -m benchmarks.large $(ARGS)
+
+bench-sign-ins: setup-test ## Measure 500 sign-ins at once on a real server, and what others wait meanwhile
+	$(BIN)/python -m benchmarks.sign_ins $(ARGS)
 
 bench-model: setup-test ## Measure what a model of 500 entities costs to load, put in force and change
 	$(BIN)/python -m benchmarks.model $(ARGS)
