@@ -143,9 +143,11 @@ async def apply(site: Site, args: argparse.Namespace) -> int:
     seal = _seal_of(args.plan) if args.plan else args.hash
     done = await site.kernel.apply(CLI, site.kernel.sources(), frozenset(args.consent), seal, progress_line(sys.stderr))
     if args.json:
-        emit({"generation": done.generation.number, "steps": [s.to_dict() for s in done.steps]})
+        notices = [issue.to_dict() for issue in done.notices]
+        emit({"generation": done.generation.number, "steps": [s.to_dict() for s in done.steps], "issues": notices})
     elif done.changed:
         show_plan(done.plan)
+        show_issues(done.notices)
         print(f"generation {done.generation.number} is in force")
     else:
         print("Nothing to do: the definitions are in force.")

@@ -107,7 +107,7 @@ class ModelRoutes:
                 "changed": applied.changed,
                 "steps": [step.to_dict() for step in applied.steps],
                 "written": [] if issues else [source.file for source in sources],
-                "issues": [issue.to_dict() for issue in issues],
+                "issues": [issue.to_dict() for issue in (*issues, *applied.notices)],
             }
         )
 

@@ -252,7 +252,10 @@ class Kernel:
         async with self._applying:
             model = await asyncio.to_thread(self.read_model, sources)  # a large model takes seconds: not on the loop
             order = replace(self._order(actor, model, consent, expected_hash), tell=tell)
-            return await self._carry_out(partial(self._propose, model), order, model)
+            before = self._live.model if self._live else None
+            done = await self._carry_out(partial(self._propose, model), order, model)
+            notices = overridden_changes(before, model) if before is not None and done.changed else ()
+            return replace(done, notices=tuple(notices))
 
     async def plan_rollback(self, number: int) -> Plan:
         """Return what it would take to go back to generation `number`, with what comes back and what is lost.

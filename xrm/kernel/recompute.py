@@ -62,8 +62,12 @@ def affected(old: Model | None, new: Model, steps: Iterable[Mapping[str, Any]] =
     for step in steps:
         if step.get("affected"):
             written.setdefault(step["entity"], set()).add(step["field"])
+    copied = {_link_of(new, step) for step in steps if step["kind"] == "copy_links"}
     for entity in new.entities.values():
         if entity.removed:
+            continue
+        if entity.name in copied:
+            yield entity
             continue
         touched = {(name, field) for name, fields in written.items() for field in fields}
         reads = any(_reads(entity, name) for name in written.get(entity.name, ()))
@@ -73,6 +77,11 @@ def affected(old: Model | None, new: Model, steps: Iterable[Mapping[str, Any]] =
         before = old.entities.get(entity.was if entity.name not in old.entities else entity.name) if old else None
         if before is not None and _computed(before) != _computed(entity):
             yield entity
+
+
+def _link_of(model: Model, step: Mapping[str, Any]) -> str:
+    link = model.entities[step["entity"]].fields[step["field"]].through
+    return link.entity if link else ""
 
 
 def _reads(entity: Entity, name: str) -> bool:

@@ -510,6 +510,8 @@ RELATIONS = [
         DEAL + "{type: relation, to: party}",
         DEAL + "{type: relation, to: party, on_delete: clear}",
         DEALS,
+        ["change_on_delete deal.who safe 2"],
+        ["Deleting what deal.who points to empties the field from now on. So far it is refused."],
         then={"deal": [{"who": "#party.0"}, {"who": "#party.1"}]},
     ),
     Case(

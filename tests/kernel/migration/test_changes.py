@@ -189,3 +189,114 @@ async def test_what_the_files_may_not_say(field: str, code: str, tmp_path: Path)
         found = site.kernel.review(site.kernel.sources()).issues
         assert [issue.code for issue in found] == [code]
         assert found[0].path.startswith(f"{FILE}:4:")
+
+
+DEAL = "entity: party\nfields: {name: text}\n---\nentity: deal\nlabel: '{name}'\nfields:\n  name: text\n  who: "
+ONE, MANY = DEAL + "{type: relation, to: party}\n", DEAL + "{type: relation, to: party, many: true}\n"
+
+
+async def _links(site: TestSite) -> dict[str, list[str]]:
+    records = (await site.system.list("deal", sort=("name",))).records
+    return {r["name"]: [one["label"] for one in r["who"]] for r in records}
+
+
+async def test_a_relation_to_one_becomes_one_to_many_and_back(tmp_path: Path, database_url: str):
+    async with make_site(tmp_path, database_url, {FILE: ONE}) as site:
+        made = {name: (await site.system.create("party", {"name": name}))["id"] for name in ("Ann", "Bob")}
+        x = await site.system.create("deal", {"name": "x", "who": made["Ann"]})
+        await site.system.create("deal", {"name": "y", "who": made["Bob"]})
+        await site.system.create("deal", {"name": "z"})
+        plan = await planned(site, MANY)
+        assert [told(s) for s in plan.shown if not s.kind.endswith(("_key", "_index"))] == [
+            "create_table deal_who safe 0",
+            "copy_links deal.who slow 2",
+        ]
+        await done(site, plan)
+        assert await _links(site) == {"x": ["Ann"], "y": ["Bob"], "z": []}
+        labels = [r["label"] for r in (await site.system.list("deal_who", sort=("label",))).records]
+        assert labels == ["x – Ann", "y – Bob"]
+
+        await site.system.update("deal", x["id"], {"who": {"add": [made["Bob"]]}})
+        plan = await planned(site, ONE)
+        assert [(i.code, i.path) for i in plan.blocking] == [("values_differ", "deal.who")]
+        assert "1 record" in plan.blocking[0].message
+        await site.system.update("deal", x["id"], {"who": {"remove": [made["Ann"]]}})
+        await done(site, await planned(site, ONE))
+        records = (await site.system.list("deal", sort=("name",))).records
+        assert [r["who"] and r["who"]["label"] for r in records] == ["Bob", "Bob", None]
+
+        await site.system.update("deal", x["id"], {"who": made["Ann"]})
+        await done(site, await planned(site, MANY))
+        assert await _links(site) == {"x": ["Ann"], "y": ["Bob"], "z": []}
+
+
+async def test_a_rollback_brings_a_relation_to_one_back(tmp_path: Path, database_url: str):
+    async with make_site(tmp_path, database_url, {FILE: ONE}) as site:
+        ann = await site.system.create("party", {"name": "Ann"})
+        await site.system.create("deal", {"name": "x", "who": ann["id"]})
+        await done(site, await planned(site, MANY))
+        back = await site.kernel.plan_rollback(1)
+        consent = frozenset(step.id for step in back.destructive)
+        await site.kernel.rollback(ACTOR, 1, consent, back.seal)
+        assert (await site.system.list("deal")).records[0]["who"]["label"] == "Ann"
+
+
+async def test_links_that_ask_for_more_are_not_made_up(tmp_path: Path, database_url: str):
+    through = "through: {entity: seat, fields: {role: {type: text, required: true}}}"
+    async with make_site(tmp_path, database_url, {FILE: ONE}) as site:
+        ann = await site.system.create("party", {"name": "Ann"})
+        await site.system.create("deal", {"name": "x", "who": ann["id"]})
+        plan = await planned(site, MANY.replace("many: true", f"many: true, {through}"))
+        assert "drop_field deal.who destructive 1" in [told(step) for step in plan.shown]
+
+
+UNIQUE = "{type: choice, choices: [%s], unique: true}"
+
+
+async def test_values_that_become_the_same_are_counted_before(tmp_path: Path, database_url: str):
+    before = "entity: thing\nfields:\n  a: {type: choice, choices: [one, two, three]}\n"
+    async with make_site(tmp_path, database_url, {FILE: before}) as site:
+        made = [await site.system.create("thing", {"a": value}) for value in ("one", "two", "three")]
+        after = "entity: thing\nfields:\n  a: " + UNIQUE % "{name: first, was: [one, two]}, three" + "\n"
+        plan = await planned(site, after)
+        assert [(i.code, i.path) for i in plan.blocking] == [("not_unique", "thing.a")]
+        assert "2 records share their value with another, like first" in plan.blocking[0].message
+        with pytest.raises(ModelError) as caught:
+            await site.apply()
+        assert [i.code for i in caught.value.issues] == ["not_unique"]
+        await site.system.delete("thing", made[1]["id"])
+        await done(site, await planned(site, after))
+
+
+async def test_what_only_the_database_finds_is_a_finding_too(tmp_path: Path, database_url: str):
+    before = "entity: thing\nfields:\n  a: {type: choice, choices: [one, two]}\n  b: text\n"
+    after = before.replace("[one, two]", "[{name: one, was: two}]") + "unique: [[a, b]]\n"
+    async with make_site(tmp_path, database_url, {FILE: before}) as site:
+        for value in ("one", "two"):
+            await site.system.create("thing", {"a": value, "b": "x"})
+        await planned(site, after)
+        with pytest.raises(ModelError) as caught:
+            await site.apply()
+        assert [(i.code, i.path) for i in caught.value.issues] == [("not_unique", "thing.a")]
+        assert "a and b" in caught.value.issues[0].message
+        assert {r["a"] for r in (await site.system.list("thing")).records} == {"one", "two"}
+
+
+async def test_records_that_are_above_themselves_are_in_the_way_of_a_hierarchy(tmp_path: Path, database_url: str):
+    before = "entity: unit_of\nlabel: '{name}'\nfields:\n  name: text\n  up: {type: relation, to: unit_of}\n"
+    async with make_site(tmp_path, database_url, {FILE: before}) as site:
+        top = await site.system.create("unit_of", {"name": "Top"})
+        a = await site.system.create("unit_of", {"name": "A", "up": top["id"]})
+        b = await site.system.create("unit_of", {"name": "B", "up": a["id"]})
+        below = await site.system.create("unit_of", {"name": "Below", "up": b["id"]})
+        await site.system.update("unit_of", a["id"], {"up": b["id"]})
+        after = before.replace("to: unit_of}", "to: unit_of, hierarchy: true}")
+        plan = await planned(site, after)
+        assert [(i.code, i.path) for i in plan.blocking] == [("circular", "unit_of.up")]
+        assert "2 records are above themselves, like 'A', 'B'" in plan.blocking[0].message
+        with pytest.raises(ModelError):
+            await site.apply()
+        await site.system.update("unit_of", a["id"], {"up": top["id"]})
+        await done(site, await planned(site, after))
+        found = await site.system.list("unit_of", f"under(up, '{a['id']}')", sort=("name",))
+        assert {r["name"] for r in found.records} >= {"B", "Below"}, below

@@ -18,8 +18,9 @@ from functools import partial
 from xrm.errors import Conflict, Issue, ModelError
 from xrm.kernel.change import Actor
 from xrm.kernel.migration.carry.find import named
+from xrm.kernel.migration.carry.links import lay_links, make_links
 from xrm.kernel.migration.carry.work import clear_away, lay
-from xrm.kernel.migration.ddl import Operation, Run, in_order, operations
+from xrm.kernel.migration.ddl import Operation, Run, in_order, index_name, operations
 from xrm.kernel.migration.diff import compare
 from xrm.kernel.migration.filling import fill_converted
 from xrm.kernel.migration.impact import assess
@@ -29,6 +30,7 @@ from xrm.kernel.migration.plan import Plan, Step, propose
 from xrm.kernel.migration.restore import Restores
 from xrm.kernel.migration.restore_impact import assess_restores
 from xrm.kernel.migration.restoring import bring_back
+from xrm.kernel.store.errors import UniqueViolation
 from xrm.kernel.store.schema import ColumnType, Schema
 from xrm.kernel.store.sql import Binder, quote
 from xrm.kernel.store.store import Store
@@ -67,10 +69,14 @@ DataStep = Callable[[Generation | None, Generation], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What came of it: the generation in force, and the plan that was carried out (empty: nothing was to do)."""
+    """What came of it: the generation in force, and the plan that was carried out (empty: nothing was to do).
+
+    `notices` are findings that stopped nothing but should be seen.
+    """
 
     generation: Generation
     plan: Plan
+    notices: tuple[Issue, ...] = ()
 
     @property
     def changed(self) -> bool:
@@ -172,6 +178,8 @@ async def _carry_out(store: Store, plan: Plan, before: Generation | None, order:
     """Do everything within the transaction: keep, bring back, change, note."""
     for carry in plan.carries:
         await lay(store, carry)
+    for link in plan.links:
+        await lay_links(store, link)
     number = plan.base + 1
     kept = keeping(_with_restored(plan), plan.new, number, _rewritten(plan))
     here = kept.begin(plan.old)
@@ -180,9 +188,14 @@ async def _carry_out(store: Store, plan: Plan, before: Generation | None, order:
     here = kept.settled(here)
     if plan.restores:
         here = await _bring_back(store, plan, plan.restores, here)
-    await perform_all(store, here, kept.added(plan.new), order.tell)
+    try:
+        await perform_all(store, here, kept.added(plan.new), order.tell)
+    except UniqueViolation as error:
+        raise ModelError("The records do not allow this change", [_not_unique(plan, error)]) from None
     await clear_away(store, plan.carries)
     await store.tables_changed()
+    for link in plan.links:
+        await make_links(store, link, order.clock())
     schema = kept.added(plan.new)
     await _follow_renames(store, plan, schema)
     generation = _generation(plan, schema, order)
@@ -193,6 +206,18 @@ async def _carry_out(store: Store, plan: Plan, before: Generation | None, order:
     await write(store, generation)
     await store.announce()
     return generation
+
+
+def _not_unique(plan: Plan, error: UniqueViolation) -> Issue:
+    """Return the finding about values that became the same by the plan itself; SQLite may not say of which index."""
+    news = {(step.table, step.target) for step in plan.steps if step.kind == "add_unique"}
+    found = [(t, i) for t in plan.new.tables.values() for i in t.indexes if i.unique]
+    named = [(t, i) for t, i in found if index_name(t.id, i) == error.index]
+    for table, index in named or [(t, i) for t, i in found if (t.id, i.id) in news]:
+        names = [c.name for c in table.columns if c.id in index.columns]
+        message = f"Records would share their {' and '.join(names)} after this change."
+        return Issue(f"{table.name}.{names[0]}", "not_unique", message, "correct or merge them first")
+    return Issue("", "not_unique", error.message)
 
 
 def _with_restored(plan: Plan) -> Schema:

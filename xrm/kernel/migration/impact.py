@@ -15,12 +15,14 @@ from typing import Any
 from xrm.errors import Issue
 from xrm.kernel.conditions import sql
 from xrm.kernel.migration.carry.find import Carry
+from xrm.kernel.migration.carry.links import count_links
 from xrm.kernel.migration.carry.words import HINTS
-from xrm.kernel.migration.carry.work import Tally, survey
+from xrm.kernel.migration.carry.work import Tally, survey, twins
+from xrm.kernel.migration.circles import in_circles
 from xrm.kernel.migration.direct import direct
 from xrm.kernel.migration.journal import table_names
 from xrm.kernel.migration.physical import base_id
-from xrm.kernel.migration.plan import DESTRUCTIVE, Plan, Step, belongs
+from xrm.kernel.migration.plan import COPY, DESTRUCTIVE, Plan, Step, belongs
 from xrm.kernel.migration.retype import Unconvertible, convert, convertible
 from xrm.kernel.store.schema import Column, ColumnType, ForeignKey, Index, Table
 from xrm.kernel.store.sql import quote
@@ -34,7 +36,8 @@ async def assess(store: Store, plan: Plan) -> Plan:
     """Return the plan with the numbers of the live database, and with what blocks it among its issues."""
     assessor = _Assessor(store, plan, await table_names(store))
     steps = [await assessor.carried(await assessor.step(step)) for step in plan.steps]
-    return dataclasses.replace(plan, steps=tuple(steps), issues=(*plan.issues, *assessor.issues))
+    circles = [found for circle in plan.circles if (found := await in_circles(store, circle)) is not None]
+    return dataclasses.replace(plan, steps=tuple(steps), issues=(*plan.issues, *assessor.issues, *circles))
 
 
 async def scan(
@@ -86,6 +89,8 @@ class _Assessor:
             "add_unique": self._unique,
             "add_key": self._key,
             "drop_field": self._lost,
+            "change_on_delete": self._lost,
+            COPY: self._linked,
         }.get(step.kind)
         if step.kind == "drop_table":
             return dataclasses.replace(step, rows=rows, affected=rows)
@@ -182,6 +187,10 @@ class _Assessor:
 
     async def _unique(self, step: Step) -> tuple[int, list[str]]:
         table, index = self._table(step), self._index(step)
+        carry = next((c for c in self.plan.carries if (c.table, c.base) == (step.table, index.columns[0])), None)
+        if carry is not None and len(index.columns) == 1 and not index.where:
+            alike = await twins(self.store, carry, live=index.live, folded=bool(index.ignore))
+            return self._shared(step, alike.count, alike.samples)
         terms = [self._unique_term(step, index, id) for id in index.columns]
         if any(term == "NULL" for term in terms):
             return 0, []
@@ -196,19 +205,19 @@ class _Assessor:
             f" GROUP BY {', '.join(str(n + 1) for n in range(len(terms)))} HAVING count(*) > 1"
         )
         found = await self.store.fetch(f"SELECT sum(xrm_count) FROM ({inner}) AS xrm_twins")
-        twins = int(found[0][0] or 0)
-        if not twins:
+        count = int(found[0][0] or 0)
+        if not count:
             return 0, []
         rows = await self.store.fetch(f"{inner} ORDER BY xrm_count DESC LIMIT {SAMPLES}")
         samples = [", ".join(str(cell) for cell in row[:-1]) for row in rows]
-        shown = "; ".join(_short(sample) for sample in samples)
-        self._block(
-            step,
-            "not_unique",
-            f"{_records(twins)} share their value with another, like {shown}.",
-            "correct or merge them first",
-        )
-        return twins, samples
+        return self._shared(step, count, samples)
+
+    def _shared(self, step: Step, count: int, samples: list[str]) -> tuple[int, list[str]]:
+        if count:
+            shown = "; ".join(_short(sample) for sample in samples)
+            message = f"{_records(count)} share their value with another, like {shown}."
+            self._block(step, "not_unique", message, "correct or merge them first")
+        return count, samples
 
     def _unique_term(self, step: Step, index: Index, id: str) -> str:
         term, column = self._term(step, id), next(c for c in self.plan.new.tables[step.table].columns if c.id == id)
@@ -257,6 +266,10 @@ class _Assessor:
         column = self._old(step, step.target)
         rows = await self._rows(step.table)
         return (0 if column is None else rows - await self._empty(step, [column])), []
+
+    async def _linked(self, step: Step) -> tuple[int, list[str]]:
+        copy = next(c for c in self.plan.links if (c.table, c.base) == (step.table, step.target))
+        return await count_links(self.store, copy), []
 
     # --- the plan's parts
 

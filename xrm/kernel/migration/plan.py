@@ -17,11 +17,14 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 from xrm.errors import Issue
 from xrm.kernel.migration.ancestry import Ancestry
 from xrm.kernel.migration.carry.find import Carry, Earlier, find, marked
+from xrm.kernel.migration.carry.links import LinkCopy, find_links
+from xrm.kernel.migration.circles import Circle, find_circles
 from xrm.kernel.migration.diff import TableChange, compare
 from xrm.kernel.migration.journal import Generation, ids_to_json, schema_to_json, sources_hash
 from xrm.kernel.migration.physical import SYSTEM_PREFIX, Ids, base_id, identify, physical, settle
@@ -30,9 +33,10 @@ from xrm.kernel.migration.retype import convertible
 from xrm.kernel.store.schema import Column, ColumnType, Index, Schema, Table
 from xrm.kernel.store.system import SYSTEM
 from xrm.kernel.values import Parsing
-from xrm.metadata.model import Model, Source
+from xrm.metadata.model import Entity, Field, Model, Source
 
 SAFE, SLOW, DESTRUCTIVE = "safe", "slow", "destructive"
+COPY = "copy_links"
 
 __all__ = ["DESTRUCTIVE", "SAFE", "SLOW", "Ids", "Plan", "Step", "identify", "physical", "plan", "propose", "settle"]
 
@@ -44,7 +48,8 @@ class Step:
     Attributes:
         kind: create_table, drop_table, rename_table, add_field, drop_field, rename_field, change_type, require,
             relax, change_default, add_index, drop_index, add_unique, drop_unique, add_key or drop_key; and where
-            only values change, map_values, convert_values or change_target.
+            only values or their meaning change, map_values, convert_values, change_target, change_on_delete or
+            copy_links.
         entity: The entity's (new) name.
         field: The field's (new) name, or empty.
         description: One sentence for a person.
@@ -117,6 +122,8 @@ class Plan:
     rewritten: frozenset[tuple[str, str]] = frozenset()
     restores: Restores | None = None
     carries: tuple[Carry, ...] = ()
+    links: tuple[LinkCopy, ...] = ()
+    circles: tuple[Circle, ...] = ()
 
     @property
     def empty(self) -> bool:
@@ -195,7 +202,9 @@ def propose(
     new = settle(Schema({**SYSTEM.tables, **wanted.tables}), old, ids)
     carries, issues = _carries(model, current, (ids, old, new), parsing, earlier)
     made = plan(old, marked(new, carries))
-    steps = _with_carries(made.steps, carries)
+    ancestry = Ancestry(earlier.model, model, current.ids, ids) if current and earlier else None
+    links = tuple(find_links(ancestry)) if ancestry else ()
+    steps = _with_links(_with_carries(made.steps, carries), links)
     same = current is not None and current.hash == sources_hash(model.sources) and current.ids == ids
     return Plan(
         old,
@@ -207,6 +216,8 @@ def propose(
         model.sources,
         same,
         carries=carries,
+        links=links,
+        circles=tuple(find_circles(ancestry)) if ancestry else (),
         rewritten=frozenset((c.table, column.id) for c in carries for column in c.columns),
     )
 
@@ -238,6 +249,16 @@ def _with_carries(steps: tuple[Step, ...], carries: tuple[Carry, ...]) -> tuple[
     return tuple(found)
 
 
+def _with_links(steps: tuple[Step, ...], links: tuple[LinkCopy, ...]) -> tuple[Step, ...]:
+    """Return the steps; where a relation's values become links, that is said instead of the end of its column."""
+    copied = {(copy.table, copy.base): copy for copy in links}
+    found = []
+    for step in steps:
+        copy = copied.get((step.table, step.target)) if step.kind == "drop_field" else None
+        found.append(replace(step, kind=COPY, description=copy.words, severity=SLOW) if copy else step)
+    return tuple(found)
+
+
 def _part_of(step: Step, carried: set[tuple[str, str]]) -> bool:
     return "." in step.target and (step.table, base_id(step.target)) in carried
 
@@ -257,6 +278,19 @@ def _type_changes(
             if known.type != new.type and base and (own.id, base) not in told:
                 text = f"Change {entity.name}.{new.name} from {known.type} to {new.type}; values stay."
                 yield Step("change_type", entity.name, new.name, text, SAFE, own.id, base)
+            if known.type == new.type == "relation" and known.on_delete != new.on_delete and base:
+                text = f"{_on_delete(entity, new)} So far {_DELETES[known.on_delete].format('it')}."
+                yield Step("change_on_delete", entity.name, new.name, text, SAFE, own.id, base)
+
+
+_DELETES = MappingProxyType(
+    {"restrict": "{} is refused", "clear": "{} empties the field", "cascade": "{} deletes these records too"}
+)
+
+
+def _on_delete(entity: Entity, field: Field) -> str:
+    what = f"Deleting what {entity.name}.{field.name} points to"
+    return f"{_DELETES[field.on_delete].format(what)} from now on."
 
 
 _BESIDE = frozenset({"rename_field", "add_index", "drop_index", "add_unique", "drop_unique", "add_key", "drop_key"})

@@ -22,7 +22,7 @@ from xrm.kernel.paths import RowScope, resolve, type_of
 from xrm.kernel.store.schema import Column, ColumnType, Schema, Table
 from xrm.kernel.values import Lookup, Parsing, Refused
 from xrm.metadata.findings import field_place
-from xrm.metadata.model import Convert, Entity, Field, Model
+from xrm.metadata.model import Convert, Entity, Field, Link, Model
 
 CHOICES = frozenset({"choice", "choices"})
 _NO_CONVERT = Convert()
@@ -170,7 +170,7 @@ class _Finder:
         known = self.ancestry.field(self.before, self.entity, name)
         try:
             if not there:
-                return self._added(field, columns)
+                return self._added(field, columns, known)
             return self._changed(known, field, columns, there) if known is not None else None
         except _Say as said:
             place = field_place(self.entity, field)
@@ -179,9 +179,11 @@ class _Finder:
 
     # --- a field that is new
 
-    def _added(self, field: Field, columns: tuple[Column, ...]) -> Carry | None:
+    def _added(self, field: Field, columns: tuple[Column, ...], known: Field | None) -> Carry | None:
         way: ways.Way | None = None
         old: Field | None = None
+        if known is not None and known.through is not None and field.type == "relation" and not field.polymorphic:
+            return self._unlinked(known.through, known, field, columns)
         if "." in field.was:
             way, old = self._moved(field)
         else:
@@ -190,6 +192,15 @@ class _Finder:
             return None
         convert = field.convert or _NO_CONVERT
         fit = Fit(field, self._types(way, field, old), old, convert.map, parsing=self.parsing)
+        return self._carry("add_field", field, columns, way, fit)
+
+    def _unlinked(self, link: Link, known: Field, field: Field, columns: tuple[Column, ...]) -> Carry | None:
+        """Return the carry of a relation to many that becomes one to one: records with several links are in its way."""
+        if self._targets(known) != frozenset(field.to):
+            return None
+        take = field.convert.take if field.convert else ""
+        way = ways.Gathered(link.entity, link.near, ((link.far, ways.UUID),), take)
+        fit = Fit(field, (ways.UUID,), strict=False, parsing=self.parsing)
         return self._carry("add_field", field, columns, way, fit)
 
     def _types(self, way: ways.Way, field: Field, old: Field | None) -> tuple[ColumnType, ...]:

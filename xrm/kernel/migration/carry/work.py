@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +10,7 @@ from uuid import UUID
 
 from xrm.kernel.migration.carry.find import Carry
 from xrm.kernel.migration.retype import Unconvertible
+from xrm.kernel.store.folding import fold
 from xrm.kernel.store.schema import ColumnType
 from xrm.kernel.store.sql import Binder, quote
 from xrm.kernel.store.store import Store
@@ -45,20 +47,47 @@ class Tally:
 
 async def survey(store: Store, carry: Carry) -> Tally:
     """Count what a carry would do. Reads only."""
+    tally = Tally()
+    for shown, raw, rows in await _groups(store, carry):
+        _count(tally, carry, shown, raw, rows)
+    return tally
+
+
+async def _groups(store: Store, carry: Carry, where: str = "") -> list[tuple[Any, tuple[Any, ...], int]]:
+    """Return what is read of the records, most frequent first: what is shown, what is given, of how many."""
     binder = Binder(store.dialect)
-    inner, types = _select(binder, carry)
+    inner, types = _select(binder, carry, where)
     names = ", ".join(["xrm_shown", *_raw(types)])
     places = ", ".join(str(n + 1) for n in range(len(types)))
     rows = await store.fetch(
         f"SELECT {names}, count(*) FROM ({inner}) AS x GROUP BY {places} ORDER BY count(*) DESC, {places}",
         binder.params,
     )
-    tally = Tally()
     decode = [store.dialect.decode(type) or (lambda stored: stored) for type in types]
+    found = []
     for row in rows:
         shown, *raw = [read(cell) for read, cell in zip(decode, row, strict=False)]
-        _count(tally, carry, shown, tuple(raw), row[-1])
-    return tally
+        found.append((shown, tuple(raw), row[-1]))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Twins:
+    """How many records would share a value with another, and some of those values."""
+
+    count: int
+    samples: list[str]
+
+
+async def twins(store: Store, carry: Carry, *, live: bool, folded: bool) -> Twins:
+    """Count the records whose value after a carry another has too; `live` leaves those in the trash out."""
+    found: Counter[Any] = Counter()
+    for shown, raw, rows in await _groups(store, carry, 't."deleted_at" IS NULL' if live else ""):
+        cells = _fit(carry, shown, raw)
+        if cells is not None and cells[0] is not None:
+            found[fold(cells[0]) if folded and isinstance(cells[0], str) else cells[0]] += rows
+    shared = {value: rows for value, rows in found.items() if rows > 1}
+    return Twins(sum(shared.values()), [str(value) for value in list(shared)[:SAMPLES]])
 
 
 def _count(tally: Tally, carry: Carry, shown: Any, raw: tuple[Any, ...], rows: int) -> None:
@@ -88,13 +117,14 @@ def _shown(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def _select(binder: Binder, carry: Carry) -> tuple[str, list[ColumnType]]:
+def _select(binder: Binder, carry: Carry, where: str = "") -> tuple[str, list[ColumnType]]:
     """Return the statement that reads a carry's records, and the types of what it shows and gives."""
     reading = carry.way.read(binder)
     cells = [reading.shown, *reading.cells]
     named = zip(cells, ["xrm_shown", *_raw(cells)], strict=False)
     listed = ", ".join(f"{cell.sql} AS {name}" for cell, name in named)
-    where = f" WHERE {reading.where}" if reading.where else ""
+    where = " AND ".join(f"({condition})" for condition in (reading.where, where) if condition)
+    where = f" WHERE {where}" if where else ""
     text = f'SELECT t."id" AS xrm_id, {listed} FROM {quote(carry.source)} t{reading.joins}{where}'
     return text, [cell.type for cell in cells]
 
