@@ -9,7 +9,8 @@ import httpx
 
 from xrm.errors import Issue
 
-TIMEOUT = 60.0  # seconds; a plan counts records, an apply may convert all of them
+TIMEOUT = 60.0  # seconds; a plan counts records
+LONG = 3600.0  # seconds; an apply may convert all of them, and says meanwhile how far it is
 
 
 class Problem(Exception):
@@ -69,7 +70,11 @@ class Client:
     def apply(self, files: Mapping[str, str], plan_hash: str, consent: list[str]) -> dict[str, Any]:
         """Put `files` in force and have them written: generation, steps, written, issues."""
         body = {"files": dict(files), "hash": plan_hash, "consent": consent}
-        return self._ask("POST", "/api/model/apply", body)
+        return self._ask("POST", "/api/model/apply", body, LONG)
+
+    def progress(self) -> dict[str, Any]:
+        """Return how far the change of the model is that is carried out now, and what waits after it."""
+        return self._ask("GET", "/api/model/progress")
 
     def history(self) -> list[dict[str, Any]]:
         """Return the generations, newest first."""
@@ -83,7 +88,7 @@ class Client:
     def go_back(self, generation: int, plan_hash: str, consent: list[str]) -> dict[str, Any]:
         """Go back to a generation and have its files written: generation, steps, written, issues."""
         body = {"generation": generation, "hash": plan_hash, "consent": consent}
-        return self._ask("POST", "/api/model/rollback", body)
+        return self._ask("POST", "/api/model/rollback", body, LONG)
 
     def kept(self) -> list[dict[str, Any]]:
         """Return what is kept of values that changes of the model took away, the oldest first."""
@@ -103,9 +108,9 @@ class Client:
             return None
         return int(found["value"]), bool(found["exact"])
 
-    def _ask(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
+    def _ask(self, method: str, path: str, body: Any = None, timeout: float = TIMEOUT) -> dict[str, Any]:
         try:
-            response = self._http.request(method, path, json=body, headers=self._headers, timeout=TIMEOUT)
+            response = self._http.request(method, path, json=body, headers=self._headers, timeout=timeout)
         except httpx.HTTPError as error:
             raise Problem(0, {"title": "The site does not answer", "detail": str(error)}) from error
         data = _json(response)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from html import escape
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 import streamlit as st
 
+from studio.client import Client, Problem
 from studio.desk import TROUBLE, Desk
 from studio.parts.order import Badge
 from xrm.errors import Issue
 
+T = TypeVar("T")
+POLL = 0.5  # seconds between two looks at how far the site is
 LOOK = Path(__file__).with_name("look.css")
 _STEP_WORDS = {"safe": ("safe", "good"), "slow": ("touches records", "warn"), "destructive": ("loses data", "bad")}
 
@@ -81,6 +85,31 @@ def _step(step: dict[str, Any], more: str) -> str:
     number = f'<span class="xs-number">{escape(impact)}</span>' if impact else ""
     what = f'<span class="xs-what">{escape(step["description"])}{below}</span>'
     return f'<li class="xs-step is-{escape(step["severity"])}">{what}{number}{badge(words, kind)}</li>'
+
+
+def working(client: Client, words: str, work: Callable[[], T]) -> T:
+    """Return what `work` returns; meanwhile show how far the site is with the change."""
+    bar = st.progress(0.0, words)
+    with ThreadPoolExecutor(1) as thread:
+        task = thread.submit(work)
+        while not wait([task], POLL).done:
+            bar.progress(*how_far(client, words))
+    bar.empty()
+    return task.result()
+
+
+def how_far(client: Client, words: str) -> tuple[float, str]:
+    """Return how much of a change is done, from 0 to 1, and that in words."""
+    try:
+        now = client.progress().get("applying") or {}
+    except Problem:
+        return 0.0, words
+    part = now["rows"] / now["of"] if now.get("of") else 0.0
+    shown = f": {now['rows']:,} of {now['of']:,} records" if now.get("of") else ""
+    if not now.get("steps"):
+        return 0.0, words
+    done = min(1.0, (now["step"] - 1 + part) / now["steps"])
+    return done, f"{words} Step {now['step']} of {now['steps']}{shown}"
 
 
 def consents(plan: Mapping[str, Any]) -> list[str] | None:

@@ -138,7 +138,8 @@ def _touched(desk: Desk, plan: dict[str, Any]) -> list[str]:
 def _apply(plan_hash: str, consent: list[str], entities: list[str]) -> None:
     try:
         desk = open_desk()
-        answer = desk.client.apply(desk.draft.texts, plan_hash, consent)
+        texts = desk.draft.texts
+        answer = show.working(desk.client, "Applying …", lambda: desk.client.apply(texts, plan_hash, consent))
     except Problem as problem:
         words = f"{problem.title}. {problem.message}"
         if problem.code == "conflict":

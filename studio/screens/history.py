@@ -117,7 +117,8 @@ def _going_back(desk: Desk, number: int) -> None:
 
 def _go(number: int, plan_hash: str, consent: list[str]) -> None:
     try:
-        answer = open_desk().client.go_back(number, plan_hash, consent)
+        client = open_desk().client
+        answer = show.working(client, "Going back …", lambda: client.go_back(number, plan_hash, consent))
     except Problem as problem:
         st.session_state[FAILED] = (f"{problem.title}. {problem.message}", problem.issues)
         return

@@ -5,6 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.api.conftest import FILES, digest
+from xrm.kernel.change import SYSTEM
+from xrm.kernel.computed import background
+from xrm.kernel.migration.apply import Progress
+from xrm.metadata.model import Source
 
 TOOL = """# tools, as the studio writes them
 entity: tool
@@ -227,3 +231,27 @@ async def test_it_says_who_set_what(callers, admin):
     assert (await admin.get("/api/model/explain")).status_code == 400
     reader = await callers.robot("Reader", "reader")
     assert (await reader.get("/api/model/explain?path=machine.name")).status_code == 403
+
+
+async def test_progress_tells_the_step_and_what_waits(callers, admin, monkeypatch):
+    assert (await admin.get("/api/model/progress")).json() == {"applying": None, "waiting": []}
+    kernel = callers.site.kernel
+    kernel.progress = Progress(2, 5, "ALTER TABLE …", 1000, 4000)
+    await background.enqueue(kernel.store, kernel.live, "machine", kernel.clock())
+    told = (await admin.get("/api/model/progress")).json()
+    assert told["applying"] == {"step": 2, "steps": 5, "rows": 1000, "of": 4000}
+    assert [(w["title"], w["entity"], w["state"]) for w in told["waiting"]] == [
+        ("Compute values anew", "machine", "waiting")
+    ]
+    reader = await callers.robot("Reader", "reader")
+    assert (await reader.get("/api/model/progress")).status_code == 403
+
+
+async def test_progress_is_over_when_the_change_is(callers, admin):
+    heard = []
+    kernel = callers.site.kernel
+    sources = (*kernel.sources(), Source("site", CAR, CAR_TEXT))
+    await kernel.apply(SYSTEM, sources, tell=lambda now: heard.append(kernel.progress == now))
+    assert heard
+    assert all(heard)
+    assert kernel.progress is None

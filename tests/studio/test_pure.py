@@ -7,7 +7,7 @@ import json
 import httpx
 import pytest
 
-from studio import diagrams, words
+from studio import diagrams, show, words
 from studio.client import Client, Problem
 from studio.designer.choices import changed_choices, written_choices
 from studio.designer.fields import choices_of
@@ -225,3 +225,29 @@ def test_a_site_that_does_not_answer_is_a_problem():
 def test_records_are_counted_where_the_visitor_may():
     assert client(httpx.Response(200, json={"count": {"value": 12, "exact": True}}), []).count("deal") == (12, True)
     assert client(httpx.Response(404, json={}), []).count("deal") is None
+
+
+# --- how far the site is ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answer", "shown"),
+    [
+        ({"applying": None}, (0.0, "Applying …")),
+        ({"applying": {"step": 1, "steps": 4, "rows": 0, "of": 0}}, (0.0, "Applying … Step 1 of 4")),
+        (
+            {"applying": {"step": 2, "steps": 4, "rows": 500, "of": 1000}},
+            (0.375, "Applying … Step 2 of 4: 500 of 1,000 records"),
+        ),
+    ],
+)
+def test_a_bar_tells_how_far_a_change_is(answer, shown):
+    client = Client(httpx.Client(transport=httpx.MockTransport(lambda _: httpx.Response(200, json=answer))), "t")
+    client._http.base_url = httpx.URL("http://site")
+    assert show.how_far(client, "Applying …") == shown
+
+
+def test_a_site_that_does_not_answer_leaves_the_bar_where_it_is():
+    client = Client(httpx.Client(transport=httpx.MockTransport(lambda _: httpx.Response(503, json={}))), "t")
+    client._http.base_url = httpx.URL("http://site")
+    assert show.how_far(client, "Applying …") == (0.0, "Applying …")

@@ -18,8 +18,11 @@ from xrm.http.answers import Answer, answer
 from xrm.http.caller import signed_in
 from xrm.http.reading import AnyRequest, read_object, read_query, take, unchanged, whole
 from xrm.kernel.change import Actor
+from xrm.kernel.computed.background import RENEW
+from xrm.kernel.jobs.kind import Job
 from xrm.kernel.kernel import Kernel
 from xrm.kernel.migration.journal import Generation
+from xrm.kernel.migration.later import INDEXES
 from xrm.kernel.policy import roles_key
 from xrm.kernel.values import to_json
 from xrm.metadata.explain import explain_json
@@ -43,6 +46,7 @@ class ModelRoutes:
             get("/api/model")(self.read),
             get("/api/model/history")(self.history),
             get("/api/model/explain")(self.explain),
+            get("/api/model/progress")(self.progress),
             post("/api/model/check")(self.check),
             post("/api/model/plan")(self.plan),
             post("/api/model/apply")(self.apply),
@@ -111,6 +115,16 @@ class ModelRoutes:
             }
         )
 
+    async def progress(self, request: AnyRequest) -> Answer:
+        """Answer with how far the change of the model is that this process carries out, and what waits after it."""
+        actor = signed_in(request)
+        read_query(request)
+        self._kernel.live.policy.authorise(actor, READ)
+        now, jobs = self._kernel.progress, self._kernel.jobs
+        waiting = [job for kind in (RENEW.name, INDEXES.name) for job in await jobs.table.waiting(kind)]
+        shown = None if now is None else {"step": now.step, "steps": now.steps, "rows": now.rows, "of": now.of}
+        return answer({"applying": shown, "waiting": [_waiting(job, jobs.kinds[job.kind].title) for job in waiting]})
+
     async def expression(self, request: AnyRequest) -> Answer:
         """Answer with how an expression is understood, and what it gives for a record as the actor sees it."""
         actor = signed_in(request)
@@ -137,6 +151,11 @@ class ModelRoutes:
         self._kernel.live.policy.authorise(actor, EDIT)
         body = take(await read_object(request), files=(dict[str, str], {}), consent=(list[str], []), hash=(str, ""))
         return actor, body, site_sources(self._folder, body["files"])
+
+
+def _waiting(job: Job, title: str) -> dict[str, Any]:
+    about = job.payload.get("entity", "")
+    return {"kind": job.kind, "title": title, "entity": about, "done": job.done, "total": job.total, "state": job.state}
 
 
 def nobody_gives_more(kernel: Kernel, actor: Actor, sources: tuple[Source, ...]) -> None:

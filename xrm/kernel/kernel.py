@@ -38,6 +38,7 @@ from xrm.kernel.migration.clients import api_breaking
 from xrm.kernel.migration.ddl import index_name
 from xrm.kernel.migration.impact import assess
 from xrm.kernel.migration.journal import Generation, InForce, UniqueKey
+from xrm.kernel.migration.later import INDEXES
 from xrm.kernel.migration.new_checks import broken_checks
 from xrm.kernel.migration.plan import Plan, propose
 from xrm.kernel.migration.purge import KeptValues, Selection, list_kept, purge, purged_since
@@ -88,6 +89,7 @@ class Kernel:
         lacking: Which of the platform's own tables are those of an earlier version; then no model is in force.
         outbound: How other servers are asked.
         jobs: Work for later.
+        progress: How far the change of the model is that this process carries out now; None = none.
     """
 
     def __init__(self, settings: Settings, store: Store, plugins: Plugins, clock: Callable[[], datetime]) -> None:
@@ -97,9 +99,10 @@ class Kernel:
         self.records = Records(self)
         self.outbound = Outbound(settings)
         self.feed = Feed(self)
-        self.jobs = Jobs(self, (RENEW,))
+        self.jobs = Jobs(self, (RENEW, INDEXES))
         self._read_only = ""
         self.vault = Vault(settings.secret_key, settings.key_file)
+        self.progress: applying.Progress | None = None
         self._live: Live | None = None
         self._coming: Live | None = None
         self.lacking: tuple[str, ...] = ()
@@ -251,7 +254,7 @@ class Kernel:
         """
         async with self._applying:
             model = await asyncio.to_thread(self.read_model, sources)  # a large model takes seconds: not on the loop
-            order = replace(self._order(actor, model, consent, expected_hash), tell=tell)
+            order = replace(self._order(actor, model, consent, expected_hash), tell=self._heard(tell))
             before = self._live.model if self._live else None
             done = await self._carry_out(partial(self._propose, model), order, model)
             notices = overridden_changes(before, model) if before is not None and done.changed else ()
@@ -282,7 +285,7 @@ class Kernel:
         """
         async with self._applying:
             proposer, model = await self._way_back(number)
-            order = replace(self._order(actor, model, consent, expected_hash), tell=tell)
+            order = replace(self._order(actor, model, consent, expected_hash), tell=self._heard(tell))
             return await self._carry_out(proposer, order, model)
 
     async def _way_back(self, number: int) -> tuple[applying.Proposer, Model]:
@@ -316,7 +319,10 @@ class Kernel:
 
     async def _carry_out(self, proposer: applying.Proposer, order: applying.Order, model: Model) -> applying.Applied:
         self._take_coming()  # of an apply that failed
-        applied = await applying.carry_out(self.store, proposer, order)
+        try:
+            applied = await applying.carry_out(self.store, proposer, order)
+        finally:
+            self.progress = None
         coming = self._take_coming()
         self.lacking = ()
         if applied.changed and coming is not None:
@@ -324,6 +330,13 @@ class Kernel:
         elif self._live is None:
             self._live = await asyncio.to_thread(self._make_live, InForce.of(applied.generation), model)
         return applied
+
+    def _heard(self, tell: applying.Tell) -> applying.Tell:
+        def hear(now: applying.Progress) -> None:
+            self.progress = now
+            tell(now)
+
+        return hear
 
     def _take_coming(self) -> Live | None:
         coming, self._coming = self._coming, None

@@ -258,6 +258,22 @@ def _model() -> Json:
                 parameters=(query_parameter("path", "deal, deal.amount, deal.views.list, roles.reader …", TEXT),),
             )
         },
+        "/api/model/progress": {
+            "get": operation(
+                "model_progress",
+                "How far the change of the model is, and what waits after it",
+                _MODEL,
+                {
+                    "200": json_answer(
+                        "The step of the change that this process carries out (null: none), and the jobs that wait.",
+                        obj(
+                            {"applying": {"type": ["object", "null"]}, "waiting": many({"type": "object"})},
+                            ("applying", "waiting"),
+                        ),
+                    ),
+                },
+            )
+        },
         "/api/model/history/{number}": {
             "get": operation(
                 "model_generation",

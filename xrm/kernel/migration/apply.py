@@ -26,6 +26,7 @@ from xrm.kernel.migration.filling import fill_converted
 from xrm.kernel.migration.impact import assess
 from xrm.kernel.migration.journal import Generation, current, sources_hash, write
 from xrm.kernel.migration.kept import compare_kept, copy, keeping
+from xrm.kernel.migration.later import Late, ask_for, put_off
 from xrm.kernel.migration.plan import Plan, Step, propose
 from xrm.kernel.migration.restore import Restores
 from xrm.kernel.migration.restore_impact import assess_restores
@@ -188,8 +189,9 @@ async def _carry_out(store: Store, plan: Plan, before: Generation | None, order:
     here = kept.settled(here)
     if plan.restores:
         here = await _bring_back(store, plan, plan.restores, here)
+    late = await put_off(store, here, kept.added(plan.new))
     try:
-        await perform_all(store, here, kept.added(plan.new), order.tell)
+        await perform_all(store, here, kept.added(plan.new), order.tell, late)
     except UniqueViolation as error:
         raise ModelError("The records do not allow this change", [_not_unique(plan, error)]) from None
     await clear_away(store, plan.carries)
@@ -204,6 +206,7 @@ async def _carry_out(store: Store, plan: Plan, before: Generation | None, order:
     kept = await compare_kept(store, kept)
     generation = dataclasses.replace(generation, full_schema=kept.added(plan.new))
     await write(store, generation)
+    await ask_for(store, late, generation.at)
     await store.announce()
     return generation
 
@@ -243,9 +246,9 @@ async def _bring_back(store: Store, plan: Plan, back: Restores, here: Schema) ->
     return staged
 
 
-async def perform_all(store: Store, old: Schema, new: Schema, tell: Tell = silent) -> None:
-    """Turn a database of schema `old` into one of schema `new`, within the open transaction."""
-    todo = operations(old, new, store.dialect)
+async def perform_all(store: Store, old: Schema, new: Schema, tell: Tell = silent, late: Late = frozenset()) -> None:
+    """Turn a database of schema `old` into one of schema `new`, within the open transaction; `late`: see `later`."""
+    todo = operations(old, new, store.dialect, late)
     for number, operation in enumerate(todo, start=1):
         now = Progress(number, len(todo), str(operation))
         tell(now)

@@ -55,10 +55,22 @@ class Convert:
 Operation = Run | Convert
 
 
-def operations(old: Schema, new: Schema, dialect: Dialect) -> tuple[Operation, ...]:
-    """Return what turns a database of schema `old` into one of schema `new`, in order."""
+def operations(
+    old: Schema, new: Schema, dialect: Dialect, late: frozenset[tuple[str, str]] = frozenset()
+) -> tuple[Operation, ...]:
+    """Return what turns a database of schema `old` into one of schema `new`, in order.
+
+    `late` names, as (table id, index id), indexes of tables that stay which are not made now.
+    """
     writer = _Sqlite if dialect.name == "sqlite" else _Postgres
-    return tuple(writer(compare(old, new), new, dialect).write())
+    return tuple(writer(compare(old, new), new, dialect, late).write())
+
+
+def create_index(table: Table, index: Index, schema: Schema, dialect: Dialect) -> tuple[str, ...]:
+    """Return the statements that make one index of a database of schema `schema`."""
+    writer = _Sqlite if dialect.name == "sqlite" else _Postgres
+    made = writer(compare(schema, schema), schema, dialect).index(table, index)
+    return tuple(one.sql for one in made if isinstance(one, Run))
 
 
 def index_name(table: str, index: Index) -> str:
@@ -83,8 +95,14 @@ def _name(*ids: str) -> str:
 class _Writer:
     """What both databases do alike. `change` is by id; names are those at the moment a statement runs."""
 
-    def __init__(self, change: SchemaChange, new: Schema, dialect: Dialect) -> None:
-        self.change, self.new, self.dialect = change, new, dialect
+    def __init__(
+        self,
+        change: SchemaChange,
+        new: Schema,
+        dialect: Dialect,
+        late: frozenset[tuple[str, str]] = frozenset(),
+    ) -> None:
+        self.change, self.new, self.dialect, self.late = change, new, dialect, late
 
     # -- pieces
 
@@ -120,7 +138,9 @@ class _Writer:
         if index.kind == "words" and self.dialect.name == "sqlite":
             yield from map(Run, drop_on_sqlite(index_name(table.id, index)))
         else:
-            yield Run(f"DROP INDEX {quote(index_name(table.id, index))}")
+            # On PostgreSQL it may be one that is made afterwards (later.py) and is not there yet.
+            there = "IF EXISTS " if self.dialect.name == "postgresql" else ""
+            yield Run(f"DROP INDEX {there}{quote(index_name(table.id, index))}")
 
     def _plain_index(self, table: Table, index: Index) -> Run:
         names = {c.id: c for c in table.columns}
@@ -233,7 +253,8 @@ def _indexes_to_drop(change: TableChange) -> Iterator[Index]:
     return (i for i in change.old.indexes if i in change.indexes_dropped or ids & _used(i))
 
 
-def _indexes_to_create(change: TableChange) -> Iterator[Index]:
+def indexes_to_create(change: TableChange) -> Iterator[Index]:
+    """Yield the indexes of a changed table that are new, or stand on columns that are made anew."""
     ids = _touching(change)
     return (i for i in change.new.indexes if i in change.indexes_added or ids & _used(i))
 
@@ -270,7 +291,8 @@ class _Postgres(_Writer):
         for table in self.change.created:
             yield from (run for i in table.indexes for run in self.index(table, i))
         for change in self.change.changed:
-            yield from (run for i in _indexes_to_create(change) for run in self.index(change.new, i))
+            made_now = (i for i in indexes_to_create(change) if (change.new.id, i.id) not in self.late)
+            yield from (run for i in made_now for run in self.index(change.new, i))
         for table in self.change.created:
             yield from self._add_keys(table, table.foreign_keys)
         for change in self.change.changed:
@@ -392,7 +414,7 @@ class _Sqlite(_Writer):
             shown = self._full_column(change.new, column)
             yield Run(f"ALTER TABLE {quote(change.new.name)} ADD COLUMN {shown}")
         yield from self.fill(change, _names_now(change))
-        yield from (run for i in _indexes_to_create(change) for run in self.index(change.new, i))
+        yield from (run for i in indexes_to_create(change) for run in self.index(change.new, i))
 
     def _rebuild(self, change: TableChange) -> Iterator[Operation]:
         table, beside = change.new, f"xrm_new_{change.new.id}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import AsyncIterator, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from xrm.errors import Issue
 from xrm.kernel.migration.apply import LOCK, perform_all
@@ -18,6 +18,7 @@ from xrm.kernel.migration.impact import scan
 from xrm.kernel.migration.introspect import FoundTable, introspect
 from xrm.kernel.migration.journal import current
 from xrm.kernel.migration.kept import sql_type
+from xrm.kernel.migration.later import is_waiting
 from xrm.kernel.migration.physical import SYSTEM_PREFIX
 from xrm.kernel.store.schema import Column, ForeignKey, Schema, Table
 from xrm.kernel.store.sql import quote
@@ -59,8 +60,17 @@ async def examine(store: Store) -> Diagnosis:
     damaged = [i async for i in _damaged(store, wanted, there)]
     known = {t.name for t in wanted.tables.values()}
     extra = [_extra_table(name) for name in sorted(there.keys() - known) if not name.startswith(_beside(wanted))]
-    findings = (*examiner.findings, *extra, *lost, *damaged)
+    told = [_awaited(i) for i in examiner.findings] if await is_waiting(store, there) else examiner.findings
+    findings = (*told, *extra, *lost, *damaged)
     return Diagnosis(findings, _without_keys_to_nowhere(tables), wanted, tuple(examiner.stray))
+
+
+def _awaited(issue: Issue) -> Issue:
+    """Return a finding about an index as one about an index that a job will make; a unique one is never put off."""
+    if issue.code != "drift_missing_index" or issue.message.startswith("The unique"):
+        return issue
+    text = issue.message.replace("is missing", "is missing: a job is asked to make it")
+    return replace(issue, message=text, hint="wait for it, see `xrm jobs list`", severity="warning")
 
 
 async def repair(store: Store) -> Diagnosis:
