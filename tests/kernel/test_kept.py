@@ -237,7 +237,11 @@ async def test_of_large_tables_it_waits_for_the_background(site: TestSite, monke
     changed = MODEL.replace('formula: "price * count"', 'formula: "price * count * 2"')
     await site.apply({"entities/m.yaml": changed})
     assert "line" in await pending(site.kernel.store)
+    line = (await site.system.list("line")).records[0]
+    assert line["_stale"] == ["amount"]
+    assert "_stale" not in await site.system.get("buyer", made["buyer"])
     await site.kernel.catch_up()
+    assert "_stale" not in await site.system.get("line", line["id"])
     assert (await shown(site, made["basket"]))[:2] == ("40.00", "36.00")
     assert await fresh(site)
 

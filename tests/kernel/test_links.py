@@ -322,3 +322,30 @@ async def test_links_live_through_changes_of_the_model(site: TestSite) -> None:
     await site.apply(consent=asked.value.details["steps"])
     assert "rivals" not in await site.system.get("deal", made["id"])
     assert "competes_in" not in await site.system.get("party", a)
+
+
+async def test_a_restored_record_has_the_links_that_went_with_it(site: TestSite) -> None:
+    system, seller = site.system, site.people["Seller"]
+    parties = [(await system.create("party", {"name": name}))["id"] for name in ("Ann", "Bob", "Cid")]
+    users = [str(site.people[name].id) for name in ("Boss", "Guest")]
+    deal = await system.create("deal", {"name": "x", "competitors": parties, "team": users})
+    await system.update("deal", deal["id"], {"competitors": {"remove": [parties[0]]}})
+    await site.records.delete(seller, "deal", UUID(deal["id"]))
+    assert (await system.count("deal_competitor")).value == 0
+    await system.delete("party", parties[2])
+    back = await site.records.restore(seller, "deal", UUID(deal["id"]))
+    assert {one["id"] for one in back["team"]} == set(users)
+    shown = await system.get("deal", deal["id"])
+    assert [one["label"] for one in shown["competitors"]] == ["Bob"], "Ann was taken away before, Cid is in the trash"
+
+
+async def test_a_link_made_anew_meanwhile_does_not_stop_a_restore(site: TestSite) -> None:
+    system = site.system
+    ann, bob = [(await system.create("party", {"name": name}))["id"] for name in ("Ann", "Bob")]
+    await system.update("party", ann, {"partners": [bob]})
+    await system.delete("party", bob)
+    await site.records.restore(SYSTEM, "party", UUID(bob))
+    assert [one["id"] for one in (await system.get("party", ann))["partners"]] == [bob]
+    await system.delete("party", bob)
+    await site.records.restore(SYSTEM, "party", UUID(bob))
+    assert [one["id"] for one in (await system.get("party", ann))["partners"]] == [bob]

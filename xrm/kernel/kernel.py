@@ -15,7 +15,7 @@ from uuid import UUID
 
 from xrm.errors import Issue, ModelError, NotFound, Unavailable, XrmError
 from xrm.kernel.change import Actor
-from xrm.kernel.computed.background import RENEW
+from xrm.kernel.computed.background import RENEW, pending
 from xrm.kernel.conditions import condition
 from xrm.kernel.expression import ExpressionError, types
 from xrm.kernel.expression import compile as compile_expression
@@ -89,6 +89,7 @@ class Kernel:
         lacking: Which of the platform's own tables are those of an earlier version; then no model is in force.
         outbound: How other servers are asked.
         jobs: Work for later.
+        renewing: The entities whose kept values wait to be computed anew, as this process last looked.
         progress: How far the change of the model is that this process carries out now; None = none.
     """
 
@@ -103,6 +104,7 @@ class Kernel:
         self._read_only = ""
         self.vault = Vault(settings.secret_key, settings.key_file)
         self.progress: applying.Progress | None = None
+        self.renewing: frozenset[str] = frozenset()
         self._live: Live | None = None
         self._coming: Live | None = None
         self.lacking: tuple[str, ...] = ()
@@ -329,7 +331,12 @@ class Kernel:
             self._live = coming
         elif self._live is None:
             self._live = await asyncio.to_thread(self._make_live, InForce.of(applied.generation), model)
+        await self._look_what_waits()
         return applied
+
+    async def _look_what_waits(self) -> None:
+        if self._live is not None:
+            self.renewing = frozenset(await pending(self.store))
 
     def _heard(self, tell: applying.Tell) -> applying.Tell:
         def hear(now: applying.Progress) -> None:
@@ -396,6 +403,7 @@ class Kernel:
         try:
             await self.refresh()
             await self.read_switches()
+            await self._look_what_waits()
             self.jobs.wake()
             if self._live is not None:
                 await self.feed.sealing.catch_up()
@@ -434,7 +442,9 @@ class Kernel:
 
     async def catch_up(self) -> int:
         """Do all jobs that are due, here and now; return how many."""
-        return await self.jobs.work_off()
+        count = await self.jobs.work_off()
+        await self._look_what_waits()
+        return count
 
     def _make_live(self, generation: InForce, model: Model) -> Live:
         handlers = Handlers()

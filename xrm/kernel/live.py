@@ -63,6 +63,10 @@ class Running(Protocol):
         """Seals and opens encrypted texts."""
 
     @property
+    def renewing(self) -> frozenset[str]:
+        """The entities whose kept values wait to be computed anew."""
+
+    @property
     def read_only(self) -> str:
         """Why nothing may be written for now; empty when it may."""
 
@@ -114,6 +118,11 @@ class LiveEntity:
     def of(self, values: Mapping[str, Any]) -> LiveEntity:
         """Return what holds for a record of these values: its record type's, where it has one."""
         return self.types.get(values.get(TYPE_FIELD, ""), self) if self.types else self
+
+    @cached_property
+    def kept(self) -> tuple[str, ...]:
+        """The names of the fields whose computed values are kept."""
+        return (*self.formulas, *(field.name for field in self.gathered))
 
     def transition(self, name: str) -> Transition | None:
         """Return the transition called `name`, or None."""

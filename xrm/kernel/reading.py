@@ -221,6 +221,8 @@ class Reading:
         """Give records what statements of their own read: labels of pointers, links."""
         await self._pointers(live, actor, selection, records)
         await self._links.show(live, actor, entity, selection.links, records)
+        if entity.name in self._running.renewing:
+            _mark_stale(records, live.entities[entity.name].kept)
 
     async def _fetch(self, live: Live, actor: Actor, statement: Statement, values: Mapping[str, Any]) -> Sequence[Any]:
         known = {**q.variables(actor, self._running.clock()), **values}
@@ -278,6 +280,13 @@ class Reading:
             lambda: tuple(key.type for key, _ in Selector(live, actor, access).keys(query.sort)),
         )
         return read_cursor(live.dialect, query.after, kinds)
+
+
+def _mark_stale(records: Sequence[dict[str, Any]], kept: tuple[str, ...]) -> None:
+    """Say which of the values are those of before, since a job is computing them anew."""
+    for record in records:
+        if stale := [name for name in kept if name in record]:
+            record["_stale"] = stale
 
 
 def _identity(live: Live, cell: Any) -> UUID:

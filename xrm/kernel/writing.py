@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from xrm.errors import Conflict, Invalid, Issue, NotFound, Precondition
+from xrm.errors import Conflict, Forbidden, Invalid, Issue, NotFound, Precondition
 from xrm.kernel import derive, record_types, rules
 from xrm.kernel.acts import Act, Acts
 from xrm.kernel.buttons import Offer, Press
@@ -25,6 +26,7 @@ from xrm.kernel.policy import Access, Rule, roles_key
 from xrm.kernel.rates import Rates
 from xrm.kernel.reading import Reading, demand
 from xrm.kernel.references import References
+from xrm.kernel.returning import Returning
 from xrm.kernel.rows import stamp
 from xrm.kernel.store.errors import UniqueViolation
 from xrm.kernel.storing import Storing
@@ -45,6 +47,7 @@ class Writing:
         self.acts = Acts(running)
         self._loading = Loading(running, reading)
         self._storing = Storing(running)
+        self._returning = Returning(running)
         self.references = References(running, reading)
         self._rates = Rates(running, reading)
         self.numbers = Numbers(running)
@@ -111,11 +114,17 @@ class Writing:
             await self._write(act, change, access, loaded.holding, {})
 
     async def restore(self, actor: Actor, entity: str, id: UUID) -> None:
-        """Take a record out of the trash."""
+        """Take a record out of the trash, with the links that went along with it."""
         async with self.acts.act(actor) as act:
             access, loaded = await self._loading.load(act, entity, id, "restore")
+            links = await self._returning.links(act, access.entity, id)
             change = Change(access.entity, "restore", id, loaded.values, dict(loaded.values))
             await self._write(act, change, access, loaded.holding, {})
+            for link, one in links:
+                taker = SYSTEM if act.live.model.entities[link].link else actor  # a link has no life of its own
+                with suppress(NotFound, Forbidden, Conflict, Invalid):  # such as: there is another one by now
+                    async with self.acts.attempt(taker):
+                        await self.restore(taker, link, one)
 
     async def run(
         self, actor: Actor, entity: str, id: UUID, name: str, sent: Mapping[str, Any], version: int | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -176,3 +177,22 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeyp
     assert main([*site, "drop", "trail"]) == 1
     assert main([*site, "drop", "trial"]) == 0
     assert not (tmp_path / "acme/var/environments/trial").exists()
+
+
+async def pieces(content: bytes) -> AsyncIterator[bytes]:
+    yield content
+
+
+async def test_a_copy_has_the_files_and_the_key(tmp_path: Path, database_url: str) -> None:
+    boat = "entity: boat\nlabel: '{name}'\nfields: {name: text, plan: file, code: encrypted_text}\n"
+    files = {"xrm.yaml": "title: Boats\n", "entities/boat.yaml": boat}
+    async with make_site(tmp_path / "site", database_url, files) as site:
+        sent = await site.kernel.files.receive("plan.txt", None, pieces(b"lines"))
+        made = await site.system.create("boat", {"name": "A", "plan": {"file": sent.token}, "code": "red"})
+        trial = await fork(site.kernel, "trial", None, "")
+        async with open_site(settings_of(trial.folder)) as copy:
+            record = await copy.kernel.records.bound(SYSTEM).get("boat", made["id"])
+            assert record["code"] == "red"
+            contents = [p.read_bytes() for p in copy.kernel.settings.files_folder.rglob("*") if p.is_file()]
+            assert b"lines" in contents
+        await drop(site.kernel.settings, "trial")

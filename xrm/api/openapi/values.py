@@ -19,6 +19,7 @@ def record(entity: Entity, names: frozenset[str]) -> Json:
         if field.name in names:
             properties[field.name] = _told(field, _read(field))
     properties["_masked"] = {**many({"type": "string"}), "description": "Fields that were withheld on this record."}
+    properties["_stale"] = {**many({"type": "string"}), "description": "Kept values that are being computed anew."}
     properties["_warnings"] = many({"$ref": "#/components/schemas/Issue"})
     if any(button.open for button in entity.buttons.values()):
         properties["_open"] = {"type": "string", "description": "Of a button: the web address it opens, or empty."}

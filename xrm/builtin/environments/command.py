@@ -54,6 +54,7 @@ def _made(made: Environment) -> Iterator[str]:
     prefix = f"env {' '.join(f'-u {name}' for name in set_here)} " if set_here else ""
     for command in ("plan", "serve"):
         yield f"  {prefix}xrm --site {shlex.quote(made.folder)} {command}"
+    yield "Files and encrypted values are readable there, too: keep the copy as well protected as the site."
 
 
 def _say(text: str) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,7 @@ async def fork(kernel: Kernel, name: str, into: Path | None, database: str) -> E
         if created:
             await create_postgres(settings.database_url, target)
         await copy_database(settings.database_url, target)
-        _copy_folder(settings, made)
+        await asyncio.to_thread(_copy_folder, settings, made)
     except BaseException:
         if created:
             await drop_postgres(settings.database_url, target)
@@ -106,8 +107,14 @@ def _copy_folder(settings: Settings, made: Environment) -> None:
     written = settings.folder / "xrm.yaml"
     told = (yaml.safe_load(written.read_text("utf-8")) if written.is_file() else None) or {}
     told |= {"title": f"{settings.title} ({made.name})", "database": made.database, "port": settings.port + 1}
+    told.pop("files", None)
     _private(folder / "xrm.yaml", yaml.safe_dump(told, sort_keys=False, allow_unicode=True))
     _private(folder / _MARK, made.name)
+    copied = replace(settings, folder=folder, database=made.database, files="var/files")
+    if settings.files_folder.is_dir():  # contents never change: what comes in while they are copied is not missed
+        shutil.copytree(settings.files_folder, copied.files_folder, dirs_exist_ok=True)
+    if settings.key_file.is_file():  # without it, nobody could read the encrypted values of the copy
+        _private(copied.key_file, settings.key_file.read_text("utf-8"))
 
 
 def _private(path: Path, text: str) -> None:
