@@ -209,6 +209,7 @@ class RecordRoutes:
 
     async def upsert_by(self, request: AnyRequest) -> Answer:
         """Change the record that a unique key of several fields names (`?customer=…&name=…`), or create it."""
+        signed_in(request)  # before anything is said of what was sent
         pairs = list(request.query_params.multi_items())
         given = dict(pairs)
         if not given or len(given) < len(pairs) or len(given) > MAX_KEY:
