@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from xrm.kernel.query import Query
+
 ROLES = """
 role: guard
 grants:
@@ -59,3 +61,21 @@ async def test_a_bad_question_says_what_is_missing(guard) -> None:
     assert (await guard.get("/api/why", params={**asked, "action": "read", "id": "7"})).status_code == 404
     odd = {**asked, "actor": "a\"b\\'@example.com", "action": "read"}
     assert (await guard.get("/api/why", params=odd)).status_code == 404
+
+
+async def test_what_new_roles_would_change_is_told_to_those_who_may_change_them(lite, lite_callers) -> None:
+    root = await lite_callers.robot("Root", "admin")
+    maker = await lite.person("Mia", "maker")
+    await lite.records.create(maker, "machine", {"name": "Mine"})
+    roles = "role: maker\ngrants:\n  - {entity: machine, actions: [read], rows: {where: \"name != 'Mine'\"}}\n"
+    sent = {"files": {"entities/roles.yaml": roles + "---\nrole: reader\n---\nrole: designer\n"}}
+    found = await root.post("/api/model/what-if", json=sent)
+    assert found.status_code == 200, found.text
+    effects = {(e["person"], e["entity"], e["action"]): e for e in found.json()["effects"]}
+    assert effects["Mia", "machine", "read"]["loses"]["samples"] == ["Mine"]
+    assert effects["Mia", "machine", "delete"]["loses"]["action"] is True
+    assert (await lite.records.list(maker, "machine", Query())).records[0]["name"] == "Mine"  # nothing was applied
+    broken = await root.post("/api/model/what-if", json={"files": {"entities/roles.yaml": "role: maker\ngrants: 7\n"}})
+    assert broken.status_code == 422
+    for client in (await lite_callers.robot("Des", "designer"), await lite_callers.robot("Max", "maker")):
+        assert (await client.post("/api/model/what-if", json=sent)).status_code == 403

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xrm.api.openapi.parts import TEXT, UUID, Json, json_answer, many, obj, operation, query_parameter
+from xrm.api.openapi.parts import TEXT, UUID, WHOLE, Json, body, json_answer, many, obj, operation, query_parameter
 
 _TAG = "Permissions"
 _BOOL: Json = {"type": "boolean"}
@@ -22,8 +22,23 @@ def decision_paths() -> Json:
     return {
         "/api/why": {
             "get": operation("why", "Why may somebody do something, or not?", _TAG, told, parameters=parameters),
-        }
+        },
+        "/api/model/what-if": {
+            "post": operation(
+                "what_if",
+                "Who would gain and lose what by changed roles?",
+                _TAG,
+                {"200": json_answer("The effects, per person, entity and action.", _outlook())},
+                sends=body(obj({"files": {"type": "object", "additionalProperties": TEXT}}, closed=True)),
+            ),
+        },
     }
+
+
+def _outlook() -> Json:
+    turn = obj({"records": WHOLE, "more": _BOOL, "samples": many(TEXT), "fields": many(TEXT), "action": _BOOL})
+    effect = obj({"person": TEXT, "entity": TEXT, "action": TEXT, "gains": turn, "loses": turn})
+    return obj({"people": WHOLE, "effects": many(effect), "complete": _BOOL}, ("people", "effects", "complete"))
 
 
 def _decision() -> Json:

@@ -1,4 +1,4 @@
-"""``xrm why``: why may somebody do something, or why not."""
+"""``xrm why`` and ``xrm what-if``: what the policy decides, and what a change of roles would change."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from uuid import UUID
 
 from xrm.builtin.decisions.decision import Decision, Ground, Part, Question
 from xrm.builtin.decisions.person import find_person
+from xrm.builtin.decisions.what_if import lines as told
+from xrm.builtin.decisions.what_if import what_if
 from xrm.builtin.decisions.why import why
 from xrm.errors import XrmError
 from xrm.kernel.change import SYSTEM
@@ -74,4 +76,17 @@ def _shown(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
+def _what_if_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+async def _what_if(site: Any, args: Namespace) -> int:
+    proposed = site.kernel.read_model(site.kernel.sources())
+    found = await what_if(site.kernel, site.accounts, SYSTEM, proposed)
+    text = json.dumps(found.to_dict(), indent=2, ensure_ascii=False) if args.json else "\n".join(told(found))
+    sys.stdout.write(f"{text}\n")
+    return 0
+
+
+WHAT_IF = Command("what-if", "say who gains and loses what by the roles in the files", _what_if, _what_if_arguments)
 WHY = Command("why", "say why somebody may or may not do something", _run, _arguments)
