@@ -14,7 +14,9 @@ CLASSES = ("public", "internal", "confidential", "personal", "special", "secret"
 
 
 def check_role(findings: Findings, role: Role) -> None:
-    """Check every grant of a role."""
+    """Check every grant of a role, and the roles it may give."""
+    for index, name in enumerate(role.may_grant):
+        findings.role(name, _place(role, f"may_grant.{index}"))
     for index, grant in enumerate(role.grants):
         entities = _entities(findings, role, grant, f"grants.{index}.entity")
         _actions(findings, role, grant, index)

@@ -377,6 +377,7 @@ def role_of(name: str, node: Node, origin: Origin, gone: Mapping[str, Origin] = 
         tuple(grant for grant, _ in grants),
         _names(node, "capabilities"),
         _text(node, "mfa"),
+        _names(node, "may_grant"),
         origin,
         MappingProxyType(origins),
         MappingProxyType(dict(gone)),

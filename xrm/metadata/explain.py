@@ -135,7 +135,7 @@ def _role(model: Model, name: str, path: str) -> Iterator[Explained]:
 
 
 def _whole_role(role: Role, grants: Mapping[str, Grant]) -> Iterator[Explained]:
-    for option in ("title", "description", "mfa"):
+    for option in ("title", "description", "mfa", "may_grant"):
         if option in role.origins:
             yield Explained(option, getattr(role, option), role.origins[option])
     for path, grant in grants.items():

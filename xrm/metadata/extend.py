@@ -76,7 +76,7 @@ class Laying:
                 return self._field(path, base or self._of_traits(name), change)
             case ("fields", _, "choices"):
                 return self._choices(path, base, change)
-            case ("unique" | "indexes",):
+            case ("unique" | "indexes" | "may_grant",):
                 return self._grown(base, change)
             case ("checks" | "restrict" | "grants",) | ("record_types", _, "checks"):
                 return self._named(path, base, change)

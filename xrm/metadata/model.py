@@ -441,6 +441,7 @@ class Role:
     grants: tuple[Grant, ...] = ()
     capabilities: tuple[str, ...] = ()  # model.read, model.edit, users.edit; "*" = all
     mfa: str = ""  # required: in force only for who showed a second factor
+    may_grant: tuple[str, ...] = ()  # roles that who has it, and users.edit, may give to others
     origin: Origin = field(default=Origin(), compare=False)
     origins: Mapping[str, Origin] = field(default_factory=empty, compare=False)  # path (views.list.sort) → who set it
     gone: Mapping[str, Origin] = field(default_factory=empty, compare=False)  # path of a part → who removed it

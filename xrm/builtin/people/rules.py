@@ -1,13 +1,14 @@
 """What must hold when a user's record is written, whoever writes it and by whatever way.
 
 Nobody gives what they do not hold: a role may be given by a holder of the capability ``*``, or of ``users.edit`` who
-holds that very role. Who may not give all roles of a user may not change that user's address, access or roles either.
+holds that very role, or one that names it in `may_grant`: then to others only. Who may not give all roles of a user may
+not change that user's address, access or roles either.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from xrm.errors import Conflict, Forbidden, Invalid, Issue
@@ -38,6 +39,12 @@ def may_give(model: Model, actor: Actor, roles: Iterable[str]) -> bool:
     """Whether the actor may give all these roles to somebody."""
     held = capabilities(model, actor.roles)
     return actor.is_system or "*" in held or (EDIT in held and actor.roles.issuperset(roles))
+
+
+def may_pass_on(model: Model, actor: Actor, roles: Iterable[str]) -> bool:
+    """Whether the actor may give all these roles to somebody else: their own, and those their roles `may_grant`."""
+    named = {name for role in actor.roles & model.roles.keys() for name in model.roles[role].may_grant}
+    return may_give(model, actor, set(roles) - named)
 
 
 async def before_user(context: Context, change: Change) -> None:
@@ -73,11 +80,18 @@ def _held(context: Context, change: Change, before: frozenset[str], after: froze
     himself = actor.id == change.id and change.kind == "update" and after <= before and not change.changes("active")
     if not guarded or himself or (not before and not after and change.kind == "create"):
         return
-    if not may_give(context.model, actor, before | after):
+    if not _allowed(change, actor)(context.model, actor, before | after):
         raise Forbidden(
             "You may not give roles, or change who holds roles, that you do not hold yourself.",
             [Issue("roles", "role_not_held", "These roles are not all yours to give.")],
         )
+
+
+def _allowed(change: Change, actor: Actor) -> Callable[[Model, Actor, Iterable[str]], bool]:
+    """Return what is asked: who may only pass a role on gets it neither themselves nor by taking over an account."""
+    taken_over = change.kind != "create" and any(change.changes(name) for name in GUARDED if name != "roles")
+    only_roles = change.kind in ("create", "update") and actor.id != change.id and not taken_over
+    return may_pass_on if only_roles else may_give
 
 
 def _administers(model: Model, values: dict[str, Any]) -> bool:
