@@ -43,7 +43,7 @@ async def _run(site: Any, args: Namespace) -> int:
 @hookimpl
 def commands() -> list[Command]:
     """Return the commands of the command line."""
-    return [Command("files", "Take away files that no record names.", _run, _arguments)]
+    return [Command("files", "take away files that no record names", _run, _arguments)]
 
 
 @hookimpl

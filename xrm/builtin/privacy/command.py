@@ -138,4 +138,4 @@ def _named(what: str) -> tuple[str, UUID]:
 _PARTS: Mapping[str, Callable[[Kernel, Namespace], Awaitable[int]]] = MappingProxyType(
     {"processing": _processing, "report": _report, "erase": _erase, "retention": _retention, "replay": _replay}
 )
-PRIVACY = Command("privacy", "What is kept of people: reports, erasure, retention.", _run, _arguments)
+PRIVACY = Command("privacy", "tell what is kept of people; reports, erasure, retention", _run, _arguments)

@@ -55,4 +55,4 @@ async def _run(site: Any, args: Namespace) -> int:
 @hookimpl
 def commands() -> list[Command]:
     """Return the commands of the command line."""
-    return [Command("rates", "Compute what amounts are worth anew.", _run, _arguments)]
+    return [Command("rates", "compute what amounts are worth anew", _run, _arguments)]
