@@ -84,6 +84,21 @@ async def test_what_is_not_there_is_not_found(site, text):
     assert (await site.records.count(SYSTEM, "party", Query(search=text))).value == 0
 
 
+async def test_letters_are_found_as_they_are_typed_elsewhere(site):
+    for name in ("Łódź Ømega", "Müller", "Mueller", "Straße"):
+        await make(site, name=name)
+    for text, expected in (
+        ("lodz omega", ["Łódź Ømega"]),
+        ("łódź", ["Łódź Ømega"]),
+        ("muel", ["Mueller", "Müller"]),
+        ("müller", ["Mueller", "Müller"]),
+        ("mu\u0308ller", ["Mueller", "Müller"]),
+        ("muller", ["Müller"]),
+        ("strasse", ["Straße"]),
+    ):
+        assert sorted(await found(site, text)) == expected, text
+
+
 async def test_a_hit_in_a_field_that_may_not_be_read_is_none(site):
     clerk = await site.person("Clerk", "clerk")
     partly = await site.person("Partly", "owner_reads_notes")

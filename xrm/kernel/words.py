@@ -9,6 +9,7 @@ numbers also without leading zeros; characters of scripts that are written witho
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -23,6 +24,13 @@ MAX_KEPT = 8_000  # characters that are kept of a record
 _UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"  # kana and Han
 _PIECE = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]+")
 _TELEPHONE = re.compile(r"[+(]*[\d()/.\-]{3,}")
+
+
+# Letters that are no letter with an accent and yet are typed as others, and what German writes for an umlaut.
+_PLAIN = str.maketrans(
+    {"ł": "l", "ø": "o", "đ": "d", "ð": "d", "ħ": "h", "\u0131": "i", "æ": "ae", "œ": "oe", "þ": "th"}
+)
+_SPELT = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "ae", "Ö": "oe", "Ü": "ue"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +56,8 @@ def kept_words(texts: Iterable[tuple[str, str]]) -> str | None:
 
 
 def words_in(text: str) -> Iterator[str]:
-    """Yield the words of a text, folded."""
-    for chunk in fold(text).split():
+    """Yield the words of a text, folded; those with umlauts also as they are spelt without."""
+    for chunk in _chunks(text):
         pieces = _PIECE.findall(chunk)
         for piece in pieces:
             yield piece[:MAX_WORD]
@@ -59,19 +67,32 @@ def words_in(text: str) -> Iterator[str]:
             yield "".join(pieces)[:MAX_WORD]
 
 
+def _chunks(text: str) -> Iterator[str]:
+    for chunk in text.split():
+        for spelling in _spellings(chunk):
+            yield from spelling.split()
+
+
+def _spellings(chunk: str) -> tuple[str, ...]:
+    """Return a word folded, and, if it has umlauts, as it is spelt without them."""
+    composed = unicodedata.normalize("NFC", chunk)
+    spelt = composed.translate(_SPELT)
+    return tuple(fold(form).translate(_PLAIN) for form in ([chunk] if spelt == composed else [chunk, spelt]))
+
+
 def sought_in(text: str) -> tuple[Sought, ...]:
     """Return the words that a search asks for; all of them must be found."""
-    found = (_sought(chunk) for chunk in fold(text).split())
+    found = (Sought(tuple(way for form in _spellings(chunk) for way in _ways_of(form))) for chunk in text.split())
     return tuple(word for word in found if word.ways)[:MAX_WORDS]
 
 
-def _sought(chunk: str) -> Sought:
+def _ways_of(chunk: str) -> tuple[tuple[str, ...], ...]:
     pieces = _PIECE.findall(chunk)[:MAX_PIECES]
     ways = [tuple(piece[:MAX_WORD] for piece in pieces), ("".join(pieces)[:MAX_WORD],)]
     if _TELEPHONE.fullmatch(chunk):
         digits = re.sub(r"\D", "", chunk.replace("(0)", "")).lstrip("0")
         ways.append((digits[:MAX_WORD],) if digits else ())
-    return Sought(tuple(way for way in dict.fromkeys(ways) if way and all(way)))
+    return tuple(way for way in dict.fromkeys(ways) if way and all(way))
 
 
 def matching(dialect: str, words: Sequence[Sought], fields: Sequence[str], *, whole: bool = False) -> str:
