@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import timedelta
 from urllib.parse import quote
 
 import pytest
@@ -154,3 +155,20 @@ async def test_an_import_with_updates_is_taken_back(callers):
     assert done.status_code == 200, done.text
     records = (await admin.get("/api/machine?fields=name,place")).json()["records"]
     assert [(r["name"], r["place"]) for r in records] == [("Old", "Ost")]
+
+
+async def test_records_are_read_as_they_were(callers, maker):
+    made = (await maker.post("/api/machine", json={"name": "Lathe", "power": 3})).json()
+    moment = callers.site.clock.now.isoformat().replace("+00:00", "Z")
+    callers.site.clock.forward(timedelta(minutes=5))
+    base = f"/api/machine/{made['id']}"
+    await maker.patch(base, json={"name": "Mill", "power": 9}, headers={"if-match": "*"})
+    shown = await maker.get(base, params={"as_of": moment, "fields": "name,double"})
+    assert (shown.json()["name"], shown.json()["double"], "etag" in shown.headers) == ("Lathe", 6, False)
+    page = (await maker.get("/api/machine", params={"as_of": moment, "filter": "power == 3", "count": "true"})).json()
+    assert ([r["name"] for r in page["records"]], page["count"]["value"]) == (["Lathe"], 1)
+    totals = (await maker.get("/api/machine/aggregate", params={"as_of": moment, "values": "sum(power)"})).json()
+    assert totals["groups"] == [{"sum(power)": 3}]
+    for bad in ("yesterday", "2026-01-01T00:00:00", "99999-01-01T00:00:00Z"):
+        assert (await maker.get("/api/machine", params={"as_of": bad})).status_code == 400
+    assert (await maker.get(base, params={"as_of": "2999-01-01T00:00:00Z"})).status_code == 422

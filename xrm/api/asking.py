@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -31,6 +32,24 @@ def read_list(given: Mapping[str, str]) -> Query:
         trash=given.get("trash", "live"),
         expand=expand_of_paths(words(given, "expand")),
     )
+
+
+def read_moment(given: Mapping[str, str]) -> datetime | None:
+    """Return the moment as of which to read, or None for now.
+
+    Raises:
+        Malformed: it is no moment with a time zone.
+    """
+    text = given.get("as_of", "")
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise Malformed(issues=[Issue("as_of", "not_a_moment", "It is like 2026-01-31T13:05:00Z, with a time zone.")])
 
 
 def read_list_body(body: Mapping[str, Any]) -> tuple[Query, bool]:

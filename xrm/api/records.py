@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from urllib.parse import unquote_to_bytes
 from uuid import UUID
 
 from litestar import delete, get, patch, post, put
 
-from xrm.api.asking import LIST, expand_of_paths, read_list, read_list_body
+from xrm.api.asking import LIST, expand_of_paths, read_list, read_list_body, read_moment
 from xrm.api.once import Writes
 from xrm.errors import Conflict, Invalid, Issue, Malformed, Precondition
 from xrm.http.answers import Answer, answer
@@ -34,8 +35,9 @@ from xrm.kernel.query import Query
 from xrm.kernel.totals import Totals
 from xrm.site import Site
 
-ONE = frozenset({"fields", "expand"})
-TOTALS = frozenset({"group", "values", "filter", "search", "limit", "having", "sort"})
+AS_OF = frozenset({"as_of"})
+ONE = frozenset({"fields", "expand"}) | AS_OF
+TOTALS = frozenset({"group", "values", "filter", "search", "limit", "having", "sort"}) | AS_OF
 MAX_GROUPS = 1000
 
 
@@ -72,9 +74,12 @@ class RecordRoutes:
         actor = signed_in(request)
         given = read_query(request, ONE)
         fields, expand = words(given, "fields"), expand_of_paths(words(given, "expand"))
-        record = await self._records.get(actor, request.path_params["entity"], record_id(request), fields, expand)
+        entity, id = request.path_params["entity"], record_id(request)
+        if moment := read_moment(given):
+            return answer(await self._records.get_as_of(moment, actor, entity, id, fields, expand))
+        record = await self._records.get(actor, entity, id, fields, expand)
         tag = etag(record["version"])
-        if unchanged(request, tag) and not expand and not self._linked(request.path_params["entity"]):
+        if unchanged(request, tag) and not expand and not self._linked(entity):
             return Answer(status=304, headers={"etag": tag})
         return answer(record, headers={"etag": tag})
 
@@ -86,7 +91,9 @@ class RecordRoutes:
     async def list(self, request: AnyRequest) -> Answer:
         """Answer with one page of records."""
         actor, entity = signed_in(request), request.path_params["entity"]
-        given = read_query(request, LIST)
+        given = read_query(request, LIST | AS_OF)
+        if moment := read_moment(given):
+            return answer(await self._past_page(moment, actor, entity, read_list(given), count=flag(given, "count")))
         return answer(await self._page(actor, entity, read_list(given), count=flag(given, "count")))
 
     async def query(self, request: AnyRequest) -> Answer:
@@ -101,6 +108,16 @@ class RecordRoutes:
         found: dict[str, Any] = {"records": page.records, "next": page.next}
         if count:
             counted = await self._records.count(actor, entity, query)
+            found["count"] = {"value": counted.value, "exact": counted.exact}
+        return found
+
+    async def _past_page(
+        self, moment: datetime, actor: Actor, entity: str, query: Query, *, count: bool
+    ) -> dict[str, Any]:
+        page = await self._records.list_as_of(moment, actor, entity, query)
+        found: dict[str, Any] = {"records": page.records, "next": page.next}
+        if count:
+            counted = await self._records.count_as_of(moment, actor, entity, query)
             found["count"] = {"value": counted.value, "exact": counted.exact}
         return found
 
@@ -123,7 +140,10 @@ class RecordRoutes:
             given.get("having", ""),
             words(given, "sort"),
         )
-        return answer({"groups": await self._records.aggregate(actor, request.path_params["entity"], totals)})
+        entity = request.path_params["entity"]
+        if moment := read_moment(given):
+            return answer({"groups": await self._records.aggregate_as_of(moment, actor, entity, totals)})
+        return answer({"groups": await self._records.aggregate(actor, entity, totals)})
 
     async def history(self, request: AnyRequest) -> Answer:
         """Answer with what happened to a record, newest first."""

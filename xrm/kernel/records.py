@@ -16,6 +16,7 @@ from xrm.kernel.buttons import Press, opened
 from xrm.kernel.change import Actor
 from xrm.kernel.consequences import Consequences
 from xrm.kernel.following import again
+from xrm.kernel.history.asof import AsOf
 from xrm.kernel.history.past import Past
 from xrm.kernel.history.undo import Undo
 from xrm.kernel.live import Running
@@ -47,6 +48,11 @@ class Records:
         undo = Undo(running, self._writing)
         self.undo = self._followed(undo.undo)
         self.preview_undo = self._followed(undo.preview)
+        then = AsOf(running)
+        self.get_as_of = self._followed(then.get)
+        self.list_as_of = self._followed(then.list)
+        self.count_as_of = self._followed(then.count)
+        self.aggregate_as_of = self._followed(then.aggregate)
         past = Past(running)
         self.history = self._followed(past.history)
         self.field_history = self._followed(past.field_history)

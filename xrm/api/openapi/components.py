@@ -163,6 +163,9 @@ def _parameters() -> Json:
                 "enum": ["live", "deleted"],
             },
         ),
+        "as_of": query_parameter(
+            "as_of", "Read the records as they were at this moment.", {"type": "string", "format": "date-time"}
+        ),
         "group": query_parameter(
             "group", "Field paths; of a date also .year, .quarter, .month, .week, .day: close_date.month", TEXT
         ),

@@ -151,7 +151,8 @@ class _Maker:
         return {"200": json_answer("One page.", page)}
 
     def _list(self) -> Json:
-        parameters = ("filter", "sort", "fields", "expand", "search", "limit", "after", "offset", "count", "trash")
+        paging = ("limit", "after", "offset", "count", "trash", "as_of")
+        parameters = ("filter", "sort", "fields", "expand", "search", *paging)
         return self._operation("list", f"List {self._tag}", self._page(), parameters=parameters)
 
     def _query(self) -> Json:
@@ -181,13 +182,13 @@ class _Maker:
             "aggregate",
             f"Add up {self._tag}",
             {"200": json_answer("One row per group.", groups)},
-            parameters=("group", "values", "filter", "search", "having", order, limit),
+            parameters=("group", "values", "filter", "search", "having", order, limit, "as_of"),
         )
 
     def _get(self) -> Json:
         answers = {"200": self._record(), "304": {"description": "It is still the version you have."}}
         return self._operation(
-            "get", f"Get one {self._title}", answers, parameters=("id", "fields", "expand", "if_none_match")
+            "get", f"Get one {self._title}", answers, parameters=("id", "fields", "expand", "if_none_match", "as_of")
         )
 
     def _history(self) -> Json:
