@@ -231,3 +231,36 @@ async def test_what_there_is_not(admin):
     for path in (f"/api/machine/{uuid4()}", "/api/machine/not-an-id", "/api/nothing", f"/api/nothing/{uuid4()}"):
         answer = await admin.get(path)
         assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), path
+
+
+async def test_changes_of_different_fields_are_merged(admin):
+    made = (await admin.post("/api/machine", json={"name": "Lathe", "place": "Ost", "power": 1})).json()
+    path = f"/api/machine/{made['id']}"
+    await admin.patch(path, json={"place": "West"}, headers={"if-match": '"1"'})
+    merged = await admin.patch(path, json={"power": 9, "name": "Lathe"}, headers={"if-match": '"1"'})
+    assert (merged.status_code, merged.headers["etag"], merged.json()["_merged"]) == (200, '"3"', ["place"])
+    assert [merged.json()[n] for n in ("name", "place", "power")] == ["Lathe", "West", 9]
+    same = await admin.patch(path, json={"place": "West", "kind": "mill"}, headers={"if-match": '"1"'})
+    assert (same.status_code, same.json()["kind"]) == (200, "mill")
+    both = {"place": "Nord", "name": "Mill"}
+    refused = await admin.patch(path, json=both, headers={"if-match": '"1"'})
+    assert (refused.status_code, refused.json()["version"]) == (412, 4)
+    (conflict,) = refused.json()["conflicts"]
+    assert [conflict[n] for n in ("field", "base", "theirs", "yours")] == ["place", "Ost", "West", "Nord"]
+    assert conflict["by"]["actor"]["label"] == "Admin"
+    assert [issue["path"] for issue in refused.json()["issues"]] == ["place"]
+    assert (await admin.get(path)).json()["name"] == "Lathe"
+    await admin.patch(path, json={"place": "Ost"}, headers={"if-match": "*"})
+    back = await admin.patch(path, json={"place": "Nord"}, headers={"if-match": '"1"'})
+    assert (back.status_code, back.json()["place"]) == (200, "Nord")  # changed and changed back is no conflict
+
+
+async def test_a_conflict_tells_nothing_that_may_not_be_read(callers, admin):
+    maker = await callers.robot("Maker2", "designer")
+    made = (await admin.post("/api/machine", json={"name": "Lathe", "margin": "1"})).json()
+    path = f"/api/machine/{made['id']}"
+    await admin.patch(path, json={"margin": "2", "place": "x"}, headers={"if-match": '"1"'})
+    clerk = await callers.robot("Reader2", "reader")
+    assert (await clerk.patch(path, json={"name": "B"}, headers={"if-match": '"1"'})).status_code == 403
+    ok = await maker.patch(path, json={"name": "B"}, headers={"if-match": '"1"'})
+    assert set(ok.json()["_merged"]) == {"margin", "place"}

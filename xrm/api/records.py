@@ -181,8 +181,10 @@ class RecordRoutes:
         values = await read_object(request)
 
         async def work(act: Act) -> Answer:
-            version = await self._one_of(actor, entity, id, versions)
-            return self._written(request, act, await self._records.update(actor, entity, id, values, version))
+            version = await self._based_on(actor, entity, id, versions)
+            if version is None:
+                return self._written(request, act, await self._records.update(actor, entity, id, values))
+            return self._written(request, act, await self._records.merge_update(actor, entity, id, values, version))
 
         return await self._writes.once(request, actor, work)
 
@@ -261,6 +263,13 @@ class RecordRoutes:
         return await self._writes.once(request, actor, work)
 
     # --- parts ---
+
+    async def _based_on(self, actor: Actor, entity: str, id: UUID, versions: tuple[int, ...]) -> int | None:
+        """Return the version a change is based on: of several the one the record has, or else the newest."""
+        if len(versions) < 2:
+            return versions[0] if versions else None
+        found: int = (await self._records.get(actor, entity, id, ("version",)))["version"]
+        return found if found in versions else max(versions)
 
     async def _one_of(self, actor: Actor, entity: str, id: UUID, versions: tuple[int, ...]) -> int | None:
         """Return the version that must be the record's: the one that was named, or of several that which it has."""

@@ -18,6 +18,7 @@ from xrm.kernel.consequences import Consequences
 from xrm.kernel.following import again
 from xrm.kernel.history.asof import AsOf
 from xrm.kernel.history.past import Past
+from xrm.kernel.history.since import Merging
 from xrm.kernel.history.undo import Undo
 from xrm.kernel.live import Running
 from xrm.kernel.many import Many
@@ -53,6 +54,7 @@ class Records:
         self.list_as_of = self._followed(then.list)
         self.count_as_of = self._followed(then.count)
         self.aggregate_as_of = self._followed(then.aggregate)
+        self._merging = Merging(running, self._writing)
         past = Past(running)
         self.history = self._followed(past.history)
         self.field_history = self._followed(past.field_history)
@@ -122,6 +124,27 @@ class Records:
             async with self._writing.acts.act(actor) as act:
                 await self._writing.update(actor, entity, id, values, version)
                 return await self._shown(act, actor, entity, id)
+
+        return await again(self._running, work)
+
+    async def merge_update(
+        self, actor: Actor, entity: str, id: UUID, values: Mapping[str, Any], version: int
+    ) -> Record:
+        """Change some fields of a record as of `version`, and return it.
+
+        Others may have changed other fields since: these stay, and stand in ``_merged``.
+
+        Raises:
+            Precondition: the same fields were changed since; ``conflicts`` says to what, and by whom.
+            NotFound, Forbidden, Invalid, Conflict: as in `create`.
+        """
+
+        async def work() -> Record:
+            async with self._writing.acts.act(actor):
+                merged = await self._merging.update(actor, entity, id, values, version)
+                record = await self._shown(actor, entity, id)
+                kept = [name for name in merged if name in record and name not in record.get("_masked", ())]
+                return {**record, "_merged": kept} if kept else record
 
         return await again(self._running, work)
 

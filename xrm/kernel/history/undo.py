@@ -21,9 +21,10 @@ from xrm.kernel.history.effect import Effect, effects
 from xrm.kernel.history.feed import Feed
 from xrm.kernel.history.names import Names, names_since
 from xrm.kernel.history.past import Past
-from xrm.kernel.history.rows import CHANGE_COLUMNS, SET_COLUMNS, ChangeRow, Reader, SetRow
+from xrm.kernel.history.rows import SET_COLUMNS, ChangeRow, Reader, SetRow
 from xrm.kernel.history.seal import changes_of, in_order
 from xrm.kernel.history.sight import Seen, Sight
+from xrm.kernel.history.since import differing, since
 from xrm.kernel.history.stored import from_stored
 from xrm.kernel.live import Live, Running
 from xrm.kernel.store.schema import ColumnType
@@ -33,7 +34,7 @@ from xrm.kernel.writing import Writing
 from xrm.metadata.model import Entity, Field
 
 MOST = 10_000  # changes one undo takes back
-_UUID, _INT = ColumnType("uuid"), ColumnType("int")
+_UUID = ColumnType("uuid")
 _GONE = "It is no longer there."
 
 
@@ -294,20 +295,8 @@ class Undo:
 
     async def _differs(self, job: _Job, entity: Entity, effect: Effect) -> bool:
         """Whether later changes, all together, left a record otherwise than the effect did."""
-        binder = Binder(job.act.live.dialect)
-        marks = binder.bind(effect.record, _UUID), binder.bind(effect.version, _INT)
-        text = (
-            f'SELECT s."generation", {CHANGE_COLUMNS} FROM "xrm_change" c'
-            ' JOIN "xrm_changeset" s ON s."id" = c."changeset"'
-            f' WHERE c."record" = {marks[0]} AND c."version" > {marks[1]} ORDER BY c."version"'
-        )
-        rows = await self._running.store.fetch(text, binder.params)
-        names = await names_since(self._running.store, job.act.live, entity.name, {row[0] for row in rows})
-        later = Effect(effect.entity, effect.record)
-        for row in rows:
-            later.add(self._reader.change_of(row[1:]), names.get(row[0], {}), (0, 0))
-        fields = (n for n, v in later.before.items() if n in entity.fields and later.after.get(n) != v)
-        return later.deleted or later.restored or any(not entity.fields[n].kind for n in fields)
+        later = await since(self._running, job.act.live, entity, effect.record, effect.version)
+        return later.deleted or later.restored or bool(differing(entity, later))
 
     async def _later(self, job: _Job, effect: Effect, name: str) -> dict[str, Any]:
         """Return who changed a record, or a field of it, since."""
