@@ -37,8 +37,9 @@ docs: setup-check ## Write docs/reference from the code
 fuzz: setup-test ## Compare random expressions in memory, SQLite and PostgreSQL, for long (N=20000 SEED=1)
 	XRM_FUZZ=$(or $(N),20000) XRM_SEED=$(or $(SEED),$(shell date +%s)) $(BIN)/pytest -q tests/kernel/expression/test_fuzz.py
 
-crash: setup-test ## Kill and race changes of the model, and go there and back, many times (N=100)
-	XRM_CRASH_ROUNDS=$(or $(N),100) XRM_RACE_ROUNDS=200 XRM_BACK_ROUNDS=$(or $(N),100) $(BIN)/pytest -q \
+crash: setup-test ## Kill and race writes and changes of the model, undo, and go there and back, many times (N=100)
+	XRM_CRASH_ROUNDS=$(or $(N),100) XRM_UNDO_SEEDS=$(or $(N),100) XRM_RACE_ROUNDS=200 XRM_BACK_ROUNDS=$(or $(N),100) $(BIN)/pytest -q \
+		tests/stories/test_nothing_is_lost.py tests/kernel/history \
 		tests/stories/test_an_apply_is_killed.py tests/kernel/migration/test_apply_races.py tests/kernel/migration/test_there_and_back.py
 
 load: setup-test ## Publish models while two processes serve, on many records; tells how long it took (N=5 ROWS=100000)

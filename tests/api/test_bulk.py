@@ -119,3 +119,28 @@ async def test_what_is_no_bulk_request_is_refused(lite_callers, body):
     before = await digest(lite_callers.site)
     assert (await maker.post("/api/machine/bulk", json=body)).status_code == 400
     assert await digest(lite_callers.site) == before
+
+
+async def test_rows_named_by_a_key_are_changed_or_created(callers, maker):
+    await maker.post("/api/machine", json={"name": "One", "serial": "S1", "power": 1})
+    rows = [
+        {"by": {"serial": "S1"}, "power": 5},
+        {"by": {"serial": "S2"}, "name": "Two"},
+        {"by": {"serial": "S2"}, "power": 2},
+    ]
+    answer = await maker.post("/api/machine/bulk", json={"upsert": rows})
+    assert [row["status"] for row in answer.json()["upsert"]] == [200, 201, 200], answer.text
+    found = (await maker.get("/api/machine?sort=serial&fields=name,serial,power")).json()["records"]
+    assert [(r["name"], r["serial"], r["power"]) for r in found] == [("One", "S1", 5), ("Two", "S2", 2)]
+    bad = [{"serial": "S3"}, {"by": {"name": "One"}}, {"by": {"serial": "S4"}}]
+    mixed = (await maker.post("/api/machine/bulk", json={"mode": "partial", "upsert": bad})).json()["upsert"]
+    assert [row["issues"][0]["code"] for row in mixed] == ["not_a_key", "not_unique_key", "required"]
+
+
+async def test_rows_of_older_versions_are_merged_or_tell_the_conflict(callers, maker):
+    (one,) = await made(maker, "One")
+    await maker.patch(f"/api/machine/{one}", json={"power": 3}, headers={"if-match": '"1"'})
+    rows = [{"id": one, "version": 1, "name": "Uno"}, {"id": one, "version": 1, "power": 9}]
+    verdicts = (await maker.post("/api/machine/bulk", json={"mode": "partial", "update": rows})).json()["update"]
+    assert [row["status"] for row in verdicts] == [200, 412]
+    assert [verdicts[1]["conflicts"][0][n] for n in ("field", "base", "theirs", "yours")] == ["power", None, 3, 9]

@@ -264,3 +264,27 @@ async def test_a_conflict_tells_nothing_that_may_not_be_read(callers, admin):
     assert (await clerk.patch(path, json={"name": "B"}, headers={"if-match": '"1"'})).status_code == 403
     ok = await maker.patch(path, json={"name": "B"}, headers={"if-match": '"1"'})
     assert set(ok.json()["_merged"]) == {"margin", "place"}
+
+
+async def test_a_record_is_made_of_another(callers, admin):
+    first = (await admin.post("/api/machine", json={"name": "Part"})).json()
+    values = {"name": "Lathe", "serial": "S1", "price": {"amount": "5.00", "currency": "EUR"}, "margin": "2"}
+    values |= {"part_of": first["id"], "tags": ["a"], "details": {"x": 1}, "place": "Ost", "kind": "mill"}
+    made = (await admin.post("/api/machine", json=values)).json()
+    path = f"/api/machine/{made['id']}"
+    await admin.post(f"{path}/actions/start", json={})
+    answer = await admin.post(f"{path}/clone", json={"name": "Copy"})
+    assert answer.status_code == 201, answer.text
+    copy = answer.json()
+    same = ("price", "margin", "part_of", "tags", "details", "place", "kind")
+    assert {n: copy[n] for n in same} == {n: made[n] for n in same}
+    assert [copy[n] for n in ("name", "serial", "state", "number", "version")] == ["Copy", None, "new", "M-0003", 1]
+    assert copy["id"] != made["id"]
+    designer = await callers.robot("Designer", "designer")
+    theirs = await designer.post(f"{path}/clone")
+    assert (theirs.status_code, theirs.json()["owner"]) == (201, {"_restricted": True})
+    reader = await callers.robot("Reader", "reader")
+    assert (await reader.post(f"{path}/clone")).status_code == 404
+    maker = await callers.robot("Maker", "maker")
+    assert (await maker.post(f"{path}/clone")).status_code == 404  # not theirs
+    assert (await admin.post(f"{path}/clone", json={"nothing": 1})).status_code == 422

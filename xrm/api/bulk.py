@@ -16,10 +16,12 @@ from xrm.http.caller import signed_in
 from xrm.http.reading import AnyRequest, read_object, read_query, take
 from xrm.kernel.acts import Act
 from xrm.kernel.change import Actor
+from xrm.kernel.fieldtypes.pointers import MAX_KEY
 from xrm.site import Site
 
 MAX_ROWS = 1000
 ROWS = list[dict[str, Any]]
+KINDS = ("create", "upsert", "update", "delete")  # in the order they are done
 
 Verdicts = dict[str, list[dict[str, Any]]]
 Write = Callable[[], Awaitable[dict[str, Any]]]
@@ -40,18 +42,18 @@ class BulkRoutes:
         """Create, change and delete records; a row that is changed or deleted names its id and version."""
         actor, entity = signed_in(request), request.path_params["entity"]
         read_query(request)
-        body = take(
-            await read_object(request), mode=(str, "atomic"), create=(ROWS, []), update=(ROWS, []), delete=(ROWS, [])
-        )
+        body = take(await read_object(request), mode=(str, "atomic"), **{kind: (ROWS, []) for kind in KINDS})
         if body["mode"] not in ("atomic", "partial"):
             raise Malformed(issues=[Issue("mode", "unknown_value", "It is atomic or partial.")])
-        count = sum(len(body[kind]) for kind in ("create", "update", "delete"))
+        count = sum(len(body[kind]) for kind in KINDS)
         if not 1 <= count <= MAX_ROWS:
             raise Malformed(f"A request takes 1 to {MAX_ROWS} rows; this one has {count}.")
 
         async def work(act: Act) -> Answer:
             verdicts: Verdicts = {}
-            for kind in ("create", "update", "delete"):
+            for kind in KINDS:
+                if not body[kind] and kind == "upsert":
+                    continue
                 verdicts[kind] = await self._verdicts(actor, entity, kind, body[kind])
             if body["mode"] == "atomic":
                 _all_or_none(verdicts)
@@ -88,19 +90,35 @@ class BulkRoutes:
                 "code": error.code,
                 "detail": error.message,
                 "issues": [issue.to_dict() for issue in error.issues],
+                **({"conflicts": error.details["conflicts"]} if "conflicts" in error.details else {}),
             }
 
     def _each(self, actor: Actor, entity: str, kind: str, rows: ROWS) -> list[Write]:
-        doing = {"create": self._create, "update": self._update, "delete": self._delete}[kind]
+        doing = {"create": self._create, "upsert": self._upsert, "update": self._update, "delete": self._delete}[kind]
         return [lambda row=row: doing(actor, entity, row) for row in rows]  # type: ignore[misc]  # bound per row
 
     async def _create(self, actor: Actor, entity: str, row: dict[str, Any]) -> dict[str, Any]:
         (id,) = await self._records.create_many(actor, entity, [row])
         return _created(id)
 
+    async def _upsert(self, actor: Actor, entity: str, row: dict[str, Any]) -> dict[str, Any]:
+        key = row.get("by")
+        if not isinstance(key, dict) or not 1 <= len(key) <= MAX_KEY:
+            issue = Issue("by", "not_a_key", 'A row to create or change has the values of a unique key in "by".')
+            raise Invalid(issues=[issue])
+        values = {name: value for name, value in row.items() if name != "by"}
+        id = await self._records.find_by(actor, entity, key)
+        if id is None:
+            return await self._create(actor, entity, {**values, **key})
+        updated = await self._records.update(actor, entity, id, values)
+        return {"status": 200, "id": str(id), "version": updated["version"]}
+
     async def _update(self, actor: Actor, entity: str, row: dict[str, Any]) -> dict[str, Any]:
         id, version, values = _named(row)
-        updated = await self._records.update(actor, entity, id, values, version)
+        if version is None:
+            updated = await self._records.update(actor, entity, id, values)
+        else:
+            updated = await self._records.merge_update(actor, entity, id, values, version)
         return {"status": 200, "id": str(id), "version": updated["version"]}
 
     async def _delete(self, actor: Actor, entity: str, row: dict[str, Any]) -> dict[str, Any]:

@@ -60,6 +60,7 @@ class RecordRoutes:
             patch("/api/{entity:str}/{id:str}")(self.update),
             delete("/api/{entity:str}/{id:str}", status_code=200)(self.delete),
             post("/api/{entity:str}/{id:str}/restore")(self.restore),
+            post("/api/{entity:str}/{id:str}/clone")(self.clone),
             post("/api/{entity:str}/{id:str}/actions/{action:str}")(self.act),
             get("/api/{entity:str}/{id:str}/history")(self.history),
             get("/api/{entity:str}/{id:str}/delete-preview")(self.delete_preview),
@@ -197,6 +198,17 @@ class RecordRoutes:
         async def work(act: Act) -> Answer:
             await self._records.delete(actor, entity, id, await self._one_of(actor, entity, id, versions))
             return Answer(status=204)
+
+        return await self._writes.once(request, actor, work)
+
+    async def clone(self, request: AnyRequest) -> Answer:
+        """Create a record with the values of another, those of the body instead of its own."""
+        actor, entity, id = signed_in(request), request.path_params["entity"], record_id(request)
+        read_query(request)
+        values = await read_optional_object(request)
+
+        async def work(act: Act) -> Answer:
+            return self._written(request, act, await self._records.clone(actor, entity, id, values), 201)
 
         return await self._writes.once(request, actor, work)
 

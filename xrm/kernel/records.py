@@ -148,6 +148,18 @@ class Records:
 
         return await again(self._running, work)
 
+    async def clone(self, actor: Actor, entity: str, id: UUID, values: Mapping[str, Any]) -> Record:
+        """Create a record with the values and links of another, `values` instead of its own, and return it.
+
+        Not taken over are values of unique keys, the state, and what the actor may not read there or write here.
+        """
+
+        async def work() -> Record:
+            async with self._writing.acts.act(actor):
+                return await self._shown(actor, entity, await self._writing.clone(actor, entity, id, values))
+
+        return await again(self._running, work)
+
     async def restore(self, actor: Actor, entity: str, id: UUID) -> Record:
         """Take a record out of the trash and return it."""
 

@@ -13,9 +13,11 @@ from xrm.kernel import derive, record_types, rules
 from xrm.kernel.acts import Act, Acts
 from xrm.kernel.buttons import Offer, Press
 from xrm.kernel.change import SYSTEM, Actor, Back, Change, uuid7
+from xrm.kernel.cloning import copied, copied_links
 from xrm.kernel.computed import kept
 from xrm.kernel.computed.spread import Spreading
 from xrm.kernel.files.attaching import attach
+from xrm.kernel.history.sight import Sight
 from xrm.kernel.hooks import Action, Context
 from xrm.kernel.linking import Linking, LinkWrite
 from xrm.kernel.links import LinkReading
@@ -77,6 +79,25 @@ class Writing:
             _same_version(loaded, version)
             change = Change(access.entity, "update", id, loaded.values, dict(loaded.values), action)
             await self._write(act, change, access, loaded.holding, sent)
+
+    async def clone(self, actor: Actor, entity: str, id: UUID, sent: Mapping[str, Any]) -> UUID:
+        """Create a record with the values of another, `sent` ones instead of its own, and return its id."""
+        async with self.acts.part(actor, f"copy of {id}") as act:
+            access = demand(act.live, actor, entity, "create")
+            _, loaded = await self._loading.load(act, entity, id, "read")
+            sight = Sight(self._running)
+            seen = (await sight.of(actor, entity, [id]))[str(id)]
+            change = Change(access.entity, "create", uuid7(), {}, {})
+            issues: list[Issue] = []
+            given = self._parse(act, access, sent, issues)
+            await attach(self._running.files, actor, change, given, issues)
+            if issues:
+                raise Invalid(issues=issues)
+            values = await copied(sight, act, access, seen, loaded.values)
+            links = await copied_links(LinkReading(self._running), act, access, seen, id)
+            change.back = Back({**values, **links, **given})
+            await self._write(act, change, access, access.rules, {})
+            return change.id
 
     async def give_back(self, actor: Actor, entity: str, id: UUID, back: Back, version: int) -> None:
         """Give a record back values it had, as an undo does: through all stations, but a transition is gone back."""

@@ -156,6 +156,14 @@ async def test_what_was_changed_after_it_was_sealed_is_found(site: TestSite, sql
     assert await _tampered(site, sql) == ["audit_changed"] * codes
 
 
+async def test_a_record_that_was_written_past_the_log_is_found(site: TestSite) -> None:
+    await _three(site)
+    entities = site.kernel.model.entities
+    assert (await verify(site.kernel.store, None, entities)).issues == ()
+    await site.kernel.store.execute("UPDATE deal SET version = version + 1 WHERE name = 'deal 1'")
+    assert [i.code for i in (await verify(site.kernel.store, None, entities)).issues] == ["audit_records"]
+
+
 async def test_what_was_taken_away_or_slipped_in_is_found(site: TestSite) -> None:
     head = await _three(site)
     gone = "DELETE FROM xrm_change WHERE changeset = (SELECT id FROM xrm_changeset WHERE seq = {0})"

@@ -70,6 +70,7 @@ class _Maker:
         creating, updating = self._access("create"), self._access("update")
         if creating:
             paths[base]["post"] = self._create(creating)
+            paths[f"{base}/{{id}}/clone"] = {"post": self._clone()}
         if updating:
             paths[f"{base}/{{id}}"]["patch"] = self._update(updating)
         if self._access("delete"):
@@ -241,6 +242,12 @@ class _Maker:
         answers = {"201": made}
         return self._operation("create", f"Create one {self._title}", answers, parameters=WRITE, sends=body(ref(name)))
 
+    def _clone(self) -> Json:
+        summary = f"Create a {self._title} with the values of another, those that are sent instead of its own"
+        answers = {"201": self._record("It was created.")}
+        sends = body(ref(f"{self._name}.create"), required=False)
+        return self._operation("clone", summary, answers, parameters=("id", *WRITE), sends=sends)
+
     def _update(self, access: Access) -> Json:
         name = f"{self._name}.update"
         self._schemas[name] = values.sent(self._writable(access), ())
@@ -295,6 +302,7 @@ class _Maker:
             {
                 "mode": mode,
                 "create": many(ref(f"{self._name}.create")),
+                "upsert": {**rows, "description": 'Each with a unique key in "by".'},
                 "update": rows,
                 "delete": rows,
             },
@@ -306,6 +314,7 @@ class _Maker:
                 obj(
                     {
                         "create": verdicts,
+                        "upsert": verdicts,
                         "update": verdicts,
                         "delete": verdicts,
                     }

@@ -89,7 +89,7 @@ async def _verify(site: Any, args: Namespace) -> int:
 
 
 async def _audit(site: Any, args: Namespace) -> int:
-    found = await audit.verify(site.kernel.store, _anchor(args.anchor))
+    found = await audit.verify(site.kernel.store, _anchor(args.anchor), site.kernel.live.model.entities)
     head = f"{found.head.seq}:{found.head.hash}"
     if args.json:
         issues = [issue.to_dict() for issue in found.issues]

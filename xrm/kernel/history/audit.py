@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 
 from xrm.errors import Issue
@@ -10,7 +10,7 @@ from xrm.kernel.history.erasing import LEDGER
 from xrm.kernel.history.rows import SET_COLUMNS, Reader
 from xrm.kernel.history.seal import Head, Sealing, changes_of, digest
 from xrm.kernel.store.schema import ColumnType
-from xrm.kernel.store.sql import Binder
+from xrm.kernel.store.sql import Binder, quote
 from xrm.kernel.store.store import Store
 
 CHUNK = 500  # change-sets that are looked at together
@@ -34,10 +34,13 @@ class Verdict:
     issues: tuple[Issue, ...]
 
 
-async def verify(store: Store, anchor: Head | None = None) -> Verdict:
-    """Return whether the log is as it was sealed; `anchor` is a head that was noted earlier.
+async def verify(store: Store, anchor: Head | None = None, entities: Iterable[str] = ()) -> Verdict:
+    """Return whether the log is as it was sealed, and whether the records of `entities` are of its versions.
 
-    Without an anchor nothing tells whether the last change-sets were taken away, all together.
+    Args:
+        store: The database.
+        anchor: A head that was noted earlier; without one nothing tells whether the end was taken away as a whole.
+        entities: Whose records are held against the log.
     """
     sealing = Sealing(store)
     await sealing.catch_up()
@@ -46,6 +49,8 @@ async def verify(store: Store, anchor: Head | None = None) -> Verdict:
         issues.append(issue)
         if len(issues) == MOST:
             break
+    for entity in entities:
+        issues += await _past_the_log(store, entity)
     return Verdict(await sealing.head(), tuple(issues))
 
 
@@ -75,6 +80,15 @@ async def _issues(store: Store, anchor: Head | None) -> AsyncIterator[Issue]:
     ((orphans,),) = await store.fetch(_ORPHANS)
     if orphans:
         yield Issue("xrm_change", "audit_orphans", f"{orphans} changes belong to no change-set.")
+
+
+async def _past_the_log(store: Store, entity: str) -> list[Issue]:
+    """Return a finding if records of an entity have another version than the log says."""
+    logged = 'SELECT max(c."version") FROM "xrm_change" c WHERE c."record" = t."id"'
+    text = f'SELECT count(*) FROM {quote(entity)} t WHERE t."version" <> ({logged})'
+    ((count,),) = await store.fetch(text)
+    message = f"{count} records of {entity} were written past the log, or their last changes are missing in it."
+    return [Issue(entity, "audit_records", message)] if count else []
 
 
 def _after(store: Store, seq: int) -> tuple[str, list[object]]:
