@@ -176,3 +176,16 @@ async def test_what_was_taken_away_or_slipped_in_is_found(site: TestSite) -> Non
         "audit_gap",
         "audit_orphans",
     ]
+
+
+async def test_large_change_sets_make_small_pages(site: TestSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xrm.kernel.history.feed.MANY", 5)
+    boss = site.people["Boss"]
+    start = await site.kernel.feed.end()
+    for size in (1, 3, 2, 9, 1):
+        await site.records.create_many(boss, "deal", [{"name": "x"}] * size)
+    pages = []
+    while (news := await site.kernel.feed.read(boss, start)).changes:
+        pages.append([len(told["changes"]) for told in news.changes])
+        start = news.cursor
+    assert pages == [[1, 3, 2], [9], [1]]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from xrm.errors import Issue
 from xrm.kernel.history.erasing import LEDGER
 from xrm.kernel.history.rows import SET_COLUMNS, Reader
-from xrm.kernel.history.seal import Head, Sealing, changes_of, digest
+from xrm.kernel.history.seal import COUNT, MANY, Head, Sealing, bounded, changes_of, digest
 from xrm.kernel.store.schema import ColumnType
 from xrm.kernel.store.sql import Binder, quote
 from xrm.kernel.store.store import Store
@@ -59,7 +59,7 @@ async def _issues(store: Store, anchor: Head | None) -> AsyncIterator[Issue]:
     erased, ledger = set[str](), set[str]()
     reader = Reader(store.dialect)
     while rows := await store.fetch(*_after(store, head.seq)):
-        sets = [reader.set_of(row) for row in rows]
+        sets = [reader.set_of(row[:-1]) for row in bounded(rows, MANY)]
         changes = await changes_of(store, [one.id for one in sets])
         for one in sets:
             seq = one.seq or 0
@@ -94,5 +94,5 @@ async def _past_the_log(store: Store, entity: str) -> list[Issue]:
 def _after(store: Store, seq: int) -> tuple[str, list[object]]:
     binder = Binder(store.dialect)
     mark = binder.bind(seq, ColumnType("int"))
-    text = f'SELECT {SET_COLUMNS} FROM "xrm_changeset" s WHERE s."seq" > {mark} ORDER BY s."seq" LIMIT {CHUNK}'
+    text = f'SELECT {SET_COLUMNS}, {COUNT} FROM "xrm_changeset" s WHERE s."seq" > {mark} ORDER BY s."seq" LIMIT {CHUNK}'
     return text, binder.params

@@ -10,7 +10,7 @@ from uuid import UUID
 from xrm.errors import Malformed, NotFound
 from xrm.kernel.change import Actor
 from xrm.kernel.history.rows import SET_COLUMNS, ChangeRow, Reader, SetRow, Telling
-from xrm.kernel.history.seal import Sealing, changes_of
+from xrm.kernel.history.seal import COUNT, Sealing, bounded, changes_of
 from xrm.kernel.live import Live, Running
 from xrm.kernel.reading import demand
 from xrm.kernel.store.schema import ColumnType
@@ -18,6 +18,7 @@ from xrm.kernel.store.sql import Binder
 
 LIMIT = 200  # change-sets one look takes
 LOOKED = 1_000  # change-sets a page looks through for those the actor may see
+MANY = 2_000  # changes, likewise; a change-set that has more by itself is still told whole
 _INT, _UUID = ColumnType("int"), ColumnType("uuid")
 
 
@@ -57,10 +58,10 @@ class Feed:
             demand(self._running.live, actor, entity, "read")
         await self.sealing.catch_up()
         found: list[dict[str, Any]] = []
-        looked = 0
-        while looked < LOOKED:
-            sets = await self._sets("seq", after, min(LIMIT, limit))
-            looked += len(sets)
+        looked, weight = 0, 0
+        while looked < LOOKED and weight < MANY:
+            sets, changes = await self._bounded(after, limit)
+            looked, weight = looked + len(sets), weight + changes
             for told in await self.tell(actor, sets, entity):
                 found.append(told)
                 if len(found) == limit:
@@ -109,6 +110,16 @@ class Feed:
                 told = await self._telling.tell(live, actor, known, rows)
                 found |= {row.id: change for (row, _), change in zip(rows, told, strict=True) if change}
         return found
+
+    async def _bounded(self, after: int, limit: int) -> tuple[list[SetRow], int]:
+        """Return the next change-sets that have not too many changes together, and how many these are."""
+        binder = Binder(self._running.store.dialect)
+        text = (
+            f'SELECT {SET_COLUMNS}, {COUNT} FROM "xrm_changeset" s'
+            f' WHERE s."seq" > {binder.bind(after, _INT)} ORDER BY s."seq" LIMIT {limit}'
+        )
+        rows = bounded(await self._running.store.fetch(text, binder.params), MANY)
+        return [self._reader.set_of(row[:-1]) for row in rows], sum(row[-1] for row in rows)
 
     async def _beyond(self, after: int) -> bool:
         return bool(await self._sets("seq", after, 1))

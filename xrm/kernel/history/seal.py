@@ -7,10 +7,12 @@ See docs/adr/0014-sealed-after-the-commit.md.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from xrm.kernel.history.rows import CHANGE_COLUMNS, SET_COLUMNS, ChangeRow, Reader, SetRow
@@ -21,6 +23,8 @@ from xrm.kernel.store.store import Store
 from xrm.kernel.values import to_json
 
 CHUNK = 200  # change-sets sealed in one transaction
+MANY = 5_000  # changes they may have in all
+COUNT = '(SELECT count(*) FROM "xrm_change" c WHERE c."changeset" = s."id")'
 START = "0" * 64
 _INT, _TEXT, _UUID = ColumnType("int"), ColumnType("text"), ColumnType("uuid")
 _WAITING = 'SELECT 1 FROM "xrm_changeset" WHERE "seq" IS NULL LIMIT 1'
@@ -79,7 +83,9 @@ class Sealing:
             f' WHERE "id" = {mark(3, _UUID)}'
         )
         order = in_order(store.dialect)
-        self._next = f'SELECT {SET_COLUMNS} FROM "xrm_changeset" s WHERE s."seq" IS NULL ORDER BY {order} LIMIT {CHUNK}'
+        self._next = (
+            f'SELECT {SET_COLUMNS}, {COUNT} FROM "xrm_changeset" s WHERE s."seq" IS NULL ORDER BY {order} LIMIT {CHUNK}'
+        )
 
     async def catch_up(self) -> int:
         """Seal all that waits, chunk by chunk; return how many change-sets there were."""
@@ -96,15 +102,37 @@ class Sealing:
     async def _chunk(self) -> int:
         async with self._store.transaction():
             await self._store.lock("xrm seal")
-            found = [self._reader.set_of(row) for row in await self._store.fetch(self._next)]
+            rows = bounded(await self._store.fetch(self._next), MANY)
+            found = [self._reader.set_of(row[:-1]) for row in rows]
             changes = await changes_of(self._store, [one.id for one in found])
-            head, rows = await self.head(), []
-            for one in found:
-                head = Head(head.seq + 1, digest(head.hash, head.seq + 1, one, changes.get(one.id, ())))
-                rows.append([head.seq, head.hash, self._store.dialect.encode(_UUID, one.id)])
-            if rows:
-                await self._store.execute_many(self._update, rows)
+            head = await self.head()
+            sealed = await asyncio.to_thread(_sealed, head, found, changes)  # hashing much takes its time
+            if sealed:
+                encoded = [[seq, hash, self._store.dialect.encode(_UUID, id)] for seq, hash, id in sealed]
+                await self._store.execute_many(self._update, encoded)
         return len(found)
+
+
+def _sealed(
+    head: Head, sets: Sequence[SetRow], changes: Mapping[UUID, Sequence[ChangeRow]]
+) -> list[tuple[int, str, UUID]]:
+    """Return the numbers and hashes of change-sets that come after `head`."""
+    made: list[tuple[int, str, UUID]] = []
+    for one in sets:
+        seq = head.seq + 1
+        head = Head(seq, digest(head.hash, seq, one, changes.get(one.id, ())))
+        made.append((seq, head.hash, one.id))
+    return made
+
+
+def bounded(rows: Sequence[Sequence[Any]], most: int) -> Sequence[Sequence[Any]]:
+    """Return the first rows of change-sets that have so many changes at most in all, and at least one; see `COUNT`."""
+    total = 0
+    for number, row in enumerate(rows):
+        total += row[-1]
+        if total > most and number:
+            return rows[:number]
+    return rows
 
 
 async def changes_of(store: Store, sets: Sequence[UUID]) -> Mapping[UUID, list[ChangeRow]]:

@@ -151,13 +151,20 @@ class Undo:
         return [self._reader.set_of(row) for row in await self._running.store.fetch(text, binder.params)]
 
     async def _allowed(self, actor: Actor, sets: Sequence[SetRow], id: UUID) -> None:
-        if not sets or not await self._feed.tell(actor, sets[:1] if len(sets) == 1 else sets[:50]):
+        if not await self._seen_of(actor, sets[:50]):
             raise NotFound("There is no change-set with this id.")
         by = await self._undone_by(id)
         if by is not None:
             who = by.actor_name or "the system"
             message = f"It was taken back already, by {who}, {by.at:%Y-%m-%d %H:%M}. Undo that to bring it back."
             raise Conflict(message, [Issue("", "already_undone", message)], undone_by=str(by.id))
+
+    async def _seen_of(self, actor: Actor, sets: Sequence[SetRow]) -> bool:
+        """Whether the actor may see anything of change-sets."""
+        for one in sets:
+            if await self._feed.tell(actor, [one]):
+                return True
+        return False
 
     async def _undone_by(self, id: UUID) -> SetRow | None:
         """Return the change-set that takes this one back and was not taken back itself."""
