@@ -7,6 +7,7 @@ from typing import Any
 from xrm.api.bulk import BulkRoutes
 from xrm.api.changes import ChangeRoutes
 from xrm.api.docs import DocsRoutes
+from xrm.api.editing import EditRoutes
 from xrm.api.health import HealthRoutes
 from xrm.api.jobs import JobRoutes
 from xrm.api.model import ModelRoutes
@@ -43,6 +44,7 @@ def routes(site: Site) -> list[Any]:
         PrivacyRoutes(site),
         ChangeRoutes(site, writes),
         BulkRoutes(site, writes),
+        EditRoutes(site, writes),
         TransferRoutes(site),
         UploadRoutes(site),
         ODataRoutes(site),

@@ -73,6 +73,7 @@ class _Maker:
             paths[f"{base}/{{id}}/clone"] = {"post": self._clone()}
         if updating:
             paths[f"{base}/{{id}}"]["patch"] = self._update(updating)
+            paths[f"{base}/edit"] = {"post": self._edit()}
         if self._access("delete"):
             paths[f"{base}/{{id}}"]["delete"] = self._delete()
             paths[f"{base}/{{id}}/delete-preview"] = {"get": self._delete_preview()}
@@ -322,6 +323,18 @@ class _Maker:
             )
         }
         return self._operation("bulk", f"Write many {self._tag}", answers, parameters=WRITE, sends=body(sends))
+
+    def _edit(self) -> Json:
+        mode = {"type": "string", "enum": ["atomic", "partial"], "default": "atomic"}
+        expected = {"type": "integer", "description": "How many records the filter must find."}
+        told = {"filter": TEXT, "set": ref(f"{self._name}.update"), "mode": mode, "expected": expected}
+        sends = obj({**told, "dry_run": {"type": "boolean"}}, ("filter", "set"), closed=True)
+        number, rows = {"type": "integer"}, many({"type": "object"})
+        done = obj({"found": number, "changed": number, "samples": rows, "refused": rows}, ("found", "changed"))
+        answers = {"200": json_answer("How many, some of them, and those refused.", done)}
+        return self._operation(
+            "edit", f"Change all {self._tag} a filter finds", answers, parameters=WRITE, sends=body(sends)
+        )
 
     def _files(self) -> list[Field]:
         known = readable(self._live, self._actor, self._entity)
