@@ -140,9 +140,9 @@ class Records:
         """
 
         async def work() -> Record:
-            async with self._writing.acts.act(actor):
+            async with self._writing.acts.act(actor) as act:
                 merged = await self._merging.update(actor, entity, id, values, version)
-                record = await self._shown(actor, entity, id)
+                record = await self._shown(act, actor, entity, id)
                 kept = [name for name in merged if name in record and name not in record.get("_masked", ())]
                 return {**record, "_merged": kept} if kept else record
 
@@ -155,8 +155,8 @@ class Records:
         """
 
         async def work() -> Record:
-            async with self._writing.acts.act(actor):
-                return await self._shown(actor, entity, await self._writing.clone(actor, entity, id, values))
+            async with self._writing.acts.act(actor) as act:
+                return await self._shown(act, actor, entity, await self._writing.clone(actor, entity, id, values))
 
         return await again(self._running, work)
 
