@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 from xrm.errors import Invalid, Issue, Malformed
@@ -34,11 +34,6 @@ from xrm.metadata.model import Entity
 
 if TYPE_CHECKING:
     from piccolo.engine.base import Engine
-
-    from xrm.kernel.files.content import Files
-    from xrm.kernel.history.bell import Bell
-    from xrm.kernel.jobs.kind import NewJob
-    from xrm.kernel.vault import Vault
 
 _TABLE = re.compile(r'\b(FROM|JOIN) "([a-z][a-z0-9_]*)"')
 _JSON, _UUID = ColumnType("json"), ColumnType("uuid")
@@ -80,7 +75,7 @@ class AsOf:
     def _at(self, moment: datetime, actor: Actor) -> Reading:
         if moment > self._running.clock():
             raise Invalid(issues=[Issue("as_of", "in_the_future", "This moment is yet to come.")])
-        return Reading(_Past(self._running, actor, moment))
+        return Reading(cast("Running", _Past(self._running, actor, moment)))
 
 
 def _no_search(words: str) -> None:
@@ -101,26 +96,6 @@ class _Past:
         return self._store
 
     @property
-    def live(self) -> Live:
-        """The generation in force: names and rights are those of today."""
-        return self._running.live
-
-    @property
-    def files(self) -> Files:
-        """The contents of files."""
-        return self._running.files
-
-    @property
-    def bell(self) -> Bell:
-        """Rung when an act was committed."""
-        return self._running.bell
-
-    @property
-    def vault(self) -> Vault:
-        """Seals and opens encrypted texts."""
-        return self._running.vault
-
-    @property
     def read_only(self) -> str:
         """Why nothing may be written."""
         return "The past cannot be written."
@@ -129,13 +104,9 @@ class _Past:
         """Return the moment: `today()` is the day it was."""
         return self._moment
 
-    async def enqueue(self, job: NewJob) -> UUID:
-        """Refuse: the past is read only."""
-        raise TransactionError("The past cannot be written.")
-
-    async def refresh(self) -> None:
-        """Put the newest generation in force."""
-        await self._running.refresh()
+    def __getattr__(self, name: str) -> Any:
+        """Return all else as it is today: names, rights, keys."""
+        return getattr(self._running, name)
 
 
 class _PastStore(Store):
