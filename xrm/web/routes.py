@@ -24,6 +24,7 @@ from xrm.web.pages import (
     errors,
     factor,
     home,
+    imports,
     jobs,
     lists,
     preview,
@@ -81,6 +82,13 @@ PAGES: tuple[tuple[str, str, Page], ...] = (
     ("GET", "/e/{entity:str}/board", board.board_page),
     ("GET", "/e/{entity:str}/trash", edit.trash_page),
     ("POST", "/e/{entity:str}/bulk", bulk.bulk),
+    ("GET", "/e/{entity:str}/import", imports.import_page),
+    ("POST", "/e/{entity:str}/import", imports.send),
+    ("GET", "/e/{entity:str}/import/map", imports.map_page),
+    ("POST", "/e/{entity:str}/import/try", imports.rehearse),
+    ("POST", "/e/{entity:str}/import/run", imports.start),
+    ("GET", "/e/{entity:str}/import/{id:uuid}", imports.run_page),
+    ("GET", "/e/{entity:str}/import/{id:uuid}/refused", imports.refused),
     ("GET", "/e/{entity:str}/new", edit.new_page),
     ("POST", "/e/{entity:str}/new", edit.create),
     ("GET", "/e/{entity:str}/{id:uuid}", record.record_page),
@@ -103,7 +111,8 @@ PAGES: tuple[tuple[str, str, Page], ...] = (
     ("GET", "/{rest:path}", errors.nowhere),
 )
 
-UPLOADING = frozenset({"/e/{entity:str}/new", "/e/{entity:str}/{id:uuid}/edit"})  # their forms bring files
+# Their forms bring files:
+UPLOADING = frozenset({"/e/{entity:str}/new", "/e/{entity:str}/{id:uuid}/edit", "/e/{entity:str}/import"})
 # Reached without having signed in:
 OPEN = frozenset({"/sign-in", "/sign-in/code", "/sign-out", "/forgot", "/{rest:path}", *welcome.PATHS})
 

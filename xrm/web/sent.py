@@ -100,13 +100,14 @@ async def _receive(visit: PageVisit, one: Field, sent: Sent) -> None:
     if part is None or TYPES[one.type].widget != "file":
         return
     try:
-        upload = await visit.site.kernel.files.receive(part.filename, visit.actor.id, _pieces(part))
+        upload = await visit.site.kernel.files.receive(part.filename, visit.actor.id, pieces(part))
     except (TooLarge, Malformed) as error:
         raise Refused(error.code, error.message) from None
     sent.raw |= {f"{one.name}.token": upload.token, f"{one.name}.held": upload.file.name, f"{one.name}.remove": ""}
 
 
-async def _pieces(part: UploadFile) -> AsyncIterator[bytes]:
+async def pieces(part: UploadFile) -> AsyncIterator[bytes]:
+    """Yield a file that a form brings, piece by piece."""
     while piece := await part.read(CHUNK):
         yield piece
 

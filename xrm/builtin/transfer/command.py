@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 from xrm.builtin.transfer.exporting import export
-from xrm.builtin.transfer.importing import Import, Report
+from xrm.builtin.transfer.importing import Import, Report, ignore
 from xrm.builtin.transfer.layout import WRITTEN, Layout, detect
 from xrm.builtin.transfer.mapping import ImportMapping, check_mapping, load_mapping
 from xrm.builtin.transfer.problems import ProblemFile
@@ -48,7 +48,7 @@ async def import_file(kernel: Kernel, actor: Actor, args: Namespace) -> int:
         stream = open_files.enter_context(_opened(args.file))
         table, mapping = _prepared(kernel, args, stream)
         problems = ProblemFile(open_files.enter_context(_created(args.errors)), table) if args.errors else None
-        work = Import(kernel, actor, mapping, *([problems.add] if problems else []))
+        work = Import(kernel, actor, mapping, problems.add if problems else ignore)
         report = await (work.rehearse(table) if args.dry_run else work.run(table))
     _print(report, table, mapping, args)
     return 1 if report.refused else 0

@@ -10,6 +10,7 @@ a chunk that fails is taken back and done again with a savepoint around every ro
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Container, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 CHUNK = 200  # rows written in one act
 KEPT = 1_000  # refused rows a report lists
 
+_SYSTEM = frozenset({"version", "updated_at", "updated_by", "label", "search"})
 OUTCOMES = ("created", "updated", "unchanged", "refused")
 
 
@@ -43,6 +45,7 @@ class Verdict:
     outcome: str
     id: UUID | None = None
     issues: tuple[Issue, ...] = ()
+    changes: tuple[tuple[str, Any, Any], ...] = ()  # of a rehearsal: field, before, after, as the actor sees
 
     @property
     def problem(self) -> str:
@@ -83,15 +86,32 @@ class _Rehearsed(Exception):
     """Ends a rehearsal: all it wrote is taken back."""
 
 
-def _ignore(verdict: Verdict) -> None:
+def ignore(verdict: Verdict) -> None:
     """Do nothing with a verdict."""
+
+
+async def _unseen(id: UUID) -> Mapping[str, Any]:
+    """Return nothing: what was there before is looked at in a rehearsal only."""
+    return {}
+
+
+async def _no_note(verdicts: Sequence[Verdict]) -> None:
+    """Note nothing."""
+
+
+Note = Callable[[Sequence[Verdict]], Awaitable[None]]
 
 
 class Import:
     """Brings the rows of one file in, as one actor, by one mapping."""
 
     def __init__(
-        self, kernel: Kernel, actor: Actor, mapping: ImportMapping, tell: Callable[[Verdict], None] = _ignore
+        self,
+        kernel: Kernel,
+        actor: Actor,
+        mapping: ImportMapping,
+        tell: Callable[[Verdict], None] = ignore,
+        run: UUID | None = None,
     ) -> None:
         """Prepare an import.
 
@@ -100,6 +120,7 @@ class Import:
             actor: Whose rights count; the history names them with the source ``import``.
             mapping: How columns become fields.
             tell: Called with the verdict of each row once it is final, in the order of the file.
+            run: What its acts have in common, and by which all are taken back; a new one when not given.
 
         Raises:
             NotFound: there is no such entity for the actor.
@@ -116,6 +137,8 @@ class Import:
         self._keys = Keys(kernel, self._actor, mapping)
         self._run = uuid7()
         self._partly = partly(mapping, self._entity)
+        self._run = run or uuid7()
+        self._see: Callable[[UUID], Awaitable[Mapping[str, Any]]] = _unseen
         self._given = any(not self._entity.fields[name].writable for name in mapping.key)  # ids and numbers of ours
 
     async def run(self, rows: Iterable[Row]) -> Report:
@@ -127,12 +150,21 @@ class Import:
         """
         report = Report()
         for chunk in _chunks(rows):
-            async with self._act():
-                verdicts = await self._chunk(chunk)
-            self._account(report, verdicts)
+            self._account(report, await self.write(chunk))
         if report.created or report.updated:
             report.run = str(self._run)
         return report
+
+    async def write(self, rows: Sequence[Row], note: Note = _no_note) -> Sequence[Verdict]:
+        """Write a chunk of rows in one act and return what became of each; `note` is awaited with that inside the act.
+
+        Raises:
+            Unavailable, StorageFull: the database cannot go on; nothing of the chunk is in.
+        """
+        async with self._act():
+            verdicts = await self._chunk(rows)
+            await note(verdicts)
+        return verdicts
 
     async def rehearse(self, rows: Iterable[Row]) -> Report:
         """Return what `run` would make of the rows; nothing is kept.
@@ -142,6 +174,7 @@ class Import:
         report = Report()
         with suppress(_Rehearsed):
             async with self._act() as act:
+                self._see = self._seen
                 for chunk in _chunks(rows):
                     self._account(report, await self._chunk(chunk))
                     act.changes.changes.clear()
@@ -249,10 +282,14 @@ class Import:
         async with self._kernel.records.act(self._actor) as act:
             before = len(act.changes.changes)
             values |= await self._whole(id, {name: values[name] for name in self._partly if name in values})
+            seen = await self._see(id)
             updated = await self._kernel.records.update(self._actor, self._entity.name, id, values)
             changed = len(act.changes.changes) > before  # links are changes of their own, beside the record's
         found[prepared.key] = ((id, updated["version"]),)
-        return Verdict(prepared.row, "updated" if changed else "unchanged", id)
+        return Verdict(prepared.row, "updated" if changed else "unchanged", id, changes=_differences(seen, updated))
+
+    async def _seen(self, id: UUID) -> Mapping[str, Any]:
+        return await self._kernel.records.get(self._actor, self._entity.name, id)
 
     async def _whole(self, id: UUID, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return values of several parts of which the file gives some, with the parts a record has already.
@@ -281,6 +318,11 @@ class _Prepared:
     values: dict[str, Any]
     key: tuple[Any, ...]
     verdict: Verdict | None = None
+
+
+def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[tuple[str, Any, Any], ...]:
+    names = (n for n in before if n in after and n not in _SYSTEM and before[n] != after[n])
+    return tuple((name, before[name], after[name]) for name in names)
 
 
 def _pass_on(error: XrmError) -> None:

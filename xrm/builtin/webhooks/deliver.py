@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from xrm.builtin.webhooks.dispatch import actor_of, failing_since, note_failing
+from xrm.builtin.people.acting import actor_of
+from xrm.builtin.webhooks.dispatch import failing_since, note_failing
 from xrm.builtin.webhooks.signing import sign
 from xrm.errors import NotFound, Unavailable, Unreachable, XrmError
 from xrm.kernel.jobs.kind import Hopeless
@@ -27,7 +28,7 @@ async def deliver(run: JobRun) -> None:
         raise Hopeless("The webhook was deleted.") from None
     if not webhook["active"]:
         raise Hopeless("The webhook is switched off. Switch it on, then start this job anew.")
-    if await actor_of(run.kernel, UUID(webhook["reader"]["id"])) is None:
+    if await actor_of(run.kernel, UUID(webhook["reader"]["id"]), "integration", "webhook") is None:
         raise Hopeless("The user of this webhook may not come in any more.")
     await run.progress(0, note=f"{webhook['name']}: {webhook['url']}")
     since = await failing_since(run.kernel, id)

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import msgspec
 
-from xrm.builtin.people.lookups import make_lookups
+from xrm.builtin.people.acting import actor_of
 from xrm.kernel.change import SYSTEM, Actor
 from xrm.kernel.jobs.kind import NewJob
 from xrm.kernel.jobs.run import JobRun
@@ -75,7 +75,7 @@ async def dispatch(run: JobRun) -> None:
             frozenset(record["entities"] or ()),
             frozenset(record["kinds"] or ()),
         )
-        actor = await actor_of(run.kernel, webhook.user)
+        actor = await actor_of(run.kernel, webhook.user, "integration", "webhook")
         if actor is not None:
             await _one(run, webhook, actor)
 
