@@ -177,6 +177,15 @@ class StorageFull(XrmError):
     status, code, title = 507, "storage_full", "The storage is full"
 
 
+class NothingGoesOut(XrmError):
+    """This site is to tell others nothing: the setting ``outgoing`` is off, as in a copy made to try something."""
+
+    status, code, title = 503, "nothing_goes_out", "Nothing goes out from here"
+
+    def __init__(self) -> None:
+        super().__init__("Nothing goes out from here: the setting `outgoing` is off.")
+
+
 class Unreachable(XrmError):
     """Another server that was to be asked does not answer, or not within the limits; trying again may help."""
 

@@ -117,6 +117,12 @@ class Settings:
     synchronous: str = field(
         default="full", metadata={"help": "SQLite: full survives power loss, normal survives a crash of xrm only."}
     )
+    outgoing: bool = field(
+        default=True,
+        metadata={
+            "help": "Whether the site tells others anything: webhooks, mail. False in a copy made by `xrm env fork`."
+        },
+    )
     outbound_allow: tuple[str, ...] = field(
         default=(),
         metadata={

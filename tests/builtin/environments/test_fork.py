@@ -13,7 +13,7 @@ import yaml
 
 from xrm.builtin.environments.environment import drop, environments, fork
 from xrm.cli import main
-from xrm.errors import Conflict, Invalid, NotFound
+from xrm.errors import Conflict, Invalid, NotFound, NothingGoesOut
 from xrm.kernel.change import SYSTEM
 from xrm.kernel.kernel import Kernel
 from xrm.site import open_site
@@ -102,6 +102,9 @@ async def test_a_copy_lives_its_own_life(site: TestSite) -> None:
     assert not (folder / "var").exists()
     assert (folder / "xrm.yaml").stat().st_mode & 0o077 == 0
     async with open_site(settings_of(made.folder)) as copy:
+        assert not copy.settings.outgoing
+        with pytest.raises(NothingGoesOut):
+            await copy.kernel.outbound.fetch("GET", "https://example.com/")
         assert await rows(copy.kernel, "xrm_api_key") == 0
         records = copy.kernel.records.bound(SYSTEM)
         assert (await records.create("boat", {"name": "C"}))["number"] == "B-0003"

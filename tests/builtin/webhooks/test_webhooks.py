@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import pytest
 
 from xrm.errors import Forbidden, Invalid
 from xrm.kernel.jobs.table import Wanted
+from xrm.kernel.kernel import Kernel
 from xrm.testing import TestSite, make_site
 
 FILES = {
@@ -250,3 +252,18 @@ async def test_one_that_hangs_does_not_hold_up_another(site: TestSite, receiver:
         slow.gate.set()
         await site.kernel.jobs.stop(5)
         server.close()
+
+
+async def test_a_copy_tells_nobody(site: TestSite, receiver: Receiver, tmp_path: Path) -> None:
+    await hook(site, receiver)
+    await site.system.create("deal", {"name": "waits"})
+    await site.kernel.jobs.follow()
+    quiet = replace(site.kernel.settings, outgoing=False)
+    copy = await Kernel.open(quiet, site.clock)
+    try:
+        await copy.jobs.follow()
+        await copy.jobs.work_off()
+    finally:
+        await copy.close()
+    assert receiver.told == []
+    assert await letters(site) == [("failed", "Nothing goes out from here: the setting `outgoing` is off.")]

@@ -15,6 +15,7 @@ from xrm.kernel.change import SYSTEM
 from xrm.kernel.jobs.jobs import LEASE
 from xrm.kernel.jobs.kind import JobKind, LeaseLost, NewJob
 from xrm.kernel.jobs.run import JobRun
+from xrm.kernel.jobs.stuck import find_stuck
 from xrm.kernel.jobs.table import Wanted
 from xrm.kernel.kernel import Kernel
 from xrm.testing import TestSite, make_site
@@ -345,3 +346,23 @@ async def test_another_process_does_what_this_one_asks_for(site: TestSite) -> No
     finally:
         await other.close()
     assert await bills(site) == ["a"]
+
+
+async def test_the_doctor_finds_what_is_stuck(site: TestSite) -> None:
+    async def hopeless(run: JobRun) -> None:
+        raise xrm.Hopeless("No.")
+
+    with_kinds(site, JobKind("hopeless", "Hopeless", hopeless), JobKind("lost", "Lost", hopeless))
+    jobs = site.kernel.jobs
+    assert await find_stuck(jobs, site.clock()) == []
+    await site.kernel.enqueue(NewJob("hopeless"))
+    await jobs.work_off()
+    await site.kernel.enqueue(NewJob("lost"))
+    site.clock.forward(timedelta(hours=1))
+    assert [(i.path, i.code) for i in await find_stuck(jobs, site.clock())] == [
+        ("hopeless", "jobs_failed"),
+        ("lost", "jobs_late"),
+    ]
+    jobs._builtin = tuple(kind for kind in jobs._builtin if kind.name != "lost")
+    jobs._kinds = (-1, {})
+    assert [i.code for i in await find_stuck(jobs, site.clock())] == ["jobs_failed", "jobs_unknown"]

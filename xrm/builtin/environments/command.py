@@ -48,6 +48,7 @@ async def _run(site: Any, args: Namespace) -> int:
 def _made(made: Environment) -> Iterator[str]:
     yield f"{made.name} is a copy of this site, generation {made.generation}, in {made.folder}."
     yield "Passwords are those of the site; sessions and API keys are not there."
+    yield "Nothing goes out from it: no webhooks, no mail (`outgoing: false` in its xrm.yaml)."
     yield "Try a plan there, or look at it:"
     # a variable wins over the copy's xrm.yaml, and would lead to the site's own database
     set_here = [name for name in ("XRM_DATABASE", "XRM_PORT", "XRM_SITE") if os.environ.get(name)]

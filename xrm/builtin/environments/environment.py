@@ -108,6 +108,7 @@ def _copy_folder(settings: Settings, made: Environment) -> None:
     told = (yaml.safe_load(written.read_text("utf-8")) if written.is_file() else None) or {}
     told |= {"title": f"{settings.title} ({made.name})", "database": made.database, "port": settings.port + 1}
     told.pop("files", None)
+    told["outgoing"] = False  # what is tried in a copy is nobody else's business
     _private(folder / "xrm.yaml", yaml.safe_dump(told, sort_keys=False, allow_unicode=True))
     _private(folder / _MARK, made.name)
     copied = replace(settings, folder=folder, database=made.database, files="var/files")

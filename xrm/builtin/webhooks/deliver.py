@@ -9,7 +9,7 @@ from uuid import UUID
 from xrm.builtin.people.acting import actor_of
 from xrm.builtin.webhooks.dispatch import failing_since, note_failing
 from xrm.builtin.webhooks.signing import sign
-from xrm.errors import NotFound, Unavailable, Unreachable, XrmError
+from xrm.errors import NotFound, NothingGoesOut, Unavailable, Unreachable, XrmError
 from xrm.kernel.jobs.kind import Hopeless
 from xrm.kernel.jobs.run import JobRun
 from xrm.kernel.outbound.http import Reply
@@ -21,6 +21,8 @@ GONE = 410  # it wants no more (Standard Webhooks)
 
 async def deliver(run: JobRun) -> None:
     """Send what was written down, and note how that went."""
+    if not run.kernel.settings.outgoing:
+        raise Hopeless(NothingGoesOut().message)
     id = UUID(run.payload["webhook"])
     try:
         webhook = await run.records.get("webhook", id)

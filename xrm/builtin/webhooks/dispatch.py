@@ -52,6 +52,8 @@ class Webhook:
 
 async def anybody_listens(kernel: Kernel) -> bool:
     """Return whether there is any webhook to be told something."""
+    if not kernel.settings.outgoing:
+        return False
     page = await kernel.records.list(SYSTEM, "webhook", Query("active", fields=("name",), limit=1))
     return bool(page.records)
 

@@ -20,7 +20,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 import httpcore
 
-from xrm.errors import AddressRefused, Unreachable
+from xrm.errors import AddressRefused, NothingGoesOut, Unreachable
 from xrm.kernel.outbound.addresses import is_public, read_networks, within
 from xrm.settings import Settings
 
@@ -86,9 +86,12 @@ class Outbound:
             redirects: How many are followed, of a GET; none by default: the answer is then the redirect itself.
 
         Raises:
+            NothingGoesOut: the setting `outgoing` is off.
             AddressRefused: the URL is none, or leads to an address the site must not connect to.
             Unreachable: no answer, or one that takes too long, is too large, or is no HTTP.
         """
+        if not self._settings.outgoing:
+            raise NothingGoesOut
         try:
             async with asyncio.timeout(self._settings.outbound_seconds):
                 return await self._follow(method, url, headers, body, redirects)

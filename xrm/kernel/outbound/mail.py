@@ -38,8 +38,8 @@ class Mail:
 
     @property
     def ready(self) -> bool:
-        """Whether a server is set."""
-        return bool(self._settings.smtp)
+        """Whether a server is set, and something may go out."""
+        return bool(self._settings.smtp) and self._settings.outgoing
 
     async def send(self, letter: Letter) -> None:
         """Hand a letter to the server.
