@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
+import os
 import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,7 +17,7 @@ from xrm.builtin.backup.archive import MANIFEST, BackupInvalid
 from xrm.builtin.backup.loading import check, copy, restore
 from xrm.builtin.backup.saving import save
 from xrm.builtin.people.accounts import Client
-from xrm.errors import XrmError
+from xrm.errors import StorageFull, XrmError
 from xrm.kernel.change import SYSTEM
 from xrm.kernel.query import Query
 from xrm.kernel.store.store import open_store
@@ -246,3 +248,26 @@ def rewritten(path: Path, target: Path, name: str, change: Any) -> None:
         for member in old.namelist():
             content = old.read(member)
             new.writestr(member, change(content) if member == name else content)
+
+
+async def test_a_full_disk_leaves_no_half_backup_and_no_half_upload(
+    site: TestSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"more than there is room for"
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StorageFull):
+        await save(site.kernel, tmp_path / "b", "0")
+    with pytest.raises(StorageFull):
+        await site.kernel.files.receive("x.txt", None, pieces())
+    assert not [name for name in names(tmp_path) if name.startswith("b")]
+    assert names(site.kernel.settings.files_folder / "incoming") == []
+
+
+def names(folder: Path) -> list[str]:
+    """Return what is in a folder."""
+    return [path.name for path in folder.iterdir()]

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from xrm.errors import Issue, XrmError
+from xrm.kernel.files.content import full_is_told
 
 FORMAT = 1  # of the file; a newer one is refused
 MANIFEST, SCHEMA, DEFINITIONS, KEYS = "manifest.json", "schema.json", "definitions.json", "keys.json"
@@ -65,21 +66,27 @@ def writing(path: Path) -> Iterator[zipfile.ZipFile]:
 
     Raises:
         BackupInvalid: there is such a file already.
+        StorageFull: there is no room for it; nothing is left of it.
     """
     if path.exists():
         raise BackupInvalid("Nothing was written.", [Issue(str(path), "exists", "This file exists.")])
     part = path.with_name(f"{path.name}.part")
     part.parent.mkdir(parents=True, exist_ok=True)
     try:
-        descriptor = os.open(part, os.O_CREAT | os.O_TRUNC | os.O_RDWR, 0o600)  # for the operator's eyes only
-        with os.fdopen(descriptor, "w+b") as file:
-            with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=3) as archive:
-                yield archive
-            file.flush()
-            os.fsync(file.fileno())
+        with full_is_told():
+            yield from _written(part)
         part.rename(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _written(part: Path) -> Iterator[zipfile.ZipFile]:
+    descriptor = os.open(part, os.O_CREAT | os.O_TRUNC | os.O_RDWR, 0o600)  # for the operator's eyes only
+    with os.fdopen(descriptor, "w+b") as file:
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=3) as archive:
+            yield archive
+        file.flush()
+        os.fsync(file.fileno())
 
 
 @contextmanager

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from xrm.builtin.people.lookups import make_lookups
+from xrm.builtin.people.lookups import Lookups, make_lookups
 from xrm.kernel.change import Actor
 from xrm.kernel.kernel import Kernel
 
 
 async def actor_of(kernel: Kernel, user: UUID, kind: str, source: str) -> Actor | None:
     """Return a user as an actor, or None when they may not come in (any more)."""
-    dialect = kernel.store.dialect
-    statement = make_lookups(dialect).user
-    rows = await kernel.store.fetch(statement.text, statement.arguments(dialect, {"user": user}))
-    return make_lookups(dialect).actor(rows[0], kind, source) if rows else None
+    live = kernel.live
+    lookups: Lookups = live.cached(("people.lookups",), lambda: make_lookups(live.dialect, live.model))
+    rows = await kernel.store.fetch(lookups.user.text, lookups.user.arguments(live.dialect, {"user": user}))
+    return lookups.actor(rows[0], kind, source) if rows else None

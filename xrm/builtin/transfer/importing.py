@@ -9,7 +9,6 @@ a chunk that fails is taken back and done again with a savepoint around every ro
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Container, Iterable, Mapping, Sequence
 from collections.abc import AsyncIterator, Awaitable, Callable, Container, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field, replace
@@ -135,7 +134,6 @@ class Import:
             raise Invalid("The mapping does not fit the model", issues)
         self._entity = kernel.model.entities[mapping.entity]
         self._keys = Keys(kernel, self._actor, mapping)
-        self._run = uuid7()
         self._partly = partly(mapping, self._entity)
         self._run = run or uuid7()
         self._see: Callable[[UUID], Awaitable[Mapping[str, Any]]] = _unseen

@@ -58,14 +58,6 @@ async def anybody_listens(kernel: Kernel) -> bool:
     return bool(page.records)
 
 
-async def actor_of(kernel: Kernel, user: UUID) -> Actor | None:
-    """Return a user as an actor, or None when they may not come in (any more)."""
-    lookups = make_lookups(kernel.store.dialect, kernel.live.model)
-    variables = {"user": user}
-    rows = await kernel.store.fetch(lookups.user.text, lookups.user.arguments(kernel.store.dialect, variables))
-    return lookups.actor(rows[0], "integration", "webhook") if rows else None
-
-
 async def dispatch(run: JobRun) -> None:
     """Make a job of each change that a webhook is to be told."""
     page = await run.kernel.records.list(SYSTEM, "webhook", Query("active", limit=MOST))

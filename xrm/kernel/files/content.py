@@ -11,19 +11,21 @@ A content is written under another name, synced and renamed, so that no content 
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import json
 import os
 import re
 import secrets
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from xrm.errors import Malformed, TooLarge
+from xrm.errors import Malformed, StorageFull, TooLarge
 from xrm.kernel.fieldtypes.files import StoredFile
 from xrm.kernel.files.images import thumbnail
 from xrm.kernel.files.media import HEAD, clean_name, media_type
@@ -69,9 +71,14 @@ class Files:
         """Take a file in, piece by piece, and return it with the token by which a record of its owner may have it.
 
         Raises:
+            StorageFull: there is no room for it; nothing is kept.
             TooLarge: it has more bytes than the site takes; nothing is kept.
             Malformed: it is empty.
         """
+        with full_is_told():
+            return await self._receive(name, owner, pieces)
+
+    async def _receive(self, name: str, owner: UUID | None, pieces: AsyncIterator[bytes]) -> Upload:
         waiting = self._folder / "incoming"
         await asyncio.to_thread(waiting.mkdir, parents=True, exist_ok=True)
         path = waiting / secrets.token_hex(16)
@@ -216,6 +223,21 @@ class Files:
 
     def _contents(self) -> Iterator[Path]:
         yield from (p for p in self._folder.glob("[0-9a-f][0-9a-f]/*") if _DIGEST.fullmatch(p.name))
+
+
+@contextmanager
+def full_is_told() -> Iterator[None]:
+    """Raise what the system says of a full disk, or a full quota, as ours.
+
+    Raises:
+        StorageFull: there is no room.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise StorageFull from None
 
 
 def _read(path: Path) -> Any:
