@@ -251,7 +251,8 @@ class Selector:
     def conditions(self, query: Query, words: int) -> list[str]:
         """Return what must hold for a row to be found."""
         found = [f't."deleted_at" IS {"NOT " if query.trash == "deleted" else ""}NULL']
-        if rows := self.visible.rows(self.access.rules, self.entity, "t"):
+        holding = self.visible.rows if query.trash == "deleted" else self.visible.living
+        if rows := holding(self.access.rules, self.entity, "t"):
             found.append(rows)
         if query.filter:
             condition = compile_filter(self.live, self.actor, self.entity, query.filter)

@@ -20,7 +20,7 @@ from __future__ import annotations
 from xrm.kernel.policy.compiled import Policy, roles_key
 from xrm.kernel.policy.rules import Access, Rule, Shared, Way, label_fields, selected, visibility
 from xrm.kernel.policy.scopes import USER_ID, Eyes, checked, predicate
-from xrm.kernel.policy.shares import LEVELS, NAMING, SHARE, SHARED_RECORD, no_fields
+from xrm.kernel.policy.shares import LEVELS, NAMING, SHARE, SHARED_RECORD, least, no_fields
 from xrm.metadata.model import ACTIONS
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "Way",
     "checked",
     "label_fields",
+    "least",
     "no_fields",
     "predicate",
     "roles_key",
