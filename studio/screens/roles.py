@@ -41,7 +41,8 @@ def _matrix(desk: Desk) -> None:
         for entity in entities
     )
     table = f"<thead><tr><th>Entity</th>{head}</tr></thead><tbody>{lines}</tbody>"
-    st.html(f'<div class="xs-scroll"><table class="xs-facts">{table}</table></div>')
+    box = '<div class="xs-scroll" role="region" aria-label="Rights" tabindex="0">'
+    st.html(f'{box}<table class="xs-facts">{table}</table></div>')
     st.caption(
         "R read, C create, U update, D delete. Own and team: only records of one's own or of one's team; if: only "
         "records for which a condition holds; part: some fields are withheld. The matrix is for reading; rights are "

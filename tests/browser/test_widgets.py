@@ -117,6 +117,8 @@ def test_a_new_record_is_asked_for_its_type_and_a_button_is_pressed(page, barrie
     page.get_by_label("Name", exact=False).first.fill("Dishes")
     page.get_by_role("button", name="Create", exact=True).click()
     finish = page.get_by_role("link", name="Finish")
+    expect(finish).to_be_visible()
+    page.wait_for_load_state()  # before that it is a link to a page
     finish.focus()
     finish.press("Enter")
     dialog = page.get_by_role("dialog")

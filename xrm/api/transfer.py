@@ -56,7 +56,7 @@ class TransferRoutes:
 
     async def take_in(self, request: AnyRequest) -> Answer:
         """Bring the rows of a file in (or rehearse it), and answer with what became of them."""
-        actor = signed_in(request)
+        actor = self._kernel.situated(replace(signed_in(request), source="import"))
         given = read_query(request, IMPORT)
         entity = self._entity(actor, request.path_params["entity"])
         media = header(request.scope, b"content-type").partition(";")[0].strip().lower()

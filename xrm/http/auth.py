@@ -96,7 +96,8 @@ class Identify:
         known.client = client_of(scope, self._proxies)
         try:
             actor = await self._actor(scope, known)
-            known.actor = replace(actor, address=known.client.address) if actor else None
+            if actor is not None:
+                known.actor = self._site.kernel.situated(replace(actor, address=known.client.address))
         finally:
             self._limits.take(known.actor.id if known.actor else network(known.client.address))
         if scope["method"] not in SAFE and (known.by_cookie or not known.actor):

@@ -37,6 +37,7 @@ class Actor:
         address: The network address the request comes from; empty where there is none (command line, jobs).
         behalf: The id of the user on whose behalf they act, if not for themselves.
         behalf_name: That user's name.
+        met: Which conditions of the moment (`when` of grants) hold; see kernel/policy/moment.py.
         shared: Of which entities records are shared with them; with a "+" where some of the shares name fields.
     """
 
@@ -51,6 +52,7 @@ class Actor:
     behalf: UUID | None = None
     behalf_name: str = ""
     shared: frozenset[str] = frozenset()
+    met: frozenset[str] = frozenset()
 
     @property
     def channel(self) -> str:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from xrm.errors import Issue, ModelError, NotFound, Unavailable, XrmError
 from xrm.kernel.change import Actor
@@ -47,6 +48,7 @@ from xrm.kernel.migration.uses import meaning_changed
 from xrm.kernel.outbound.http import Outbound
 from xrm.kernel.paths import OwnScope, RecordScope, RowScope, type_of
 from xrm.kernel.plugins import Plugins, load_plugins
+from xrm.kernel.policy.moment import situated
 from xrm.kernel.recompute import affected, renew
 from xrm.kernel.records import Records
 from xrm.kernel.store.store import Store, StoreOptions, open_store
@@ -168,6 +170,13 @@ class Kernel:
         """What reading a value may need to know of the site."""
         settings = self.settings
         return Parsing(settings.currency, settings.country, settings.time_zone, self.vault)
+
+    def situated(self, actor: Actor) -> Actor:
+        """Return an actor with those conditions of the moment that hold for them now: what `when` of grants asks."""
+        conditions = self.live.policy.conditions
+        if not conditions:
+            return actor
+        return situated(actor, conditions, self.clock().astimezone(ZoneInfo(self.settings.time_zone)))
 
     # --- definitions ---
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from collections.abc import Iterable
 
 from xrm.metadata.findings import ExpressionUse, Findings
@@ -10,6 +12,7 @@ from xrm.metadata.names import did_you_mean
 from xrm.metadata.normal import bare
 from xrm.metadata.values import misfit
 
+_HOURS = re.compile(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d", re.ASCII)
 CLASSES = ("public", "internal", "confidential", "personal", "special", "secret")
 
 
@@ -23,11 +26,26 @@ def check_role(findings: Findings, role: Role) -> None:
         for right, names in (("read", grant.read), ("write", grant.write)):
             if right == "read" or names != grant.read:  # write says what read says when it is not written
                 _fields(findings, role, names, entities, f"grants.{index}.fields.{right}")
+        _moment(findings, grant, _place(role, f"grants.{index}.when"))
         for entity in entities:
             for source, path in ((grant.where, "rows.where"), (grant.check, "check")):
                 findings.expression(ExpressionUse(entity.name, source, "where"), _place(role, f"grants.{index}.{path}"))
             _via(findings, grant, entity, _place(role, f"grants.{index}.rows.via"))
             _preset(findings, role, grant, entity, index)
+
+
+def _moment(findings: Findings, grant: Grant, place: Origin | str) -> None:
+    """Note networks and times of day that are none."""
+    if grant.when.hours and not _HOURS.fullmatch(grant.when.hours):
+        message = f"{grant.when.hours!r} is no time of day"
+        findings.add(place, "bad_hours", message, "write from and to, such as 08:00-18:00")
+    for text in grant.when.network:
+        try:
+            ipaddress.ip_network(text)
+        except ValueError:
+            findings.add(
+                place, "bad_network", f"{text!r} is no network", "write one such as 10.0.0.0/8 or 2001:db8::/32"
+            )
 
 
 def _via(findings: Findings, grant: Grant, entity: Entity, place: Origin | str) -> None:

@@ -72,6 +72,8 @@ CODES: Mapping[str, str] = MappingProxyType(
         "not_erasable": "A field named in `privacy` is not kept in the record.",
         "not_a_date": "The time to keep counts from a date or a datetime.",
         "nothing_to_erase": "Data of people is to be erased after a time, and no field holds any.",
+        "bad_hours": "The hours of `when` are not written as 08:00-18:00.",
+        "bad_network": "A network of `when` is not written as an address and a length.",
         "not_writable": "A grant presets a field that cannot be written.",
         "bad_default": "The default or back-fill does not fit the type of the field.",
         "bad_pattern": "The pattern is not a regular expression that can be matched in linear time.",

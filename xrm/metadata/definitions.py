@@ -32,6 +32,7 @@ from xrm.metadata.model import (
     Trait,
     Transition,
     View,
+    When,
     Workflow,
 )
 from xrm.metadata.names import TYPE_FIELD, plural_of, title_of
@@ -404,10 +405,17 @@ def _grants(node: Node) -> Iterator[tuple[Grant, Node]]:
                 EMPTY if preset is None else MappingProxyType({n: v.value for n, v in preset.value.items()}),
                 read,
                 write,
+                _when(item.get("when")),
                 named,
                 item.origin,
             )
             yield grant, one
+
+
+def _when(node: Node | None) -> When:
+    if node is None:
+        return When()
+    return When(_flag(node, "mfa"), _names(node, "channel"), _names(node, "network"), _text(node, "hours"))
 
 
 def _rows(node: Any) -> tuple[str, str, str]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from typing import Any, NamedTuple
 
 from xrm.errors import NotFound
-from xrm.metadata.model import Entity, Field, Grant, Link, Model, Origin, Override, Role, Section, Workflow
+from xrm.metadata.model import Entity, Field, Grant, Link, Model, Origin, Override, Role, Section, When, Workflow
 from xrm.metadata.names import did_you_mean
 
 _OF_PARTS = {"from": "sources", "to": "target"}
@@ -178,6 +179,8 @@ def _attribute(part: Any, option: str) -> str:
 def _plain(value: Any) -> Any:
     if isinstance(value, Section):
         return value.title
+    if isinstance(value, When):
+        return {name: _plain(said) for name, said in asdict(value).items() if said}
     if isinstance(value, tuple):
         return [_plain(each) for each in value]
     return dict(value) if isinstance(value, Mapping) else value

@@ -414,6 +414,20 @@ ACTIONS = ("read", "create", "update", "delete", "restore", "export", "import", 
 SCOPES = ("own", "team", "unit", "unit_tree", "managed", "all")
 
 
+CHANNELS = ("ui", "api", "import", "cli", "automation", "webhook", "mail", "erp")
+"""By what way people act."""
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """What must hold of the moment for a grant to count; all of it that is said."""
+
+    mfa: bool = False  # a second factor was shown
+    channel: tuple[str, ...] = ()  # one of CHANNELS
+    network: tuple[str, ...] = ()  # the request comes from one of these (CIDR)
+    hours: str = ""  # "08:00-18:00" in the site's time zone; "22:00-06:00" goes over midnight
+
+
 @dataclass(frozen=True, slots=True)
 class Grant:
     """One permission: on these rows of this entity, these actions, these fields."""
@@ -427,6 +441,7 @@ class Grant:
     preset: Mapping[str, Any] = field(default_factory=empty)  # field → value a new record gets, whatever was sent
     read: tuple[str, ...] = ("*",)  # field classes, "+field", "-field" or "*"
     write: tuple[str, ...] = ("*",)
+    when: When = When()
     name: str = ""  # by which a later layer changes or removes it
     origin: Origin = field(default=Origin(), compare=False)
 

@@ -115,7 +115,7 @@ async def test_a_person_is_told_all_that_is_kept_of_them(site: TestSite) -> None
     assert told["record.json"]["mail"] == "ada@example.com"
     assert [letter["subject"] for letter in told["related/letter.from_whom.json"]] == ["Kept"]
     assert {change["kind"] for change in told["history.json"]} == {"create", "update"}
-    assert told["about.json"]["withheld"] == ["Order"]
+    assert "Order" in told["about.json"]["withheld"]
     with pytest.raises(Forbidden):
         await report(site.kernel, site.people["Clerk"], "person", id)
 

@@ -515,8 +515,8 @@ class TestLoss:
                 await apply(store, aim, SYSTEM, consent=consent)
             assert "drop_field:e1.f2" in error.value.details["steps"]
         assert codes(error.value) == [("thing.a", "needs_consent"), ("gone", "needs_consent")]
-        assert "1 values" in error.value.issues[0].message
-        assert "1 records" in error.value.issues[1].message
+        assert "1 value leaves" in error.value.issues[0].message
+        assert "1 record leaves" in error.value.issues[1].message
         assert (await look(store), await cells(store, found, "thing", "a", "a_currency")) == (before, rows)
         found = await take(store, aim, consent=frozenset({"drop_field:e1.f2", "drop_table:e4"}))
         assert {t.name for t in found.schema.tables.values()} == {"thing"}

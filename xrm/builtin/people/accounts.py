@@ -132,7 +132,7 @@ class Accounts:
     async def actor_for(self, user: UUID, source: str = "api") -> Actor | None:
         """Return the actor of a user's record, or None when there is none that may come in."""
         row = await self._find(self._lookups.user, user=user)
-        return None if row is None else self._lookups.actor(row, "person", source)
+        return None if row is None else self._kernel.situated(self._lookups.actor(row, "person", source))
 
     async def _find_sessions(self, tokens: Sequence[str]) -> Mapping[str, Row]:
         now = self._kernel.clock()

@@ -14,4 +14,4 @@ async def actor_of(kernel: Kernel, user: UUID, kind: str, source: str) -> Actor 
     live = kernel.live
     lookups: Lookups = live.cached(("people.lookups",), lambda: make_lookups(live.dialect, live.model))
     rows = await kernel.store.fetch(lookups.user.text, lookups.user.arguments(live.dialect, {"user": user}))
-    return lookups.actor(rows[0], kind, source) if rows else None
+    return kernel.situated(lookups.actor(rows[0], kind, source)) if rows else None

@@ -127,8 +127,8 @@ class Import:
             Invalid: the mapping does not fit the model.
         """
         self._kernel, self._mapping, self._tell = kernel, mapping, tell
-        self._actor = replace(actor, source="import")
-        _authorise(kernel, actor, mapping.entity)
+        self._actor = kernel.situated(replace(actor, source="import"))
+        _authorise(kernel, self._actor, mapping.entity)
         issues = [i for i in check_mapping(mapping, kernel.model) if i.severity == "error"]
         if issues:
             raise Invalid("The mapping does not fit the model", issues)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from xrm.errors import Forbidden
 from xrm.kernel.expression import Expression
+from xrm.kernel.policy.moment import conditions, tag
 from xrm.kernel.policy.rules import Access, Rule, Way, selected, visibility
 from xrm.kernel.policy.shares import shared_rules
-from xrm.metadata.model import Entity, Field, Grant, Model
+from xrm.metadata.model import Entity, Field, Grant, Model, When
 
 if TYPE_CHECKING:
     from xrm.kernel.change import Actor
@@ -26,6 +27,7 @@ class Policy:
         self._compile = compile
         self._cache: dict[tuple[frozenset[str], str, str], Access | None] = {}
         self._granted: dict[tuple[frozenset[str], str, str], Access | None] = {}
+        self.conditions = conditions(model)  # of the moment, that its grants make
 
     def access(self, actor: Actor, entity: str, action: str) -> Access | None:
         """Return what the actor may do, or None: for them the entity (or the action) does not exist."""
@@ -88,7 +90,12 @@ class Policy:
         if SYSTEM_ROLE in roles:
             return Access(entity, action, (Rule("all", None, frozenset(entity.fields), frozenset(entity.fields)),))
         held = [self._model.roles[role] for role in sorted(roles) if role in self._model.roles]
-        numbers = [(role.name, n) for role in held for n, g in enumerate(role.grants) if _covers(g, name, action)]
+        numbers = [
+            (role.name, n)
+            for role in held
+            for n, g in enumerate(role.grants)
+            if _covers(g, name, action) and (g.when == NO_WHEN or tag(g.when) in roles)
+        ]
         rules = [self._rule(roles, entity, action, number) for number in numbers]
         rules.extend(self._shared(roles, entity, action))
         return Access(entity, action, tuple(rules)) if rules else None
@@ -125,6 +132,7 @@ def roles_key(actor: Actor) -> Any:
     return "system" if actor.is_system else standing(actor)
 
 
+NO_WHEN = When()
 SYSTEM_ROLE = "\0system"  # no role of a model can have this name
 SHARED = "\0shared:"  # nor one that begins so: before what is shared with somebody
 
@@ -133,7 +141,9 @@ def standing(actor: Actor) -> frozenset[str]:
     """Return what an actor's rules are made of: their roles, and of which entities records are shared with them."""
     if actor.is_system:
         return frozenset({SYSTEM_ROLE})
-    return actor.roles | {SHARED + name for name in actor.shared} if actor.shared else actor.roles
+    if not actor.shared and not actor.met:
+        return actor.roles
+    return actor.roles | {SHARED + name for name in actor.shared} | actor.met
 
 
 def _covers(grant: Grant, entity: str, action: str) -> bool:
